@@ -1,0 +1,1 @@
+"""The compiler: one file per verb, in flow order."""

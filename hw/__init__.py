@@ -1,0 +1,1 @@
+"""RTL library, its bindings to FINN, its simulation harness and its boards."""

@@ -1,0 +1,1 @@
+"""Networks, data and training (torch and Brevitas only)."""

@@ -1,0 +1,1 @@
+"""Normalisation and quantised layers, one idea per file."""
