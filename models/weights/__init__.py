@@ -1,0 +1,72 @@
+"""Packed weights: one bit for each binary weight, float32 for the parameters of the normalisations.
+
+A weight file is an `.npz`: for a binary layer's parameter ``name`` it holds ``name`` (uint8, bits packed along the flattened tensor, 1 = +1) and for everything
+else the array itself. Shipped files lie beside this module, each with its log, curve and recipe.
+"""
+
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from signflow.models.networks import network
+from signflow.models.quant import SignQuant
+
+FOLDER = Path(__file__).parent
+
+
+class WeightsError(RuntimeError):
+    """A weight file is missing, damaged, or belongs to another network."""
+
+
+def binary_parameters(net: nn.Module) -> list[str]:
+    """Names of all parameters that a layer uses only through their sign."""
+    return [f"{name}.weight" for name, m in net.named_modules()
+            if hasattr(m, "weight_quant") and isinstance(getattr(m.weight_quant, "tensor_quant", None), SignQuant)]
+
+
+def save(net: nn.Module, path: Path) -> None:
+    """Write the packed weights of ``net`` atomically; same weights, same bytes."""
+    binary = set(binary_parameters(net))
+    arrays = {}
+    for name, value in net.state_dict().items():
+        value = value.detach().cpu().numpy()
+        arrays[name] = np.packbits(value.ravel() >= 0) if name in binary else value
+    tmp = path.with_suffix(".tmp.npz")
+    np.savez_compressed(tmp, **arrays)
+    os.replace(tmp, path)
+
+
+def load_into(net: nn.Module, path: Path) -> nn.Module:
+    """Fill ``net`` from a packed file (latent weights become exactly +-1); returns it in eval mode. Raises WeightsError."""
+    try:
+        with np.load(path, allow_pickle=False) as f:
+            arrays = dict(f)
+    except (OSError, ValueError, zipfile.BadZipFile) as e:
+        raise WeightsError(f"{path}: not a readable weight file ({e})") from e
+    state, binary = net.state_dict(), set(binary_parameters(net))
+    if odd := sorted(set(state) ^ set(arrays)):
+        raise WeightsError(f"{path} does not fit the network: {', '.join(odd[:4])} in only one of them")
+    for name, value in state.items():
+        a, size = arrays[name], value.numel()
+        if name in binary:
+            if a.size != -(-size // 8):
+                raise WeightsError(f"{path}: {name} holds {a.size} bytes, the network needs {-(-size // 8)}")
+            a = np.unpackbits(a, count=size).astype(np.float32) * 2 - 1
+        elif a.shape != tuple(value.shape):
+            raise WeightsError(f"{path}: {name} has shape {a.shape}, the network needs {tuple(value.shape)}")
+        state[name] = torch.from_numpy(np.asarray(a)).reshape(value.shape).to(value.dtype)
+    net.load_state_dict(state)
+    return net.eval()
+
+
+def trained(name: str) -> nn.Module:
+    """A shipped, trained network of `NETWORKS` in eval mode; raises WeightsError when none ships."""
+    path = FOLDER / f"{name}.npz"
+    if not path.exists():
+        shipped = sorted(p.stem for p in FOLDER.glob("*.npz"))
+        raise WeightsError(f"no trained weights ship for {name!r} (shipped: {', '.join(shipped)}); train it with `signflow train`")
+    return load_into(network(name).build(), path)
