@@ -1,0 +1,63 @@
+# signflow: `make help` lists the targets. Everything runs in .venv, which `make setup` fills from requirements.lock.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export PYTHONSAFEPATH := 1
+export OMP_WAIT_POLICY := PASSIVE
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+NET ?= cnv
+BOARD ?= pynq-z2
+ARGS ?=
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+
+.PHONY: help setup demo test test-slow ladder train lint format clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@echo; echo "variables: NET=$(NET) (tfc sfc lfc cnv)  BOARD=$(BOARD)  ARGS='...' (passed on)  PYTHON=$(PYTHON)"
+
+setup: $(READY) ## create the environment .venv from requirements.lock
+
+# torch first and with its dependencies (they depend on the machine); the rest exactly as locked, because brevitas and finn-plus ask for
+# versions of each other that exclude one another although they work together
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found: install Python 3.11 or newer, or set PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $$($(PYTHON) -V) is too old: 3.11 or newer is needed"; exit 1; }
+	@command -v g++ make >/dev/null || { echo "error: g++ and make are needed (Debian: apt install g++ make)"; exit 1; }
+	@echo "creating .venv (about two minutes)"
+	@$(PYTHON) -m venv .venv
+	@$(PIP) "$$(grep '^torch==' requirements.lock)" "$$(grep '^setuptools==' requirements.lock)"
+	@$(PIP) --no-deps -r requirements.lock
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## the whole flow on the shipped network and images, ending with the ladder as a table
+	@$(BIN)/signflow demo --net $(NET) --board $(BOARD) $(ARGS)
+
+test: setup ## the tests
+	@$(BIN)/python -m pytest -n 2 tests $(ARGS)
+
+test-slow: setup ## the tests that need more than a minute each
+	@$(BIN)/python -m pytest -n 2 -m slow tests $(ARGS)
+
+ladder: setup ## every shipped network, all images of the Fashion-MNIST test set (needs `signflow data` once)
+	@$(BIN)/signflow data
+	@for net in tfc sfc lfc cnv; do $(BIN)/signflow build $$net --board $(BOARD) && $(BIN)/signflow verify $$net --board $(BOARD) --split test $(ARGS) || exit 1; done
+
+train: setup ## train NET on Fashion-MNIST as its recipe says (experiments/fashion-$(NET).toml), resumable
+	@$(BIN)/signflow data
+	@$(BIN)/signflow train experiments/fashion-$(NET).toml $(ARGS)
+
+lint: setup ## ruff, and every RTL module alone under Verilator -Wall
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/python -m pytest -q tests/hw/test_lint.py
+
+format: setup ## let ruff format the Python files
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean: ## remove products (out/), not the environment
+	@rm -rf out build

@@ -1,0 +1,196 @@
+"""Folding: how many processing elements (PE) and input lanes (SIMD) each operator gets.
+
+An operator folded to PE and SIMD needs a fixed number of cycles for an image (`get_exp_cycles`); the slowest one sets the initiation interval. `fold_to_cycles`
+gives every operator the cheapest folding (estimated LUTs, then block RAM) that is no slower than a target; `fold_to_board` finds the fastest target that fits a
+share of a board's resources. Legal are divisors only, and every stream width must be a multiple of one neighbour's, or their least common multiple is built on the way.
+"""
+
+import math
+from collections.abc import Callable
+
+from qonnx.core.modelwrapper import ModelWrapper
+
+from signflow.deploy.generate import chain
+from signflow.hw.boards import Board
+from signflow.hw.ops.base import StreamOp
+
+UTILISATION = 0.8
+"""Share of a board's LUTs and block RAMs that `fold_to_board` fills: the rest is for DMA, interconnect and routing."""
+
+
+class FoldingError(ValueError):
+    """A folding is illegal or no folding meets the target; the message names node, value, rule and the nearest legal value."""
+
+
+def divisors(n: int) -> list[int]:
+    """All divisors of ``n``, ascending."""
+    return [d for d in range(1, n + 1) if n % d == 0]
+
+
+def legal(op: StreamOp) -> dict[str, list[int]]:
+    """Folding attributes of an operator and their legal values, ascending; empty when it has none to choose."""
+    get = op.get_nodeattr
+    match op.onnx_node.op_type:
+        case "MVAU_sf":
+            return {"SIMD": divisors(get("MW")), "PE": divisors(get("MH"))}
+        case "ConvolutionInputGenerator_sf":
+            return {"SIMD": divisors(get("IFMChannels")), "parallel_window": [0, 1]}
+        case "MaxPool_sf":
+            return {"PE": divisors(get("Channels"))}
+        case "Thresholding_sf":
+            return {"PE": divisors(get("NumChannels"))}
+    return {}
+
+
+def apply_folding(model: ModelWrapper, folding: dict[str, dict[str, int]]) -> None:
+    """Set ``folding`` (node name -> attribute -> value) on the model; raises FoldingError for an unknown node or attribute or an illegal value."""
+    ops = {op.onnx_node.name: op for op in chain(model)}
+    for name, values in folding.items():
+        if name not in ops:
+            raise FoldingError(f"folding names node {name!r}; the network has {', '.join(n for n, op in ops.items() if legal(op))}")
+        allowed = legal(ops[name])
+        for attribute, value in values.items():
+            if attribute not in allowed:
+                raise FoldingError(f"{name} has no folding attribute {attribute!r}; it has {', '.join(allowed) or 'none'}")
+            if value not in allowed[attribute]:
+                near = min(allowed[attribute], key=lambda v, x=value: abs(v - x) if isinstance(x, int) else v)
+                raise FoldingError(f"{name}: {attribute} = {value!r} is illegal, it must be one of {allowed[attribute]}; the nearest is {near}")
+            ops[name].set_nodeattr(attribute, value)
+    for op in ops.values():
+        check_window(op)
+
+
+def check_window(op: StreamOp) -> None:
+    """A window generator that emits whole windows needs all channels at once; raises FoldingError otherwise."""
+    if op.onnx_node.op_type == "ConvolutionInputGenerator_sf" and op.get_nodeattr("parallel_window") and op.get_nodeattr("SIMD") != op.get_nodeattr("IFMChannels"):
+        raise FoldingError(f"{op.onnx_node.name}: parallel_window = 1 needs SIMD = {op.get_nodeattr('IFMChannels')} (all channels), it is {op.get_nodeattr('SIMD')}")
+
+
+def folding_of(model: ModelWrapper) -> dict[str, dict[str, int]]:
+    """The folding of every operator, as `apply_folding` reads it."""
+    return {op.onnx_node.name: {a: op.get_nodeattr(a) for a in legal(op)} for op in chain(model) if legal(op)}
+
+
+def cost(op: StreamOp) -> tuple[int, int]:
+    """Estimated (LUT, 18 kbit block RAM) of an operator as it is folded now."""
+    return int(op.lut_estimation()), int(op.bram_estimation())
+
+
+def _cheapest(op: StreamOp, options: list[dict[str, int]], target: int) -> None:
+    """Fold ``op`` the cheapest way within ``target`` cycles; raises FoldingError when even the fastest option is slower."""
+    best, fastest = None, None
+    for option in options:
+        for attribute, value in option.items():
+            op.set_nodeattr(attribute, value)
+        cycles = int(op.get_exp_cycles())
+        fastest = min(cycles, fastest or cycles)
+        if cycles <= target:
+            lut, bram = cost(op)
+            rank = (lut + 60 * bram, cycles)
+            best = min(best or (rank, option), (rank, option), key=lambda b: b[0])
+    if best is None:
+        raise FoldingError(f"{op.onnx_node.name} ({op.onnx_node.op_type}) needs at least {fastest} cycles an image, the target is {target}")
+    for attribute, value in best[1].items():
+        op.set_nodeattr(attribute, value)
+
+
+def _mvau_options(op: StreamOp, window: StreamOp | None, before: StreamOp | None) -> list[dict[str, int]]:
+    """Foldings of an MVAU whose input needs no least common multiple: SIMD fits the window generator's channels or the producer's word."""
+    simd = divisors(op.get_nodeattr("MW"))
+    if window is not None:
+        channels = window.get_nodeattr("IFMChannels")
+        simd = [s for s in simd if channels % s == 0 or s % channels == 0]
+    elif before is not None:
+        lanes = before.get_folded_output_shape()[-1]
+        simd = [s for s in simd if s % lanes == 0 or lanes % s == 0]
+    return [{"SIMD": s, "PE": p} for s in simd for p in divisors(op.get_nodeattr("MH"))]
+
+
+def fold_to_cycles(model: ModelWrapper, target: int) -> None:
+    """Give every operator the cheapest folding of at most ``target`` cycles an image; raises FoldingError naming the operator that cannot reach it."""
+    ops = chain(model)
+    for i, op in enumerate(ops):
+        window = ops[i - 1] if i and ops[i - 1].onnx_node.op_type == "ConvolutionInputGenerator_sf" else None
+        match op.onnx_node.op_type:
+            case "MVAU_sf":
+                _fold_mvau(op, window, ops[i - 1] if i else None, target)
+            case "MaxPool_sf":
+                lanes = ops[i - 1].get_folded_output_shape()[-1]
+                _cheapest(op, [{"PE": p} for p in legal(op)["PE"] if p % lanes == 0 or lanes % p == 0], target)
+            case "Thresholding_sf":
+                _cheapest(op, [{"PE": p} for p in legal(op)["PE"]], target)
+            case "LabelSelect_sf" | "ConvolutionInputGenerator_sf":
+                pass
+            case other:
+                raise FoldingError(f"{op.onnx_node.name}: no folding rule for {other}")
+    for op in ops:
+        if (cycles := int(op.get_exp_cycles())) > target:
+            raise FoldingError(f"{op.onnx_node.name} ({op.onnx_node.op_type}) needs {cycles} cycles an image, the target is {target}")
+
+
+def _fold_mvau(op: StreamOp, window: StreamOp | None, before: StreamOp | None, target: int) -> None:
+    """Fold an MVAU together with the window generator that feeds it."""
+    if window is None:
+        return _cheapest(op, _mvau_options(op, None, before), target)
+    options, channels = _mvau_options(op, window, None), window.get_nodeattr("IFMChannels")
+    try:
+        window.set_nodeattr("parallel_window", 0)
+        window.set_nodeattr("SIMD", channels)
+        if int(window.get_exp_cycles()) > target:
+            raise FoldingError
+        _cheapest(op, options, target)
+        window.set_nodeattr("SIMD", math.gcd(channels, op.get_nodeattr("SIMD")))
+        if int(window.get_exp_cycles()) > target:
+            window.set_nodeattr("SIMD", channels)
+    except FoldingError:
+        window.set_nodeattr("SIMD", channels)
+        window.set_nodeattr("parallel_window", 1)
+        _cheapest(op, [o for o in options if o["SIMD"] % channels == 0 or channels % o["SIMD"] == 0], target)
+    return None
+
+
+def interval(model: ModelWrapper) -> int:
+    """Initiation interval in cycles: the cycles of the slowest operator."""
+    return max(int(op.get_exp_cycles()) for op in chain(model))
+
+
+def fold_to_fps(model: ModelWrapper, board: Board, fps: float) -> None:
+    """Cheapest folding for ``fps`` images a second at the board's clock; raises FoldingError when an operator cannot reach it or it does not fit."""
+    target = int(board.clock_mhz * 1e6 / fps)
+    if target < 1:
+        raise FoldingError(f"{fps:g} images a second at {board.clock_mhz:g} MHz leaves less than one cycle for an image")
+    fold_to_cycles(model, target)
+    check_fits(model, board, 1.0)
+
+
+def check_fits(model: ModelWrapper, board: Board, share: float) -> None:
+    """Raises FoldingError when the estimates exceed ``share`` of the board."""
+    lut, bram = (sum(column) for column in zip(*(cost(op) for op in chain(model)), strict=True))
+    if lut > share * board.lut or bram > share * board.bram18:
+        raise FoldingError(f"estimated {lut} LUT and {bram} BRAM18 do not fit {board.name} ({board.part}): {share:.0%} of it is "
+                           f"{share * board.lut:.0f} LUT and {share * board.bram18:.0f} BRAM18; lower the target FPS or choose a larger board")
+
+
+def fold_to_board(model: ModelWrapper, board: Board, share: float = UTILISATION, progress: Callable[[int], None] = lambda _: None) -> None:
+    """Fastest folding within ``share`` of the board's LUTs and block RAMs; raises FoldingError when even full folding does not fit."""
+    fits, low, high = None, 1, _slowest(model)
+    while low < high:  # the smallest target that fits; cost falls with the target, so bisect
+        middle = (low + high) // 2
+        progress(middle)
+        try:
+            fold_to_cycles(model, middle)
+            check_fits(model, board, share)
+            fits, high = middle, middle
+        except FoldingError:
+            low = middle + 1
+    fold_to_cycles(model, high)
+    if fits is None:
+        check_fits(model, board, share)
+
+
+def _slowest(model: ModelWrapper) -> int:
+    """Cycles an image with everything folded as far as it goes."""
+    for op in chain(model):
+        for attribute, values in legal(op).items():
+            op.set_nodeattr(attribute, values[0])
+    return interval(model)

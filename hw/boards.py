@@ -1,0 +1,31 @@
+"""The boards of `boards.toml` as typed records."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Board:
+    """What a board offers to the accelerator."""
+
+    name: str
+    part: str
+    lut: int
+    ff: int
+    bram18: int
+    clock_mhz: float
+
+
+def boards() -> dict[str, Board]:
+    """All boards by name."""
+    table = tomllib.loads((Path(__file__).parent / "boards.toml").read_text())
+    return {name: Board(name=name, **row) for name, row in table.items()}
+
+
+def board(name: str) -> Board:
+    """Look up a board; raises ValueError that lists the known names."""
+    known = boards()
+    if name not in known:
+        raise ValueError(f"unknown board {name!r}; known boards: {', '.join(known)}")
+    return known[name]
