@@ -1,0 +1,199 @@
+"""The heart of the compiler: everything between an integer accumulator and the next sign becomes one integer threshold
+per channel, by enumeration.
+
+For every product, the network's own nodes behind it are run, in the arithmetic of the reference, on every integer that
+its accumulators can reach (ranges from the real weights), per channel; where the sign changes *is* the hardware
+(`transitions` explains directions and MaxPools). The input quantiser is enumerated over the values of a pixel in the
+same way (`codes`). The part behind the last product is no sign's input: it is cut off into the recorded head (`head`),
+and the graph ends with raw accumulators, or with the index of the largest one.
+
+Before: Conv/MatMul with weights +-s, BatchNormalization, Mul, ..., BipolarQuant, MaxPool, Flatten (see `chain.walk`,
+after `PlainProducts`). After: Conv/MatMul with BIPOLAR weights, MultiThreshold with BIPOLAR output, MaxPool, Flatten,
+TopK; every tensor holds integers.
+
+Each sign is noted in the model (`Sign`): which product it belongs to, which tensor of the QONNX graph shows it, and
+which channels are stored complemented.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from onnx import NodeProto, TensorProto, helper
+from qonnx.core.datatype import DataType
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.transformation.base import Transformation
+from qonnx.transformation.general import SortGraph
+from qonnx.transformation.infer_datatypes import InferDataTypes
+from qonnx.transformation.infer_shapes import InferShapes
+from signflow.deploy.images import ImageInput, image_kind
+from signflow.deploy.passes.chain import POOLS, QUANTISERS, SHAPES, Stage, walk
+from signflow.deploy.passes.codes import integer_type, read_image
+from signflow.deploy.passes.errors import refuse
+from signflow.deploy.passes.evaluate import Path, follow
+from signflow.deploy.passes.head import cut_head
+from signflow.deploy.passes.products import Feed, Product
+from signflow.deploy.passes.transitions import Accumulators, Thresholds, changes, slope, thresholds
+
+SIGNS_KEY = "signflow.signs"
+
+
+@dataclass(frozen=True)
+class Sign:
+    """One sign of the network, and where to find it again."""
+
+    product: str
+    """Node whose accumulators it reads, as the QONNX graph names it."""
+    tensor: str
+    """Tensor of the QONNX graph that holds it, pooled and flattened: +-magnitude."""
+    complement: list[int]
+    """Channels that the hardware stores as the complement."""
+
+    @staticmethod
+    def of(model: ModelWrapper) -> list["Sign"]:
+        """All signs noted in ``model``, in order."""
+        return [Sign(**fields) for fields in json.loads(model.get_metadata_prop(SIGNS_KEY) or "[]")]
+
+
+def _columns_to_channels(table: np.ndarray, channels: int, node: NodeProto) -> np.ndarray:
+    """Columns (channel by channel, one per position) back to channels; all positions of a channel must agree."""
+    blocks = table.reshape(len(table), channels, -1)
+    if (blocks != blocks[:, :, :1]).any():
+        reason = "behind a Flatten, its constants differ between positions of one channel"
+        raise refuse(node, reason, "normalisation per channel, in front of the Flatten")
+    return blocks[:, :, 0]
+
+
+def _signs(stage: Stage, path: Path, channels: int) -> tuple[np.float32, np.ndarray]:
+    """Magnitude and truth table (values, channels) of what the next product reads."""
+    node = next((n for n in reversed(stage.nodes) if n.op_type in QUANTISERS), stage.product)
+    if node is stage.product:
+        raise refuse(node, "no sign follows it in front of the next layer", "layers with a BipolarQuant between them")
+    table = _columns_to_channels(path.end, channels, stage.nodes[-1])
+    magnitude = np.unique(np.abs(table))
+    if len(magnitude) != 1 or magnitude[0] == 0:
+        shown = ", ".join(f"{value:.6g}" for value in np.unique(table)[:6])
+        raise refuse(
+            node,
+            f"the next layer reads {len(np.unique(table))} values ({shown})",
+            "activations of two values -s and +s (BipolarQuant)",
+        )
+    return magnitude[0], table > 0
+
+
+def _refuse_windows(stage: Stage, accumulators: Accumulators, bits: np.ndarray) -> None:
+    """A sign that changes more than once has no single threshold."""
+    for channel in np.flatnonzero((bits[1:] != bits[:-1]).sum(axis=0) > 1):
+        at = changes(bits, accumulators.table, channel)
+        node = next(n for n in reversed(stage.nodes) if n.op_type in QUANTISERS)
+        reason = (
+            f"behind {stage.product.name!r}, channel {channel} changes sign {len(at)} times, at accumulators {at[:8]}"
+        )
+        raise refuse(node, reason, "signs that change once over the accumulator's range")
+
+
+def _slope_in_front(stage: Stage, path: Path, bits: np.ndarray) -> np.ndarray:
+    """Direction in front of the stage's pools (`transitions`), int8 (channels,)."""
+    direction = slope(bits)
+    for i, (pool, table) in enumerate(path.pools):
+        here = slope(_columns_to_channels(table, bits.shape[1], pool))
+        clash = (here == 2) | ((direction * here == -1) if i else False)
+        if clash.any():
+            channel, name = int(np.argmax(clash)), stage.product.name
+            reason = f"in channel {channel} the numbers it pools both rise and fall with the accumulator of {name!r}"
+            raise refuse(pool, reason, "MaxPool over numbers that rise or fall with the accumulator")
+        direction = np.where(here == 0, direction, here) if i else here
+    return direction
+
+
+def _tensor(model: ModelWrapper, name: str, like: str, datatype: str) -> str:
+    model.graph.value_info.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, model.get_tensor_shape(like)))
+    model.set_tensor_datatype(name, DataType[datatype])
+    return name
+
+
+def _insert_threshold(model: ModelWrapper, name: str, source: str, steps: np.ndarray, datatype: str, bias: int) -> str:
+    """MultiThreshold(source, steps int64 (channels or 1, steps)) -> new tensor, whose name is returned."""
+    out = _tensor(model, f"{source}_{name}", source, datatype)
+    parameter = f"{name}_thresholds"
+    model.set_initializer(parameter, steps.astype(np.float32))
+    model.set_tensor_datatype(parameter, DataType[integer_type(int(steps.min()), int(steps.max()))])
+    scale = 2.0 if datatype == "BIPOLAR" else 1.0
+    attributes = {
+        "domain": "qonnx.custom_op.general",
+        "out_dtype": datatype,
+        "out_scale": scale,
+        "out_bias": float(bias),
+    }
+    node = helper.make_node("MultiThreshold", [source, parameter], [out], name=name, **attributes)
+    model.graph.node.append(node)
+    return out
+
+
+def _rewire(model: ModelWrapper, stage: Stage, tensor: str) -> str:
+    """Drop the stage's scalar nodes, hang its pools and reshapes behind ``tensor``; returns the stage's new end."""
+    for node in stage.nodes:
+        if node.op_type in (*POOLS, *SHAPES):
+            node.input[0], tensor = tensor, node.output[0]
+        else:
+            model.graph.node.remove(node)
+    return tensor
+
+
+def _image_stage(model: ModelWrapper, stage: Stage) -> tuple[Feed, str]:
+    """Replace the input's scaling and quantiser; returns what the first product reads, and the tensor it reads it from."""
+    pixels = image_kind(ImageInput.of(model).kind).pixels
+    channels, codes = model.get_tensor_shape(stage.start)[1], read_image(model, stage)
+    if (codes.codes == pixels[:, None]).all():
+        return codes.feed, _rewire(model, stage, stage.start)
+    steps = codes.thresholds(pixels)
+    bias = -1 if codes.bipolar else int(codes.codes.min())
+    by_channel = steps.reshape(channels, -1, steps.shape[1])
+    if (by_channel == by_channel[:, :1]).all():  # the same at every position: a threshold on the image itself
+        steps = steps[:1] if (steps == steps[:1]).all() else by_channel[:, 0]
+        return codes.feed, _rewire(
+            model, stage, _insert_threshold(model, "InputThreshold", stage.start, steps, codes.datatype, bias)
+        )
+    flat = _rewire(model, stage, stage.start)
+    return codes.feed, _insert_threshold(model, "InputThreshold", flat, steps, codes.datatype, bias)
+
+
+class EnumerateThresholds(Transformation):
+    """See the module's docstring. Raises UnsupportedError for what has no exact hardware."""
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Rewrites the whole network at once."""
+        image, *stages = walk(model)
+        feed, tensor = _image_stage(model, image)
+        signs: list[Sign] = []
+        for i, stage in enumerate(stages):
+            product = Product(model, stage.product)
+            product.undo(feed)
+            accumulators = product.accumulators(feed)
+            stage.product.input[0] = tensor
+            scale = product.scale * feed.scale
+            if i == len(stages) - 1:
+                product.store()
+                cut_head(model, stage, accumulators, scale)
+                break
+            found, magnitude = self._stage(model, stage, accumulators, scale)
+            product.negate(found.own)
+            product.store()
+            signs.append(Sign(stage.product.name, stage.end, [int(c) for c in np.flatnonzero(found.next)]))
+            bits = _insert_threshold(model, f"Threshold_{i}", stage.start, found.threshold[:, None], "BIPOLAR", -1)
+            tensor = _rewire(model, stage, bits)
+            feed = Feed.of_signs(magnitude, found.next)
+        model.set_metadata_prop(SIGNS_KEY, json.dumps([asdict(sign) for sign in signs]))
+        for step in (SortGraph(), InferShapes(), InferDataTypes()):
+            model = model.transform(step)
+        return model, False
+
+    @staticmethod
+    def _stage(
+        model: ModelWrapper, stage: Stage, accumulators: Accumulators, scale: np.ndarray
+    ) -> tuple[Thresholds, np.float32]:
+        """Thresholds of one sign, and the magnitude of what the next product reads."""
+        path = follow(model, stage, accumulators.table.astype(np.float32) * scale)
+        magnitude, bits = _signs(stage, path, len(scale))
+        _refuse_windows(stage, accumulators, bits)
+        return thresholds(accumulators, bits, _slope_in_front(stage, path, bits)), magnitude
