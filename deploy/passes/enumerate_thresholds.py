@@ -16,7 +16,7 @@ which channels are stored complemented.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from onnx import NodeProto, TensorProto, helper
@@ -142,18 +142,21 @@ def _rewire(model: ModelWrapper, stage: Stage, tensor: str) -> str:
 
 def _image_stage(model: ModelWrapper, stage: Stage) -> tuple[Feed, str]:
     """Replace the input's scaling and quantiser; returns what the first product reads, and the tensor it reads it from."""
-    pixels = image_kind(ImageInput.of(model).kind).pixels
-    channels, codes = model.get_tensor_shape(stage.start)[1], read_image(model, stage)
-    if (codes.codes == pixels[:, None]).all():
+    image = ImageInput.of(model)
+    kind, codes = image_kind(image.kind), read_image(model, stage)
+    channels = model.get_tensor_shape(stage.start)[1]
+    steps, bias = codes.thresholds(kind.pixels), -1 if codes.bipolar else int(codes.codes.min())
+    if kind.datatype == "BIPOLAR":  # the stream carries bits: -1, +1 and "never" become 0, 1 and 2
+        steps = (steps + 2) // 2
+        replace(image, binary=True).save_to(model)
+        model.set_tensor_datatype(stage.start, DataType["BINARY"])
+    elif (codes.codes == kind.pixels[:, None]).all():
         return codes.feed, _rewire(model, stage, stage.start)
-    steps = codes.thresholds(pixels)
-    bias = -1 if codes.bipolar else int(codes.codes.min())
     by_channel = steps.reshape(channels, -1, steps.shape[1])
     if (by_channel == by_channel[:, :1]).all():  # the same at every position: a threshold on the image itself
         steps = steps[:1] if (steps == steps[:1]).all() else by_channel[:, 0]
-        return codes.feed, _rewire(
-            model, stage, _insert_threshold(model, "InputThreshold", stage.start, steps, codes.datatype, bias)
-        )
+        bits = _insert_threshold(model, "InputThreshold", stage.start, steps, codes.datatype, bias)
+        return codes.feed, _rewire(model, stage, bits)
     flat = _rewire(model, stage, stage.start)
     return codes.feed, _insert_threshold(model, "InputThreshold", flat, steps, codes.datatype, bias)
 
