@@ -1,16 +1,16 @@
 """QONNX -> integer graph: one literal list of passes, ours beside FINN's, read from top to bottom.
 
-The result holds integers only. Its nodes are, in the order of a layer: Im2Col, XnorPopcountMatMul (bits) or MatMul (integers times +-1), MultiThreshold
-with BINARY output, MaxPoolNHWC; MultiThreshold on the image where the network quantises it; Reshape in front of a dense layer; TopK at the end of a network
-that ends with ArgMax. Everything that is not integer went into thresholds or into the recorded head (`signflow.deploy.passes.head`).
+The result holds integers only. Its nodes are, in the order of a layer: Im2Col, XnorPopcountMatMul (bits) or MatMul
+(integers times +-1), MultiThreshold with BINARY output, MaxPoolNHWC; MultiThreshold on the image where the network
+quantises it; Flatten in front of a dense layer; TopK at the end of a network that ends with ArgMax. Everything that is
+not integer went into thresholds or into the recorded head (`signflow.deploy.passes.head`).
 
-Of FINN's own `Streamline` only the two passes are needed that fold the popcount's 2p - K into the thresholds: all other scales and biases are gone by
-enumeration before, which is exact where moving floats around a graph is not.
+Of FINN's own `Streamline` only the two passes are needed that fold the popcount's 2p - K into the thresholds: all other
+scales and biases are gone by enumeration before, which is exact where moving floats around a graph is not.
 """
 
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
-
 from signflow.deploy import engine
 from signflow.deploy.images import ImageInput
 from signflow.deploy.passes.absorb_flatten import AbsorbFlatten
@@ -19,17 +19,22 @@ from signflow.deploy.passes.errors import UnsupportedError
 from signflow.deploy.passes.integer_types import IntegerTypes
 from signflow.deploy.passes.plain_products import PlainProducts
 from signflow.deploy.passes.popcount_head import PopcountHead
-from signflow.deploy.passes.stream_order import StreamOrder
 from signflow.deploy.passes.straight_through import RemoveStraightThreshold
+from signflow.deploy.passes.stream_order import StreamOrder
 
-INTEGER_OPS = ("Im2Col", "XnorPopcountMatMul", "MatMul", "MultiThreshold", "MaxPoolNHWC", "Reshape", "Flatten", "Squeeze", "TopK")
+INTEGER_OPS = ("Im2Col", "XnorPopcountMatMul", "MatMul", "MultiThreshold", "MaxPoolNHWC", "Flatten", "TopK")
 
 
 def passes() -> list:
     """The passes in order. (A function, because FINN is imported only after `engine.boot`.)"""
     from finn.transformation.streamline import absorb, reorder
     from qonnx.transformation.bipolar_to_xnor import ConvertBipolarMatMulToXnorPopcount
-    from qonnx.transformation.general import GiveReadableTensorNames, GiveUniqueNodeNames, RemoveUnusedTensors, SortGraph
+    from qonnx.transformation.general import (
+        GiveReadableTensorNames,
+        GiveUniqueNodeNames,
+        RemoveUnusedTensors,
+        SortGraph,
+    )
     from qonnx.transformation.lower_convs_to_matmul import LowerConvsToMatMul
 
     return [
@@ -62,7 +67,9 @@ def passes() -> list:
 
 
 def streamline(model: ModelWrapper) -> ModelWrapper:
-    """Integer graph of a QONNX model from `signflow.deploy.export`; raises UnsupportedError for what has no exact hardware."""
+    """Integer graph of a QONNX model from `signflow.deploy.export`; raises UnsupportedError for what has no exact
+    hardware.
+    """
     engine.boot()
     ImageInput.of(model)
     for step in passes():
@@ -80,7 +87,9 @@ def image_facts(model: ModelWrapper) -> dict:
 
 
 def execute(model: ModelWrapper, images: np.ndarray) -> np.ndarray:
-    """Run an integer or hardware graph node by node, one image at a time: ``images`` (N, *shape) -> int64 (N, outputs). Slow; `intgraph` is the fast way."""
+    """Run an integer or hardware graph node by node, one image at a time: ``images`` (N, *shape) -> int64 (N, outputs).
+    Slow; `intgraph` is the fast way.
+    """
     engine.boot()
     from finn.core.onnx_exec import execute_onnx
 

@@ -1,8 +1,9 @@
 """Flatten without moving data: the rows of the next weight matrix follow the order of the stream.
 
-    Transpose(NHWC -> NCHW) -> Reshape/Flatten -> MatMul(W)   becomes   Reshape -> MatMul(W')   with  W'[(h, w, c)] = W[(c, h, w)]
+    Transpose(NHWC -> NCHW) -> Flatten -> MatMul(W)   becomes   Flatten -> MatMul(W')   with  W'[(h, w, c)] = W[(c, h,
+    w)]
 
-Behind the last convolution, whose map is one pixel, Transpose and Reshape at the end of the graph are dropped.
+Behind the last convolution, whose map is one pixel, Transpose and Flatten at the end of the graph are dropped.
 """
 
 import numpy as np
@@ -10,8 +11,7 @@ from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
 from qonnx.transformation.infer_shapes import InferShapes
-
-from signflow.deploy.passes.chain import SHAPES, attribute, successor
+from signflow.deploy.passes.chain import attribute, successor
 from signflow.deploy.passes.errors import refuse
 
 
@@ -24,7 +24,7 @@ class AbsorbFlatten(Transformation):
             if transpose.op_type != "Transpose" or attribute(transpose, "perm", []) != [0, 3, 1, 2]:
                 continue
             follower = successor(model, transpose.output[0])
-            if follower is None or follower.op_type in ("TopK", *SHAPES):
+            if follower is None or follower.op_type in ("TopK", "Flatten"):
                 self._absorb(model, transpose, follower)
                 return model.transform(InferShapes()), True
             raise refuse(follower, "it reads a map in NCHW order", "convolutions, MaxPool and Flatten on maps")
@@ -47,7 +47,9 @@ class AbsorbFlatten(Transformation):
         model.graph.node.remove(transpose)
 
 
-def _end_with_vector(model: ModelWrapper, transpose: NodeProto, follower: NodeProto | None, reader: NodeProto | None) -> None:
+def _end_with_vector(
+    model: ModelWrapper, transpose: NodeProto, follower: NodeProto | None, reader: NodeProto | None
+) -> None:
     """The map of one pixel [1, 1, 1, C] is the vector that ends the graph, or that TopK reads along its last axis."""
     if follower is not None and follower is not reader:
         model.graph.node.remove(follower)

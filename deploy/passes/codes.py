@@ -1,4 +1,4 @@
-"""The input quantiser as integer codes: for every pixel value, the integer that stands for what the first layer reads."""
+"""The input quantiser as integer codes: for every pixel value, the integer that the first layer reads for it."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -32,7 +32,7 @@ def integer_type(low: int, high: int) -> str:
 
 @dataclass
 class Codes:
-    """integer = codes[pixel, channel]; the first layer reads scale * integer, with the sign turned where ``negated``."""
+    """integer = codes[pixel, channel]; the first layer reads scale * integer, negated where ``negated``."""
 
     codes: np.ndarray
     """int64 (pixels, columns); rises with the pixel in every column."""
@@ -70,7 +70,7 @@ class Codes:
 
 
 def _common_scale(values: np.ndarray) -> tuple[np.float32, np.ndarray] | None:
-    """Largest s with values = s * integers exactly, and the integers; None if s is no float32 or the integers are many."""
+    """Largest s with values = s * integers exactly, and the integers; None if there is no such float32."""
     fractions = [Fraction(float(value)) for value in np.unique(values)]
     denominator = reduce(lambda a, b: a * b // gcd(a, b), (f.denominator for f in fractions))
     numerators = [int(f * denominator) for f in fractions]

@@ -131,9 +131,15 @@ def _insert_threshold(model: ModelWrapper, name: str, source: str, steps: np.nda
 
 
 def _rewire(model: ModelWrapper, stage: Stage, tensor: str) -> str:
-    """Drop the stage's scalar nodes, hang its pools and reshapes behind ``tensor``; returns the stage's new end."""
+    """Drop the stage's scalar nodes, hang its pools and flattens behind ``tensor``; returns the stage's new end."""
     for node in stage.nodes:
-        if node.op_type in (*POOLS, *SHAPES):
+        flattens = node.op_type in SHAPES and len(model.get_tensor_shape(node.input[0])) == 4
+        if flattens and len(model.get_tensor_shape(node.output[0])) == 2:
+            position = list(model.graph.node).index(node)
+            model.graph.node.remove(node)
+            model.graph.node.insert(position, helper.make_node("Flatten", [tensor], [node.output[0]], name=node.name))
+            tensor = node.output[0]
+        elif node.op_type in POOLS:
             node.input[0], tensor = tensor, node.output[0]
         else:
             model.graph.node.remove(node)
@@ -141,7 +147,7 @@ def _rewire(model: ModelWrapper, stage: Stage, tensor: str) -> str:
 
 
 def _image_stage(model: ModelWrapper, stage: Stage) -> tuple[Feed, str]:
-    """Replace the input's scaling and quantiser; returns what the first product reads, and the tensor it reads it from."""
+    """Replace the input's scaling and quantiser; returns what the first product reads, and its tensor."""
     image = ImageInput.of(model)
     kind, codes = image_kind(image.kind), read_image(model, stage)
     channels = model.get_tensor_shape(stage.start)[1]

@@ -1,8 +1,10 @@
-"""Exact data types: every product's sums and every threshold get the smallest type that holds what can occur, from the real weights.
+"""Exact data types: every product's sums and every threshold get the smallest type that holds what can occur, from the
+real weights.
 
-FINN's own minimisation is wrong for XNOR layers (finn-plus 1.6.1, `MVAU.minimize_accumulator_width` takes the bits 0 and 1 for the numbers they stand for,
-and gets the range [-n0, n1] for a popcount that reaches [0, K]; thresholds beyond are then clipped, silently) and widens BIPOLAR weights of other layers to
-INT2 (`minimize_weight_bit_width`). Neither is run; `tests/deploy/test_finn_bugs.py` shows both.
+FINN's own minimisation is wrong for XNOR layers (finn-plus 1.6.1, `MVAU.minimize_accumulator_width` takes the bits 0
+and 1 for the numbers they stand for, and gets the range [-n0, n1] for a popcount that reaches [0, K]; thresholds beyond
+are then clipped, silently) and widens BIPOLAR weights of other layers to INT2 (`minimize_weight_bit_width`). Neither is
+run; `tests/deploy/test_finn_bugs.py` shows both.
 
     XNOR       popcount of K bits: 0 ... K
     otherwise  sum over the inputs of min(w * low, w * high) ... max(...), smallest and largest over the outputs
@@ -15,7 +17,6 @@ from onnx import NodeProto
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
-
 from signflow.deploy.passes.codes import integer_type
 
 

@@ -1,14 +1,15 @@
 """The last layer's popcount p stands for the sum 2p - K of K products of +-1; that map joins the recorded head.
 
-    XnorPopcountMatMul -> Mul(2) -> Add(-K) -> output      becomes      XnorPopcountMatMul -> output,  head(p) = old head(2p - K)
+    XnorPopcountMatMul -> Mul(2) -> Add(-K) -> output      becomes      XnorPopcountMatMul -> output,  head(p) = old
+    head(2p - K)
 
-The accelerator then ends with raw popcounts. (In front of TopK, FINN drops both nodes itself: they rise and are the same for all classes.)
+The accelerator then ends with raw popcounts. (In front of TopK, FINN drops both nodes itself: they rise and are the
+same for all classes.)
 """
 
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
-
 from signflow.deploy.passes.head import Head
 from signflow.deploy.passes.transitions import Accumulators
 
@@ -26,7 +27,9 @@ class PopcountHead(Transformation):
         product = model.find_producer(multiply.input[0])
         factor, offset = (model.get_initializer(node.input[1]).item() for node in (multiply, add))
         if product.op_type != "XnorPopcountMatMul" or factor != 2.0:
-            raise RuntimeError(f"expected Mul(2) and Add(-K) behind the last popcount, found {multiply.op_type}({factor}) behind {product.op_type}")
+            raise RuntimeError(
+                f"Mul(2) and Add(-K) expected behind the last popcount: {multiply.op_type}({factor}), {product.op_type}"
+            )
         inputs = -int(offset)
         reach = np.full(len(head.accumulators.low), inputs, dtype=np.int64)
         head.prepend(factor, offset, Accumulators(np.zeros_like(reach), reach, 1))

@@ -16,7 +16,9 @@ class RemoveStraightThreshold(Transformation):
         name = model.graph.input[0].name
         node = model.find_consumer(name)
         binary = DataType["BINARY"]
-        if node.op_type != "MultiThreshold" or {model.get_tensor_datatype(t) for t in (name, node.output[0])} != {binary}:
+        if node.op_type != "MultiThreshold" or {model.get_tensor_datatype(t) for t in (name, node.output[0])} != {
+            binary
+        }:
             return model, False
         if (model.get_initializer(node.input[1]) == 1).all():
             for other in model.graph.node:

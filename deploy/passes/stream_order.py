@@ -1,9 +1,12 @@
-"""The order in which the accelerator's stream carries an image: the graph's input is laid out as the first operator reads it.
+"""The order in which the accelerator's stream carries an image: the graph's input is laid out as the first operator
+reads it.
 
     image -> [MultiThreshold] -> Transpose(NCHW -> NHWC) -> conv      image in NHWC order -> [MultiThreshold] -> conv
-    image -> [MultiThreshold] -> Reshape(-> features) -> dense        image as one vector (NCHW order) -> [MultiThreshold] -> dense
+    image -> [MultiThreshold] -> Flatten -> dense                   image as one vector (NCHW order) -> [MultiThreshold]
+    -> dense
 
-No data moves in hardware: whoever feeds the stream reads the order from the model's `ImageInput` (`ImageInput.stream` does it).
+No data moves in hardware: whoever feeds the stream reads the order from the model's `ImageInput` (`ImageInput.stream`
+does it).
 """
 
 from dataclasses import replace
@@ -15,7 +18,6 @@ from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.base import Transformation
 from qonnx.transformation.infer_datatypes import InferDataTypes
 from qonnx.transformation.infer_shapes import InferShapes
-
 from signflow.deploy.images import ImageInput
 from signflow.deploy.passes.chain import attribute, successor
 from signflow.deploy.passes.errors import refuse
@@ -42,7 +44,7 @@ class StreamOrder(Transformation):
         mover = successor(model, threshold.output[0]) if threshold is not None else node
         if mover.op_type == "Transpose" and attribute(mover, "perm", []) == [0, 2, 3, 1]:
             order, new, layout = "NHWC", [shape[0], shape[2], shape[3], shape[1]], data_layout.NHWC
-        elif mover.op_type in ("Reshape", "Flatten") and len(shape) == 4:
+        elif mover.op_type == "Flatten" and len(shape) == 4:
             order, new, layout = "flat", list(model.get_tensor_shape(mover.output[0])), data_layout.NC
         elif len(shape) == 2:
             return model, False
@@ -61,7 +63,9 @@ class StreamOrder(Transformation):
 
     @staticmethod
     def _check_rows(model: ModelWrapper, threshold: NodeProto, shape: list[int], order: str) -> None:
-        """A threshold per channel in front of a Flatten becomes one per feature: channel by channel, as the features run."""
+        """A threshold per channel in front of a Flatten becomes one per feature: channel by channel, as the features
+        run.
+        """
         steps = model.get_initializer(threshold.input[1])
         if order == "flat" and len(steps) > 1:
             model.set_initializer(threshold.input[1], steps.repeat(shape[2] * shape[3], axis=0))
