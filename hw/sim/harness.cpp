@@ -219,6 +219,8 @@ EXPORT Sim* sim_new(const char* folder, uint64_t seed, const char* wave, const c
         sim->context.randSeed((int)(seed & 0x7fffffff) + 1);
 #if VM_TRACE
         sim->context.traceEverOn(true);
+        sim->context.timeunit(-9);  // one cycle is drawn as 10 ns
+        sim->context.timeprecision(-9);
 #endif
         sim->top = new Vtop(&sim->context, "TOP");
         sim->top->clk_i = 0;
@@ -229,7 +231,7 @@ EXPORT Sim* sim_new(const char* folder, uint64_t seed, const char* wave, const c
         if (*wave) {
             sim->wave = new Wave;
             sim->top->trace(sim->wave, 99);
-            if (*scope) sim->wave->dumpvars(0, scope);
+            if (*scope) sim->wave->dumpvars(99, scope);
             sim->wave->open(wave);
         }
 #endif

