@@ -219,8 +219,6 @@ EXPORT Sim* sim_new(const char* folder, uint64_t seed, const char* wave, const c
         sim->context.randSeed((int)(seed & 0x7fffffff) + 1);
 #if VM_TRACE
         sim->context.traceEverOn(true);
-        sim->context.timeunit(-9);  // one cycle is drawn as 10 ns
-        sim->context.timeprecision(-9);
 #endif
         sim->top = new Vtop(&sim->context, "TOP");
         sim->top->clk_i = 0;
@@ -231,6 +229,8 @@ EXPORT Sim* sim_new(const char* folder, uint64_t seed, const char* wave, const c
         if (*wave) {
             sim->wave = new Wave;
             sim->top->trace(sim->wave, 99);
+            sim->wave->set_time_unit("1ns");  // a cycle is drawn as 10 ns
+            sim->wave->set_time_resolution("1ns");
             if (*scope) sim->wave->dumpvars(99, scope);
             sim->wave->open(wave);
         }
