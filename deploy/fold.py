@@ -5,8 +5,11 @@ gives every operator the cheapest folding (estimated LUTs, then block RAM) that 
 share of a board's resources. Legal are divisors only, and every stream width must be a multiple of one neighbour's, or their least common multiple is built on the way.
 """
 
+import json
 import math
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 from qonnx.core.modelwrapper import ModelWrapper
 
@@ -194,3 +197,21 @@ def _slowest(model: ModelWrapper) -> int:
         for attribute, values in legal(op).items():
             op.set_nodeattr(attribute, values[0])
     return interval(model)
+
+
+def read_folding(path: Path) -> dict[str, dict[str, int]]:
+    """Read a folding file (JSON: node -> attribute -> value); raises FoldingError when it is none."""
+    try:
+        table = json.loads(path.read_text())
+    except (OSError, ValueError) as e:
+        raise FoldingError(f"{path}: not a folding file ({e}); expected JSON such as {{\"MVAU_sf_0\": {{\"PE\": 4, \"SIMD\": 16}}}}") from e
+    if not isinstance(table, dict) or not all(isinstance(row, dict) for row in table.values()):
+        raise FoldingError(f"{path}: not a folding file; expected JSON such as {{\"MVAU_sf_0\": {{\"PE\": 4, \"SIMD\": 16}}}}")
+    return table
+
+
+def save_folding(model: ModelWrapper, path: Path) -> None:
+    """Write the folding as `read_folding` reads it, atomically."""
+    tmp = path.with_suffix(".tmp")
+    tmp.write_text(json.dumps(folding_of(model), indent=1) + "\n")
+    os.replace(tmp, path)

@@ -19,7 +19,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from signflow.deploy.passes.errors import UnsupportedError, refuse
-from signflow.hw.ops.base import RTL_DIR, StreamOp
+from signflow.hw.ops.base import RTL_DIR, RtlInstance, StreamOp
 
 HEADER = """\
 // {name}: {shape_in} {type_in} -> {shape_out} {type_out}
@@ -74,9 +74,8 @@ def stream_facts(shape, datatype, folded_shape, stream_bits) -> dict:
             "words": words, "stream_bits": -(-stream_bits // 8) * 8}
 
 
-def instance(op: StreamOp, source: str, sink: str) -> str:
+def instance(op: StreamOp, rtl: RtlInstance, source: str, sink: str) -> str:
     """One operator of the chain, its streams wired to the nets ``source`` and ``sink``."""
-    rtl = op.rtl_instance()
     width = max(map(len, rtl.params), default=0)
     params = ",\n".join(f"    .{k:<{width}}({literal(v)})" for k, v in rtl.params.items())
     return (f"  {rtl.module} #(\n{params}\n  ) i_{op.onnx_node.name} (\n    .clk_i, .rst_ni,\n"
@@ -84,7 +83,7 @@ def instance(op: StreamOp, source: str, sink: str) -> str:
             f"    .out_data_o({sink}_data), .out_valid_o({sink}_valid), .out_ready_i({sink}_ready)\n  );\n")
 
 
-def top_text(name: str, ops: list[StreamOp], facts: dict) -> str:
+def top_text(name: str, ops: list[StreamOp], rtl: list[RtlInstance], facts: dict) -> str:
     """The SystemVerilog of the top."""
     i, o, bits_in, bits_out = facts["input"], facts["output"], ops[0].get_instream_width(), ops[-1].get_outstream_width()
     text = [HEADER.format(
@@ -99,7 +98,7 @@ def top_text(name: str, ops: list[StreamOp], facts: dict) -> str:
         text.append(f"\n  wire unused_padding = &{{1'b0, s_axis_tdata[{i['stream_bits'] - 1}:{bits_in}]}};\n")
     text.append(f"\n  assign n0_data = s_axis_tdata[{bits_in - 1}:0];\n  assign n0_valid = s_axis_tvalid;\n  assign s_axis_tready = n0_ready;\n\n")
     for k, op in enumerate(ops):
-        text.append(instance(op, nets[k], nets[k + 1]) + "\n")
+        text.append(instance(op, rtl[k], nets[k], nets[k + 1]) + "\n")
     last, pad = nets[-1], o["stream_bits"] - bits_out
     text.append(f"  assign m_axis_tdata = {{{pad}'b0, {last}_data}};\n" if pad else f"  assign m_axis_tdata = {last}_data;\n")
     text.append(f"  assign m_axis_tvalid = {last}_valid;\n  assign {last}_ready = m_axis_tready;\n\n")
@@ -117,17 +116,17 @@ def _tlast(words: int, net: str) -> str:
             f"    else if ({net}_valid && {net}_ready) word_q <= m_axis_tlast ? '0 : word_q + 1'b1;\n\n")
 
 
-def accelerator_facts(name: str, ops: list[StreamOp], predicted: dict) -> dict:
+def accelerator_facts(name: str, ops: list[StreamOp], rtl: list[RtlInstance], predicted: dict) -> dict:
     """What `accel.json` says of the accelerator."""
     first, last = ops[0], ops[-1]
-    modules = sorted({op.rtl_instance().module for op in ops})
+    modules = sorted({r.module for r in rtl})
     return {
         "name": name, "top": name, "mem_dir": "mem", "sources": [f"rtl/{m}.sv" for m in [*modules, name]],
         "input": stream_facts(first.get_normal_input_shape()[1:], first.get_input_datatype(), first.get_folded_input_shape(), first.get_instream_width()),
         "output": stream_facts(last.get_normal_output_shape()[1:], last.get_output_datatype(), last.get_folded_output_shape(), last.get_outstream_width()),
         "predicted": predicted,
-        "operators": [{"node": op.onnx_node.name, "op": op.onnx_node.op_type, "module": op.rtl_instance().module,
-                       "params": op.rtl_instance().params, "cycles": int(op.get_exp_cycles()), "macs": op.macs_per_cycle()} for op in ops],
+        "operators": [{"node": op.onnx_node.name, "op": op.onnx_node.op_type, "module": r.module,
+                       "params": r.params, "cycles": int(op.get_exp_cycles()), "macs": op.macs_per_cycle()} for op, r in zip(ops, rtl, strict=True)],
     }
 
 
@@ -139,17 +138,18 @@ def generate(model: ModelWrapper, name: str, folder: Path, predicted: dict, extr
     """
     ops = chain(model)
     name = name.replace("-", "_")
-    facts = accelerator_facts(name, ops, predicted) | (extra or {})
+    rtl = [op.rtl_instance(model) for op in ops]
+    facts = accelerator_facts(name, ops, rtl, predicted) | (extra or {})
     tmp = folder.with_name(folder.name + ".tmp")
     shutil.rmtree(tmp, ignore_errors=True)
     (tmp / "rtl").mkdir(parents=True)
     (tmp / "mem").mkdir()
-    for module in {op.rtl_instance().module for op in ops}:
+    for module in {r.module for r in rtl}:
         shutil.copyfile(RTL_DIR / f"{module}.sv", tmp / "rtl" / f"{module}.sv")
-    for op in ops:
-        for file, lines in op.rtl_instance().mem.items():
+    for r in rtl:
+        for file, lines in r.mem.items():
             (tmp / "mem" / file).write_text("\n".join(lines) + "\n")
-    (tmp / "rtl" / f"{name}.sv").write_text(top_text(name, ops, facts))
+    (tmp / "rtl" / f"{name}.sv").write_text(top_text(name, ops, rtl, facts))
     (tmp / "accel.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(tmp, folder)

@@ -1,0 +1,181 @@
+"""The steps from a network to a compiled accelerator, in order, each with a numbered product in ``out/<net>-<board>/``.
+
+A step reads the product of the one before it, so a build can start anywhere that has been reached once (``--from``). Products are written under a temporary name and
+renamed when whole: after an interruption every file that exists is good.
+"""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from qonnx.core.modelwrapper import ModelWrapper
+
+from signflow.deploy import buffer, engine, fold, generate, lower, streamline, timing
+from signflow.deploy.export import export, load, save
+from signflow.hw import ops
+from signflow.hw.boards import board
+from signflow.hw.sim import verilator
+from signflow.models.networks import NETWORKS, network
+from signflow.models.weights import load_into, trained
+
+NETWORK, INTEGER, HARDWARE, FOLDED, ACCELERATOR = "1-network.onnx", "2-integer.onnx", "3-hardware.onnx", "4-folded.onnx", "5-accelerator"
+
+
+class FlowError(RuntimeError):
+    """A step cannot run; the message says which product is missing and which command makes it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a build depends on besides the source code."""
+
+    source: str
+    """A name of `NETWORKS`, or the path of a QONNX file."""
+    board: str = "pynq-z2"
+    input: str = ""
+    """How images reach a foreign network (`signflow.deploy.images.KINDS`); "" for our own."""
+    weights: str = ""
+    """A packed weight file for one of our networks; "" takes the shipped one."""
+    fps: float = 0.0
+    """Target images a second at the board's clock; 0: the fastest that fits 80 % of the board."""
+    folding: str = ""
+    """A JSON file node -> attribute -> value that fixes the folding; "" lets signflow choose."""
+
+    @property
+    def name(self) -> str:
+        """Short name of the network, an identifier in SystemVerilog."""
+        return self.source if self.source in NETWORKS else "".join(c if c.isalnum() else "_" for c in Path(self.source).stem)
+
+    @property
+    def work(self) -> Path:
+        """Default folder of the products."""
+        return Path("out") / f"{self.name}-{self.board}"
+
+
+def torch_network(settings: Settings):
+    """The trained PyTorch network of ``settings``, or None when the source is a foreign file."""
+    if settings.source not in NETWORKS:
+        return None
+    if settings.weights:
+        return load_into(network(settings.source).build(), Path(settings.weights))
+    return trained(settings.source)
+
+
+def read(work: Path, product: str) -> ModelWrapper:
+    """Load a product; raises FlowError when the step that makes it has not run."""
+    engine.boot()
+    ops.register()
+    if not (work / product).exists():
+        raise FlowError(f"{work / product} is missing: run `signflow build` (without --from, or --from an earlier step) first")
+    return ModelWrapper(str(work / product))
+
+
+def step_export(settings: Settings, work: Path) -> None:
+    """Brevitas or a foreign QONNX file -> QONNX with a declared image input."""
+    net = torch_network(settings)
+    if net is not None:
+        save(export(net, network(settings.source).input_shape, "uint8"), work / NETWORK)
+        return
+    if not Path(settings.source).exists() and Path(settings.source).suffix != ".onnx":
+        network(settings.source)  # raises with the list of names
+    if not settings.input:
+        raise FlowError(f"{settings.source}: declare how images reach its input with --input (uint8/255, uint8, int8 or bipolar)")
+    save(load(settings.source, settings.input), work / NETWORK)
+
+
+def step_streamline(_: Settings, work: Path) -> None:
+    """QONNX -> integer graph: thresholds by enumeration, XNOR-popcount products."""
+    save(streamline.streamline(read(work, NETWORK)), work / INTEGER)
+
+
+def step_lower(_: Settings, work: Path) -> None:
+    """Integer graph -> hardware operators."""
+    save(lower.lower(read(work, INTEGER)), work / HARDWARE)
+
+
+def step_fold(settings: Settings, work: Path) -> None:
+    """PE and SIMD of every operator, width converters, FIFO depths."""
+    model, target = read(work, HARDWARE), board(settings.board)
+    if settings.folding:
+        fold.apply_folding(model, fold.read_folding(Path(settings.folding)))
+        fold.check_fits(model, target, 1.0)
+    elif settings.fps:
+        fold.fold_to_fps(model, target, settings.fps)
+    else:
+        fold.fold_to_board(model, target)
+    fold.save_folding(model, work / "4-folding.json")
+    buffer.insert_width_converters(model)
+    buffer.insert_fifos(model)
+    save(model, work / FOLDED)
+
+
+def step_generate(settings: Settings, work: Path) -> None:
+    """Folded graph -> SystemVerilog, memory images, accel.json."""
+    model = read(work, FOLDED)
+    predicted = asdict(timing.predict(generate.chain(model)))
+    target = board(settings.board)
+    extra = {"board": target.name, "part": target.part, "clock_mhz": target.clock_mhz, "image": streamline.image_facts(model)}
+    generate.generate(model, settings.name, work / ACCELERATOR, predicted, extra)
+
+
+def step_compile(_: Settings, work: Path) -> None:
+    """SystemVerilog -> compiled simulation (cached by content)."""
+    facts = accelerator(work)
+    verilator.compile(facts["top"], [work / ACCELERATOR / s for s in facts["sources"]])
+
+
+STEPS: dict[str, Callable[[Settings, Path], None]] = {
+    "export": step_export,
+    "streamline": step_streamline,
+    "lower": step_lower,
+    "fold": step_fold,
+    "generate": step_generate,
+    "compile": step_compile,
+}
+
+
+def accelerator(work: Path) -> dict:
+    """`accel.json` of a built accelerator; raises FlowError when there is none."""
+    path = work / ACCELERATOR / "accel.json"
+    if not path.exists():
+        raise FlowError(f"{path} is missing: run `signflow build` first")
+    return json.loads(path.read_text())
+
+
+def settings_of(work: Path) -> Settings:
+    """The settings a work folder was built with; raises FlowError when it holds no build."""
+    path = work / "settings.json"
+    if not path.exists():
+        raise FlowError(f"{work} holds no build: run `signflow build` first")
+    return Settings(**json.loads(path.read_text()))
+
+
+def build(settings: Settings, work: Path, start: str = "export", tick: Callable[[str, float | None], None] = lambda *_: None) -> dict[str, float]:
+    """Run the steps from ``start``; returns seconds of each. ``tick(step, None)`` is called before and ``tick(step, seconds)`` after a step.
+
+    Raises FlowError for an unknown step, and whatever the step raises; later products of an earlier build are removed first, so that old and new never mix.
+    """
+    if start not in STEPS:
+        raise FlowError(f"unknown step {start!r}; the steps are {', '.join(STEPS)}")
+    board(settings.board)
+    names = list(STEPS)[list(STEPS).index(start) :]
+    work.mkdir(parents=True, exist_ok=True)
+    products = {"export": NETWORK, "streamline": INTEGER, "lower": HARDWARE, "fold": FOLDED, "generate": ACCELERATOR}
+    for name in names:
+        path = work / products.get(name, "none")
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    tmp = work / "settings.json.tmp"
+    tmp.write_text(json.dumps(asdict(settings), indent=1) + "\n")
+    os.replace(tmp, work / "settings.json")
+    seconds = {}
+    for name in names:
+        tick(name, None)
+        begin = time.perf_counter()
+        STEPS[name](settings, work)
+        seconds[name] = time.perf_counter() - begin
+        tick(name, seconds[name])
+    return seconds

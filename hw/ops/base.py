@@ -1,0 +1,134 @@
+"""What every operator of signflow adds to the FINN operator it implements: an RTL module, memory images, exact timing, resource estimates.
+
+An operator is written once as a SystemVerilog module of `hw/rtl` with one stream in and one out, and bound here to a FINN hardware operator (`FINNOp_sf`) that
+supplies data types, folding attributes, shapes, and the reference behaviour in numpy. `rtl_instance` says which module with which parameters and memory
+images computes a node; from it alone come the instance in the top (`signflow.deploy.generate`) and FINN's per-node wrapper (`generate_hdl`).
+"""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from finn.custom_op.fpgadataflow.rtlbackend import RTLBackend
+
+RTL_DIR = Path(__file__).resolve().parents[1] / "rtl"
+RTL_DOMAIN = "finn.custom_op.fpgadataflow.rtl"
+BRAM18_DEPTH, BRAM18_WIDTH = 512, 36
+
+
+class OpError(ValueError):
+    """A node has attributes or parameters that its operator cannot realise; the message names node, value and rule."""
+
+
+@dataclass(frozen=True)
+class RtlInstance:
+    """A module of `hw/rtl` with parameter values; the values of file parameters are names of memory images in ``mem``."""
+
+    module: str
+    params: dict[str, int | str]
+    mem: dict[str, list[str]] = field(default_factory=dict)
+    """File name -> words in hexadecimal, for $readmemh."""
+
+
+def earliest(bound: np.ndarray) -> np.ndarray:
+    """Cycles of events that happen in order, at most one a cycle, event i not before ``bound[i]``: t[i] = max(bound[i], t[i-1] + 1)."""
+    ramp = np.arange(len(bound))
+    return np.maximum.accumulate(bound - ramp) + ramp
+
+
+def hex_words(bits: np.ndarray) -> list[str]:
+    """Rows of bits (words, width), bit 0 first, as hexadecimal words."""
+    digits = -(-bits.shape[1] // 4)
+    packed = np.packbits(bits.astype(np.uint8), axis=1, bitorder="little")[:, ::-1]
+    return [row.tobytes().hex()[-digits:] for row in packed]
+
+
+def to_bits(values: np.ndarray, width: int) -> np.ndarray:
+    """Integers (words, n) in two's complement, as bits (words, n*width), bit 0 first."""
+    planes = values.astype(np.int64)[..., None] >> np.arange(width) & 1
+    return planes.reshape(len(values), -1)
+
+
+def brams(width: int, depth: int) -> int:
+    """18 kbit block RAMs of a memory, ``width`` bits by ``depth`` words."""
+    return math.ceil(width / BRAM18_WIDTH) * math.ceil(depth / BRAM18_DEPTH)
+
+
+class StreamOp:
+    """Mixin in front of a FINN operator and `RTLBackend`: ``class Foo_sf(StreamOp, Foo, RTLBackend)``."""
+
+    def get_nodeattr_types(self):
+        """FINN's attributes and the RTL backend's one."""
+        return super().get_nodeattr_types() | {"gen_top_module": ("s", False, "")}
+
+    def rtl_instance(self, model) -> RtlInstance:
+        """The module that computes this node of ``model`` (ModelWrapper, for the weights). Raises OpError."""
+        raise NotImplementedError
+
+    def accepts(self, arrivals: np.ndarray) -> np.ndarray:
+        """Cycle in which each input word is taken when it is offered from ``arrivals`` on and the output is never blocked (int64, whole frames)."""
+        return earliest(arrivals)
+
+    def timing(self, arrivals: np.ndarray) -> np.ndarray:
+        """Cycle in which each output word is first offered, under the same conditions as `accepts`."""
+        raise NotImplementedError
+
+    def macs_per_cycle(self) -> int:
+        """Multiply-accumulates in a cycle at full rate; 0 for operators that do not multiply."""
+        return 0
+
+    def lut_estimation(self, fpgapart: str = "") -> int:
+        """Estimated LUTs (fitted to yosys synth_xilinx)."""
+        raise NotImplementedError
+
+    def bram_estimation(self, fpgapart: str = "") -> int:
+        """Estimated 18 kbit block RAMs."""
+        return 0
+
+    def fail(self, message: str) -> OpError:
+        """An OpError that names this node."""
+        return OpError(f"{self.onnx_node.name} ({self.onnx_node.op_type}): {message}")
+
+    # ---- FINN's per-node interface: everything from rtl_instance
+
+    def generate_hdl(self, model, fpgapart: str, clk: float) -> None:
+        """Write FINN's wrapper (ap_clk, in0_V_T*, out0_V_T*), the module and its memory images to ``code_gen_dir_ipgen``."""
+        folder = Path(self.get_nodeattr("code_gen_dir_ipgen"))
+        rtl = self.rtl_instance(model)
+        for name, words in rtl.mem.items():
+            (folder / name).write_text("\n".join(words) + "\n")
+        (folder / f"{rtl.module}.sv").write_text((RTL_DIR / f"{rtl.module}.sv").read_text())
+        (folder / f"{self.onnx_node.name}.sv").write_text(self._wrapper(rtl, folder))
+        self.set_nodeattr("gen_top_module", self.onnx_node.name)
+        self.set_nodeattr("ipgen_path", str(folder))
+        self.set_nodeattr("ip_path", str(folder))
+
+    def _wrapper(self, rtl: RtlInstance, folder: Path) -> str:
+        widths = self.get_instream_width(), self.get_outstream_width()
+        padded = self.get_instream_width_padded(), self.get_outstream_width_padded()
+        params = ", ".join(f'.{k}("{folder / v if v else ""}")' if isinstance(v, str) else f".{k}({v})" for k, v in rtl.params.items())
+        pad = f"{{{padded[1] - widths[1]}'b0, out}}" if padded[1] > widths[1] else "out"
+        return (
+            f"module {self.onnx_node.name} (\n  input ap_clk, input ap_rst_n,\n"
+            f"  input [{padded[0] - 1}:0] in0_V_TDATA, input in0_V_TVALID, output in0_V_TREADY,\n"
+            f"  output [{padded[1] - 1}:0] out0_V_TDATA, output out0_V_TVALID, input out0_V_TREADY\n);\n"
+            f"  wire [{widths[1] - 1}:0] out;\n  assign out0_V_TDATA = {pad};\n"
+            f"  {rtl.module} #({params}) core (\n    .clk_i(ap_clk), .rst_ni(ap_rst_n),\n"
+            f"    .in_data_i(in0_V_TDATA[{widths[0] - 1}:0]), .in_valid_i(in0_V_TVALID), .in_ready_o(in0_V_TREADY),\n"
+            "    .out_data_o(out), .out_valid_o(out0_V_TVALID), .out_ready_i(out0_V_TREADY)\n  );\nendmodule\n"
+        )
+
+    def get_rtl_file_list(self, abspath: bool = False) -> list:
+        """The wrapper and the module, as FINN's simulation and stitching want them."""
+        folder = Path(self.get_nodeattr("code_gen_dir_ipgen"))
+        files = [folder / p.name for p in sorted(folder.glob("*.sv"))]
+        return files if abspath else [f.name for f in files]
+
+    def code_generation_ipi(self) -> list[str]:
+        """Tcl that adds the node to a Vivado block design."""
+        name = self.onnx_node.name
+        return [*(f"add_files -norecurse {f}" for f in self.get_rtl_file_list(abspath=True)), f"create_bd_cell -type module -reference {name} {name}"]
+
+
+__all__ = ["BRAM18_DEPTH", "RTL_DIR", "RTL_DOMAIN", "OpError", "RTLBackend", "RtlInstance", "StreamOp", "brams", "earliest", "hex_words", "to_bits"]

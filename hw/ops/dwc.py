@@ -1,0 +1,47 @@
+"""Width converter between two streams, one of which is a multiple of the other (`hw/rtl/dwc.sv`)."""
+
+import numpy as np
+from finn.custom_op.fpgadataflow.streamingdatawidthconverter import StreamingDataWidthConverter
+
+from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, earliest
+
+LATENCY = 1
+
+
+class StreamingDataWidthConverter_sf(StreamOp, StreamingDataWidthConverter, RTLBackend):
+    """FINN's StreamingDataWidthConverter for integer ratios; the tensor is unchanged."""
+
+    def _ratio(self) -> tuple[bool, int]:
+        """(converts to wider words, words of the narrow side in one of the wide side)."""
+        i, o = self.get_nodeattr("inWidth"), self.get_nodeattr("outWidth")
+        if max(i, o) % min(i, o):
+            raise self.fail(f"inWidth = {i} and outWidth = {o}: one must be a multiple of the other; chain two through the least common multiple")
+        return o >= i, max(i, o) // min(i, o)
+
+    def rtl_instance(self, model) -> RtlInstance:
+        """See `dwc.sv`."""
+        self._ratio()
+        return RtlInstance("dwc", {"IN_WIDTH": self.get_nodeattr("inWidth"), "OUT_WIDTH": self.get_nodeattr("outWidth")})
+
+    def get_exp_cycles(self) -> int:
+        """Words of the narrow side."""
+        return max(int(np.prod(self.get_folded_input_shape()[:-1])), int(np.prod(self.get_folded_output_shape()[:-1])))
+
+    def accepts(self, arrivals: np.ndarray) -> np.ndarray:
+        """Every cycle when converting up; down, a word is taken when the last part of the one before leaves."""
+        up, ratio = self._ratio()
+        if up:
+            return earliest(arrivals)
+        ramp = np.arange(len(arrivals)) * ratio
+        return np.maximum.accumulate(arrivals - ramp) + ramp
+
+    def timing(self, arrivals: np.ndarray) -> np.ndarray:
+        """One cycle after the last word of a group, or after the word, part by part."""
+        up, ratio = self._ratio()
+        taken = self.accepts(arrivals)
+        return taken[ratio - 1 :: ratio] + LATENCY if up else (taken[:, None] + LATENCY + np.arange(ratio)).ravel()
+
+    def lut_estimation(self, fpgapart: str = "") -> int:
+        """A multiplexer for each bit of the wide register when converting down."""
+        up, _ = self._ratio()
+        return 10 if up else int(self.get_nodeattr("inWidth")) + 10

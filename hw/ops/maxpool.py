@@ -1,0 +1,106 @@
+"""Maximum pooling of binary maps: an OR (`hw/rtl/maxpool.sv`). FINN has only a window generator and an HLS pool for it."""
+
+import math
+
+import numpy as np
+from qonnx.core.datatype import DataType
+
+from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, earliest
+
+LATENCY = 1
+
+
+class MaxPool_sf(StreamOp, RTLBackend):
+    """(1, H, W, C) binary -> (1, H//k, W//k, C): maximum over k x k windows, stride k; pixels that fill no window are dropped."""
+
+    def get_nodeattr_types(self):
+        """IFMDim [H, W], Channels, PoolDim k, PE channels in a word, inputDataType BINARY or BIPOLAR."""
+        own = {"IFMDim": ("ints", True, []), "Channels": ("i", True, 0), "PoolDim": ("i", True, 0), "PE": ("i", True, 0), "inputDataType": ("s", True, "")}
+        return super().get_nodeattr_types() | own
+
+    def _dims(self) -> tuple[int, int, int, int, int]:
+        get = self.get_nodeattr
+        return (*get("IFMDim"), get("PoolDim"), get("Channels"), get("PE"))
+
+    def get_normal_input_shape(self, ind: int = 0):
+        """(1, H, W, C)."""
+        h, w, _, c, _ = self._dims()
+        return (1, h, w, c)
+
+    def get_folded_input_shape(self, ind: int = 0):
+        """(1, H, W, C/PE, PE)."""
+        h, w, _, c, pe = self._dims()
+        return (1, h, w, c // pe, pe)
+
+    def get_normal_output_shape(self, ind: int = 0):
+        """(1, H//k, W//k, C)."""
+        h, w, k, c, _ = self._dims()
+        return (1, h // k, w // k, c)
+
+    def get_folded_output_shape(self, ind: int = 0):
+        """(1, H//k, W//k, C/PE, PE)."""
+        h, w, k, c, pe = self._dims()
+        return (1, h // k, w // k, c // pe, pe)
+
+    def get_input_datatype(self, ind: int = 0):
+        """BINARY or BIPOLAR."""
+        return DataType[self.get_nodeattr("inputDataType")]
+
+    def get_output_datatype(self, ind: int = 0):
+        """As the input."""
+        return self.get_input_datatype()
+
+    def get_instream_width(self, ind: int = 0) -> int:
+        """PE bits."""
+        return self.get_nodeattr("PE")
+
+    def get_outstream_width(self, ind: int = 0) -> int:
+        """PE bits."""
+        return self.get_nodeattr("PE")
+
+    def get_number_output_values(self) -> int:
+        """Output words of an image."""
+        return math.prod(self.get_folded_output_shape()[:-1])
+
+    def infer_node_datatype(self, model) -> None:
+        """The output has the input's type."""
+        dt = model.get_tensor_datatype(self.onnx_node.input[0])
+        self.set_nodeattr("inputDataType", dt.name)
+        model.set_tensor_datatype(self.onnx_node.output[0], dt)
+
+    def verify_node(self) -> None:
+        """Nothing beyond `rtl_instance`'s checks."""
+
+    def execute_node(self, context, graph) -> None:
+        """numpy reference."""
+        h, w, k, c, _ = self._dims()
+        x = context[self.onnx_node.input[0]].reshape(-1, h, w, c)[:, : h // k * k, : w // k * k]
+        y = x.reshape(len(x), h // k, k, w // k, k, c).max(axis=(2, 4))
+        context[self.onnx_node.output[0]] = y.reshape(context[self.onnx_node.output[0]].shape).astype(np.float32)
+
+    def rtl_instance(self, model) -> RtlInstance:
+        """See `maxpool.sv`."""
+        h, w, k, c, pe = self._dims()
+        if pe < 1 or c % pe:
+            raise self.fail(f"PE = {pe} does not divide Channels = {c}")
+        if self.get_input_datatype().bitwidth() != 1:
+            raise self.fail(f"the map is {self.get_nodeattr('inputDataType')}; only binary maps have a maximum pool here")
+        if not 1 <= k <= min(h, w):
+            raise self.fail(f"the window {k} does not fit the {h}x{w} frame")
+        return RtlInstance("maxpool", {"C": c, "PE": pe, "H": h, "W": w, "K": k})
+
+    def get_exp_cycles(self) -> int:
+        """One cycle a word: H*W*C/PE."""
+        h, w, _, c, pe = self._dims()
+        return h * w * c // pe
+
+    def timing(self, arrivals: np.ndarray) -> np.ndarray:
+        """One cycle after the last pixel of each window."""
+        h, w, k, c, pe = self._dims()
+        taken = earliest(arrivals).reshape(-1, h, w, c // pe)
+        return taken[:, k - 1 : h // k * k : k, k - 1 : w // k * k : k].ravel() + LATENCY
+
+    def lut_estimation(self, fpgapart: str = "") -> int:
+        """A row of outputs in LUT RAM, an OR for each lane, counters."""
+        _, w, k, c, pe = self._dims()
+        return int(pe * (1 + 0.7 * math.ceil(w // k * (c // pe) / 32)) + 45)
