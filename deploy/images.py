@@ -79,20 +79,20 @@ class ImageInput:
         model.set_metadata_prop(INPUT_KEY, json.dumps(self.__dict__, sort_keys=True))
 
     def check(self, images: np.ndarray) -> np.ndarray:
-        """``images`` (N, *shape), integer, as int64; raises ValueError on another shape, a float type, or a pixel out
-        of range.
+        """``images`` (N, *shape) as an integer array.
+
+        Raises ValueError on another shape, a float type, or a pixel out of range.
         """
         kind, images = image_kind(self.kind), np.asarray(images)
         if images.shape[1:] != self.shape:
-            raise ValueError(
-                f"images have shape {images.shape}, the network reads (N, {', '.join(map(str, self.shape))})"
-            )
+            wanted = ", ".join(map(str, self.shape))
+            raise ValueError(f"images have shape {images.shape}, the network reads (N, {wanted})")
         if images.dtype.kind not in "iu":
-            raise ValueError(
-                f"images have type {images.dtype}, the network reads integers {kind.low}..{kind.high}: do not scale "
-                f"them"
-            )
-        images = images.astype(np.int64)
+            reads = f"integers {kind.low}..{kind.high}: do not scale them"
+            raise ValueError(f"images have type {images.dtype}, the network reads {reads}")
+        limits = np.iinfo(images.dtype)
+        if kind.datatype != "BIPOLAR" and kind.low <= limits.min and limits.max <= kind.high:
+            return images
         bad = (images < kind.low) | (images > kind.high)
         if kind.datatype == "BIPOLAR":
             bad |= images == 0
@@ -104,7 +104,7 @@ class ImageInput:
 
     def stream(self, images: np.ndarray) -> np.ndarray:
         """Checked ``images`` (N, *shape) in the order and encoding of the graph input: (N, ...), int64."""
-        images = self.check(images)
+        images = self.check(images).astype(np.int64)
         if self.binary:
             images = (images + 1) // 2
         if self.order == "NHWC":
