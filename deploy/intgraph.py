@@ -1,5 +1,4 @@
-"""The integer graph as a program: bit-packed XNOR-popcount C++, compiled once for this machine, behind ``f(images) ->
-integers``.
+"""The integer graph as a program: bit-packed XNOR-popcount C++ behind ``f(images) -> integers``.
 
 `IntGraph` turns a streamlined graph (`signflow.deploy.streamline`) into a table of layers for the interpreter in
 ``intgraph.cpp``. It is the golden model of the hardware: the same integers at every node, without any of its RTL, and

@@ -14,13 +14,13 @@ class AccumulatorTypes(Transformation):
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         """Only attributes and annotations change."""
         for node in model.graph.node:
-            op = getCustomOp(node)
             if node.op_type == "MVAU":
+                op = getCustomOp(node)
                 name = integer_type(*product_range(model, node, bool(op.get_nodeattr("binaryXnorMode"))))
                 op.set_nodeattr("accDataType", name)
                 if op.get_nodeattr("noActivation"):
                     op.set_nodeattr("outputDataType", name)
                     model.set_tensor_datatype(node.output[0], DataType[name])
             elif node.op_type == "LabelSelect":
-                op.set_nodeattr("inputDataType", model.get_tensor_datatype(node.input[0]).name)
+                getCustomOp(node).set_nodeattr("inputDataType", model.get_tensor_datatype(node.input[0]).name)
         return model, False

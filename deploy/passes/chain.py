@@ -97,8 +97,8 @@ def _check_data_input(model: ModelWrapper, node: NodeProto, tensor: str) -> None
 def _check_pool(node: NodeProto) -> None:
     kernel = attribute(node, "kernel_shape", [])
     stride = attribute(node, "strides", [1] * len(kernel))
-    supported = "2-D MaxPool whose stride equals its kernel, unpadded, rounding down"
-    if len(kernel) != 2 or stride != kernel:
+    supported = "2-D MaxPool with a square kernel, stride equal to the kernel, unpadded, rounding down"
+    if len(kernel) != 2 or stride != kernel or kernel[0] != kernel[1]:
         raise refuse(node, f"kernel {kernel} with stride {stride}", supported)
     if any(attribute(node, "pads", [0])) or attribute(node, "auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
         raise refuse(node, f"padding {attribute(node, 'pads', [])} {attribute(node, 'auto_pad', 'NOTSET')}", supported)
