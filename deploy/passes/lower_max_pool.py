@@ -34,7 +34,7 @@ class LowerMaxPool(Transformation):
                 name=node.name,
                 IFMDim=[height, width],
                 Channels=channels,
-                PoolDim=getCustomOp(node).get_nodeattr("kernel_shape")[0],
+                PoolDim=getCustomOp(node).get_nodeattr("kernel_shape"),
                 PE=1,
                 inputDataType=datatype.name,
             )

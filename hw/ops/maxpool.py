@@ -11,36 +11,36 @@ LATENCY = 1
 
 
 class MaxPool_sf(StreamOp, RTLBackend):
-    """(1, H, W, C) binary -> (1, H//k, W//k, C): maximum over k x k windows, stride k; pixels that fill no window are dropped."""
+    """(1, H, W, C) binary -> (1, H//kh, W//kw, C): maximum over kh x kw windows that do not overlap; pixels that fill no window are dropped."""
 
     def get_nodeattr_types(self):
-        """IFMDim [H, W], Channels, PoolDim k, PE channels in a word, inputDataType BINARY or BIPOLAR."""
-        own = {"IFMDim": ("ints", True, []), "Channels": ("i", True, 0), "PoolDim": ("i", True, 0), "PE": ("i", True, 0), "inputDataType": ("s", True, "")}
+        """IFMDim [H, W], Channels, PoolDim [kh, kw], PE channels in a word, inputDataType BINARY or BIPOLAR."""
+        own = {"IFMDim": ("ints", True, []), "Channels": ("i", True, 0), "PoolDim": ("ints", True, []), "PE": ("i", True, 0), "inputDataType": ("s", True, "")}
         return super().get_nodeattr_types() | own
 
-    def _dims(self) -> tuple[int, int, int, int, int]:
+    def _dims(self) -> tuple[int, int, int, int, int, int]:
         get = self.get_nodeattr
-        return (*get("IFMDim"), get("PoolDim"), get("Channels"), get("PE"))
+        return (*get("IFMDim"), *get("PoolDim"), get("Channels"), get("PE"))
 
     def get_normal_input_shape(self, ind: int = 0):
         """(1, H, W, C)."""
-        h, w, _, c, _ = self._dims()
+        h, w, _, _, c, _ = self._dims()
         return (1, h, w, c)
 
     def get_folded_input_shape(self, ind: int = 0):
         """(1, H, W, C/PE, PE)."""
-        h, w, _, c, pe = self._dims()
+        h, w, _, _, c, pe = self._dims()
         return (1, h, w, c // pe, pe)
 
     def get_normal_output_shape(self, ind: int = 0):
-        """(1, H//k, W//k, C)."""
-        h, w, k, c, _ = self._dims()
-        return (1, h // k, w // k, c)
+        """(1, H//kh, W//kw, C)."""
+        h, w, kh, kw, c, _ = self._dims()
+        return (1, h // kh, w // kw, c)
 
     def get_folded_output_shape(self, ind: int = 0):
-        """(1, H//k, W//k, C/PE, PE)."""
-        h, w, k, c, pe = self._dims()
-        return (1, h // k, w // k, c // pe, pe)
+        """(1, H//kh, W//kw, C/PE, PE)."""
+        h, w, kh, kw, c, pe = self._dims()
+        return (1, h // kh, w // kw, c // pe, pe)
 
     def get_input_datatype(self, ind: int = 0):
         """BINARY or BIPOLAR."""
@@ -73,34 +73,34 @@ class MaxPool_sf(StreamOp, RTLBackend):
 
     def execute_node(self, context, graph) -> None:
         """numpy reference."""
-        h, w, k, c, _ = self._dims()
-        x = context[self.onnx_node.input[0]].reshape(-1, h, w, c)[:, : h // k * k, : w // k * k]
-        y = x.reshape(len(x), h // k, k, w // k, k, c).max(axis=(2, 4))
+        h, w, kh, kw, c, _ = self._dims()
+        x = context[self.onnx_node.input[0]].reshape(-1, h, w, c)[:, : h // kh * kh, : w // kw * kw]
+        y = x.reshape(len(x), h // kh, kh, w // kw, kw, c).max(axis=(2, 4))
         context[self.onnx_node.output[0]] = y.reshape(context[self.onnx_node.output[0]].shape).astype(np.float32)
 
     def rtl_instance(self, model) -> RtlInstance:
         """See `maxpool.sv`."""
-        h, w, k, c, pe = self._dims()
+        h, w, kh, kw, c, pe = self._dims()
         if pe < 1 or c % pe:
             raise self.fail(f"PE = {pe} does not divide Channels = {c}")
         if self.get_input_datatype().bitwidth() != 1:
             raise self.fail(f"the map is {self.get_nodeattr('inputDataType')}; only binary maps have a maximum pool here")
-        if not 1 <= k <= min(h, w):
-            raise self.fail(f"the window {k} does not fit the {h}x{w} frame")
-        return RtlInstance("maxpool", {"C": c, "PE": pe, "H": h, "W": w, "K": k})
+        if not (1 <= kh <= h and 1 <= kw <= w):
+            raise self.fail(f"the window {kh}x{kw} does not fit the {h}x{w} frame")
+        return RtlInstance("maxpool", {"C": c, "PE": pe, "H": h, "W": w, "KH": kh, "KW": kw})
 
     def get_exp_cycles(self) -> int:
         """One cycle a word: H*W*C/PE."""
-        h, w, _, c, pe = self._dims()
+        h, w, _, _, c, pe = self._dims()
         return h * w * c // pe
 
     def timing(self, arrivals: np.ndarray) -> np.ndarray:
         """One cycle after the last pixel of each window."""
-        h, w, k, c, pe = self._dims()
+        h, w, kh, kw, c, pe = self._dims()
         taken = earliest(arrivals).reshape(-1, h, w, c // pe)
-        return taken[:, k - 1 : h // k * k : k, k - 1 : w // k * k : k].ravel() + LATENCY
+        return taken[:, kh - 1 : h // kh * kh : kh, kw - 1 : w // kw * kw : kw].ravel() + LATENCY
 
     def lut_estimation(self, fpgapart: str = "") -> int:
         """A row of outputs in LUT RAM, an OR for each lane, counters."""
-        _, w, k, c, pe = self._dims()
-        return int(pe * (1 + 0.7 * math.ceil(w // k * (c // pe) / 32)) + 45)
+        _, w, _, kw, c, pe = self._dims()
+        return int(pe * (1 + 0.7 * math.ceil(w // kw * (c // pe) / 32)) + 45)

@@ -1,7 +1,7 @@
-// Maximum over K x K windows, stride K, of binary maps: the OR of their bits.
+// Maximum over KH x KW windows that do not overlap, of binary maps: the OR of their bits.
 //
 //   in    frames of H x W pixels of C/PE words of PE bits:  [h][w][cf]
-//   out   [oh][ow][cf],  oh < H/K,  ow < W/K;  rows and columns that fill no window are dropped
+//   out   [oh][ow][cf],  oh < H/KH,  ow < W/KW;  rows and columns that fill no window are dropped
 //
 //   throughput  one word per cycle: H*W*C/PE cycles for a frame
 //   latency     1 cycle from the last word of a window to its maximum
@@ -13,7 +13,8 @@ module maxpool #(
   parameter int PE = 64,
   parameter int H  = 8,
   parameter int W  = 8,
-  parameter int K  = 2
+  parameter int KH = 2,
+  parameter int KW = 2
 ) (
   input  wire           clk_i,
   input  wire           rst_ni,
@@ -25,20 +26,22 @@ module maxpool #(
   input  wire           out_ready_i
 );
   if (C % PE != 0)    $error("maxpool: PE = %0d does not divide C = %0d", PE, C);
-  if (K > H || K > W) $error("maxpool: window %0d is larger than the %0dx%0d frame", K, H, W);
+  if (KH > H || KW > W) $error("maxpool: window %0dx%0d is larger than the %0dx%0d frame", KH, KW, H, W);
 
   localparam int CF = C / PE;
-  localparam int OH = H / K;
-  localparam int OW = W / K;
+  localparam int OH = H / KH;
+  localparam int OW = W / KW;
   localparam int CW = CF > 1 ? $clog2(CF) : 1;
-  localparam int KW = K > 1 ? $clog2(K) : 1;
+  localparam int KXW = KW > 1 ? $clog2(KW) : 1;
+  localparam int KYW = KH > 1 ? $clog2(KH) : 1;
   localparam int XW = $clog2(OW + 1);
   localparam int YW = $clog2(OH + 1);
   localparam int DEPTH = OW * CF;
   localparam int AW = DEPTH > 1 ? $clog2(DEPTH) : 1;
 
   logic [CW-1:0] c_q;       // word in a pixel
-  logic [KW-1:0] kx_q, ky_q;  // pixel in a window
+  logic [KXW-1:0] kx_q;     // pixel in a window
+  logic [KYW-1:0] ky_q;
   logic [XW-1:0] ox_q;      // window; OW (OH) while the frame has pixels left that fill none
   logic [YW-1:0] oy_q;
   logic [$clog2(W+1)-1:0] x_q;
@@ -53,8 +56,10 @@ module maxpool #(
   wire last_x = 32'(x_q) == W - 1;
   wire last_y = 32'(y_q) == H - 1;
   wire inside = 32'(ox_q) < OW && 32'(oy_q) < OH;
+  wire last_kx = kx_q == KXW'(KW - 1);
+  wire last_ky = ky_q == KYW'(KH - 1);
   wire first  = kx_q == '0 && ky_q == '0;
-  wire last   = kx_q == KW'(K - 1) && ky_q == KW'(K - 1);
+  wire last   = last_kx && last_ky;
   wire [AW-1:0] addr = AW'(32'(ox_q) * CF + 32'(c_q));
   wire [PE-1:0] value = in_data_i | (first ? '0 : row_q[addr]);
 
@@ -70,13 +75,13 @@ module maxpool #(
         c_q <= last_c ? '0 : c_q + 1'b1;
         if (last_c) begin
           x_q  <= last_x ? '0 : x_q + 1'b1;
-          kx_q <= last_x || kx_q == KW'(K - 1) ? '0 : kx_q + 1'b1;
-          ox_q <= last_x ? '0 : ox_q + XW'(kx_q == KW'(K - 1));
+          kx_q <= last_x || last_kx ? '0 : kx_q + 1'b1;
+          ox_q <= last_x ? '0 : ox_q + XW'(last_kx);
         end
         if (last_c && last_x) begin
           y_q  <= last_y ? '0 : y_q + 1'b1;
-          ky_q <= last_y || ky_q == KW'(K - 1) ? '0 : ky_q + 1'b1;
-          oy_q <= last_y ? '0 : oy_q + YW'(ky_q == KW'(K - 1));
+          ky_q <= last_y || last_ky ? '0 : ky_q + 1'b1;
+          oy_q <= last_y ? '0 : oy_q + YW'(last_ky);
         end
       end
     end
