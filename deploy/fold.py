@@ -20,6 +20,9 @@ from signflow.hw.ops.base import StreamOp
 UTILISATION = 0.8
 """Share of a board's LUTs and block RAMs that `fold_to_board` fills: the rest is for DMA, interconnect and routing."""
 
+MAX_LANES = 128
+"""Largest SIMD chosen for an MVAU: the popcount of one step has one clock cycle, and 128 bits settle within 10 ns on the slowest part."""
+
 
 class FoldingError(ValueError):
     """A folding is illegal or no folding meets the target; the message names node, value, rule and the nearest legal value."""
@@ -106,11 +109,14 @@ def _mvau_options(op: StreamOp, window: StreamOp | None, before: StreamOp | None
     elif before is not None:
         lanes = before.get_folded_output_shape()[-1]
         simd = [s for s in simd if s % lanes == 0 or lanes % s == 0]
-    return [{"SIMD": s, "PE": p} for s in simd for p in divisors(op.get_nodeattr("MH"))]
+    return [{"SIMD": s, "PE": p} for s in simd if s <= MAX_LANES for p in divisors(op.get_nodeattr("MH"))]
 
 
-def fold_to_cycles(model: ModelWrapper, target: int) -> None:
-    """Give every operator the cheapest folding of at most ``target`` cycles an image; raises FoldingError naming the operator that cannot reach it."""
+def fold_to_cycles(model: ModelWrapper, target: int, stream_bits: int = 64) -> None:
+    """Give every operator the cheapest folding of at most ``target`` cycles an image, with an input word of at most ``stream_bits``.
+
+    Raises FoldingError naming the operator that cannot reach it.
+    """
     ops = chain(model)
     for i, op in enumerate(ops):
         window = ops[i - 1] if i and ops[i - 1].onnx_node.op_type == "ConvolutionInputGenerator_sf" else None
@@ -121,7 +127,8 @@ def fold_to_cycles(model: ModelWrapper, target: int) -> None:
                 lanes = ops[i - 1].get_folded_output_shape()[-1]
                 _cheapest(op, [{"PE": p} for p in legal(op)["PE"] if p % lanes == 0 or lanes % p == 0], target)
             case "Thresholding_sf":
-                _cheapest(op, [{"PE": p} for p in legal(op)["PE"]], target)
+                bits = op.get_input_datatype().bitwidth()
+                _cheapest(op, [{"PE": p} for p in legal(op)["PE"] if p * bits <= max(stream_bits, bits)], target)
             case "LabelSelect_sf" | "ConvolutionInputGenerator_sf":
                 pass
             case other:
@@ -162,7 +169,7 @@ def fold_to_fps(model: ModelWrapper, board: Board, fps: float) -> None:
     target = int(board.clock_mhz * 1e6 / fps)
     if target < 1:
         raise FoldingError(f"{fps:g} images a second at {board.clock_mhz:g} MHz leaves less than one cycle for an image")
-    fold_to_cycles(model, target)
+    fold_to_cycles(model, target, board.stream_bits)
     check_fits(model, board, 1.0)
 
 
@@ -181,12 +188,12 @@ def fold_to_board(model: ModelWrapper, board: Board, share: float = UTILISATION,
         middle = (low + high) // 2
         progress(middle)
         try:
-            fold_to_cycles(model, middle)
+            fold_to_cycles(model, middle, board.stream_bits)
             check_fits(model, board, share)
             fits, high = middle, middle
         except FoldingError:
             low = middle + 1
-    fold_to_cycles(model, high)
+    fold_to_cycles(model, high, board.stream_bits)
     if fits is None:
         check_fits(model, board, share)
 

@@ -55,7 +55,7 @@ module maxpool #(
   wire last_c = c_q == CW'(CF - 1);
   wire last_x = 32'(x_q) == W - 1;
   wire last_y = 32'(y_q) == H - 1;
-  wire inside = 32'(ox_q) < OW && 32'(oy_q) < OH;
+  wire covered = 32'(ox_q) < OW && 32'(oy_q) < OH;
   wire last_kx = kx_q == KXW'(KW - 1);
   wire last_ky = ky_q == KYW'(KH - 1);
   wire first  = kx_q == '0 && ky_q == '0;
@@ -64,13 +64,13 @@ module maxpool #(
   wire [PE-1:0] value = in_data_i | (first ? '0 : row_q[addr]);
 
   always_ff @(posedge clk_i) begin
-    if (take && inside) row_q[addr] <= value;
+    if (take && covered) row_q[addr] <= value;
     if (in_ready_o) out_q <= value;
     if (!rst_ni) begin
       {c_q, kx_q, ky_q, ox_q, oy_q, x_q, y_q} <= '0;
       out_valid_q <= 1'b0;
     end else begin
-      if (in_ready_o) out_valid_q <= take && inside && last;
+      if (in_ready_o) out_valid_q <= take && covered && last;
       if (take) begin
         c_q <= last_c ? '0 : c_q + 1'b1;
         if (last_c) begin
