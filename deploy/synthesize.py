@@ -1,0 +1,320 @@
+"""What the accelerator costs: yosys `synth_xilinx -family xc7`, per operator and in total.
+
+Every operator is synthesised alone, as it stands in `accel.json`, with its memory images; the total is the sum, which
+leaves out the few gates of the top (TLAST) and what optimisation across operators would save. `whole` synthesises the
+flattened top as well. Results are cached by content: module text, parameters and memory images.
+
+These are Yosys' numbers, before placement: good for comparing, not a Vivado utilisation report. LUTs are counted as
+cells (LUT1 to LUT6, plus those used as memory or shift register); two small LUTs that share a site count twice. `lc` is
+Yosys' estimate of the sites after such sharing.
+"""
+
+import importlib.util
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from rich.table import Table
+from signflow.hw.sim.toolchain import cache_root, cached, digest
+
+YOSYS = "pyosys==0.70"
+LIGHT_BATCH = 12  # operators without much arithmetic that share one process: most of their time is Yosys' own start-up
+HEAVY_MACS = 32  # operators with at least so many multiply-accumulates a cycle get a process of their own
+
+# LUT sites that a memory primitive occupies (7 series: UG474, tables 2-3 and 2-5)
+LUTRAM_SITES = {
+    "RAM32X1S": 1, "RAM64X1S": 1, "RAM128X1S": 2, "RAM256X1S": 4, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4,
+    "RAM32M": 4, "RAM64M": 4,
+}  # fmt: skip
+SYNTHESIS = "synth_xilinx -family xc7 -noiopad -noclkbuf"
+SCRIPT = [
+    'setattr -set rom_style "logic" a:rom_style=distributed',  # Vivado's word for it, which Yosys takes for LUT RAM
+    "read_verilog -lib -specify +/xilinx/cells_sim.v",
+    "read_verilog -lib +/xilinx/cells_xtra.v",
+    f"{SYNTHESIS} -run prepare:check",
+    "tee -q -o stat.json stat -json -tech xilinx",
+]
+CHILD = (
+    "import sys\nfrom pyosys import libyosys as ys\ndesign = ys.Design()\n"
+    "for line in open('script.ys'):\n    ys.run_pass(line.strip(), design); sys.stdout.flush()"
+)
+
+Tick = Callable[[int, int, str], None]  # (operators done, operators in all, name of the last one)
+
+
+class SynthesisError(RuntimeError):
+    """Yosys is missing or refused the design; the message holds its first error."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Primitives of the 7 series."""
+
+    lut: int = 0  # look-up tables in all: logic + LUT RAM + shift registers
+    lutram: int = 0  # of these, used as memory
+    srl: int = 0  # of these, used as shift register
+    ff: int = 0
+    bram36: int = 0  # RAMB36E1
+    bram18: int = 0  # RAMB18E1, half a block each
+    carry4: int = 0
+    dsp: int = 0
+    lc: int = 0  # Yosys' estimate of logic cells, without memories
+
+    def __add__(self, other: "Resources") -> "Resources":
+        return Resources(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    @property
+    def bram(self) -> float:
+        """Block RAMs of 36 kbit."""
+        return self.bram36 + self.bram18 / 2
+
+
+@dataclass(frozen=True)
+class OperatorCost:
+    """One operator; `macs` are its multiply-accumulates a cycle (0 for data movement)."""
+
+    node: str
+    op: str
+    module: str
+    macs: int
+    resources: Resources
+
+    @property
+    def lut_per_mac(self) -> float | None:
+        """LUTs for one binary multiply-accumulate a cycle; None for operators without arithmetic."""
+        return self.resources.lut / self.macs if self.macs else None
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """The cost of an accelerator."""
+
+    name: str
+    operators: tuple[OperatorCost, ...]
+    whole: Resources | None  # the flattened top, if it was asked for
+    seconds: float
+
+    @property
+    def total(self) -> Resources:
+        """Sum over the operators."""
+        return sum((op.resources for op in self.operators), Resources())
+
+    @property
+    def lut_per_mac(self) -> float | None:
+        """All LUTs of the accelerator by all its multiply-accumulates a cycle."""
+        macs = sum(op.macs for op in self.operators)
+        return self.total.lut / macs if macs else None
+
+    def as_dict(self) -> dict:
+        """For JSON."""
+        rows = [asdict(op) | {"lut_per_mac": op.lut_per_mac} for op in self.operators]
+        facts = {"name": self.name, "tool": YOSYS, "command": SYNTHESIS, "seconds": round(self.seconds, 1)}
+        facts |= {"total_is": "sum of operators synthesised alone", "total": asdict(self.total)}
+        facts |= {"lut_per_mac": self.lut_per_mac, "whole": asdict(self.whole) if self.whole else None}
+        return facts | {"operators": rows}
+
+    def table(self, available: Mapping[str, int] | None = None) -> Table:
+        """For the terminal; `available` (keys lut, ff, bram36, dsp) adds a line with the share of the device used."""
+        table = Table(title=f"{self.name}: Yosys {SYNTHESIS.split(' -no')[0]}")
+        for head in ["operator", "LUT", "LUT RAM", "SRL", "FF", "BRAM36", "CARRY4", "DSP", "MAC/cycle", "LUT/MAC"]:
+            table.add_column(head, justify="left" if head == "operator" else "right")
+        for op in self.operators:
+            table.add_row(op.node, *_cells(op.resources, op.macs, op.lut_per_mac))
+        macs = sum(op.macs for op in self.operators)
+        table.add_section()
+        table.add_row("sum of operators", *_cells(self.total, macs, self.lut_per_mac), style="bold")
+        if self.whole:
+            table.add_row("whole, flattened", *_cells(self.whole, macs, self.whole.lut / macs if macs else None))
+        if available:
+            used = {"lut": self.total.lut, "ff": self.total.ff, "bram36": self.total.bram, "dsp": self.total.dsp}
+            share = {key: f"{100 * used[key] / available[key]:.1f} %" for key in used if available.get(key)}
+            columns = ["lut", "", "", "ff", "bram36", "", "dsp"]
+            table.add_row("of the device", *(share.get(key, "") for key in columns), "", "")
+        return table
+
+
+def synthesize(
+    folder: Path, *, whole: bool = False, jobs: int = 2, tick: Tick = lambda done, total, name: None
+) -> Synthesis:
+    """Synthesise the accelerator in `folder` (with `accel.json`), `jobs` processes at a time.
+
+    `tick` is called from this thread when an operator is done. Raises SynthesisError.
+    """
+    start = time.perf_counter()
+    if importlib.util.find_spec("pyosys") is None:
+        raise SynthesisError(f"Yosys is not installed for this Python: run `pip install {YOSYS}`")
+    path = folder / "accel.json"
+    if not path.exists():
+        raise SynthesisError(f"{path} does not exist: {folder} holds no generated accelerator (run `signflow build`)")
+    facts = json.loads(path.read_text())
+    units = [_operator(folder, facts, entry) for entry in facts["operators"]]
+    units += [_whole(folder, facts)] if whole else []
+    found = _synthesize_all(folder, units, jobs, tick)
+    costs = tuple(
+        OperatorCost(entry["node"], entry["op"], entry["module"], int(entry.get("macs", 0)), found[unit.key])
+        for entry, unit in zip(facts["operators"], units, strict=False)
+    )
+    return Synthesis(facts["name"], costs, found[units[-1].key] if whole else None, time.perf_counter() - start)
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """One thing to synthesise: how to read it (paths below "accel/"), its top, and a key of all it depends on."""
+
+    name: str
+    read: str
+    top: str
+    heavy: bool
+    key: str
+
+
+def _operator(folder: Path, facts: Mapping, entry: Mapping) -> _Unit:
+    source, memory = f"rtl/{entry['module']}.sv", facts["mem_dir"]
+    content, words = [(folder / source).read_bytes()], []
+    for name, value in entry["params"].items():
+        if isinstance(value, str) and value:  # a memory image
+            if not (folder / memory / value).exists():
+                raise SynthesisError(f"{entry['node']}: memory image {folder / memory / value} is missing")
+            content.append((folder / memory / value).read_bytes())
+            value = f"accel/{memory}/{value}"
+        words.append(f'-G {name}="{value}"' if isinstance(value, str) else f"-G {name}={int(value)}")
+    read = f"read_slang accel/{source} --top {entry['module']} {' '.join(words)}"
+    blank = " ".join(f"{k}={v if isinstance(v, int) else bool(v)}" for k, v in entry["params"].items())
+    key = digest(YOSYS, *SCRIPT, entry["module"], blank, *content)
+    return _Unit(entry["node"], read, entry["module"], entry.get("macs", 0) >= HEAVY_MACS, key)
+
+
+def _whole(folder: Path, facts: Mapping) -> _Unit:
+    sources = facts["sources"]
+    memories = sorted((folder / facts["mem_dir"]).iterdir())
+    content = [(folder / source).read_bytes() for source in sources] + [path.read_bytes() for path in memories]
+    files = " ".join(f"accel/{source}" for source in sources)
+    read = f'read_slang {files} --top {facts["top"]} -G MEM_DIR="accel/{facts["mem_dir"]}/"'
+    return _Unit("whole", read, facts["top"], True, digest(YOSYS, *SCRIPT, "whole", *content))
+
+
+def _synthesize_all(folder: Path, units: Sequence[_Unit], jobs: int, tick: Tick) -> dict[str, Resources]:
+    """Resources by key; each key is synthesised once, and only if the cache does not know it."""
+    found, missing = {}, {}
+    for unit in units:
+        if (entry := cache_root() / "synthesis" / unit.key).is_dir():
+            found[unit.key] = Resources(**json.loads((entry / "resources.json").read_text()))
+        else:
+            missing.setdefault(unit.key, unit)
+    done = sum(unit.key in found for unit in units)
+    tick(done, len(units), "")
+    light = [unit for unit in missing.values() if not unit.heavy]
+    batches = [[unit] for unit in missing.values() if unit.heavy]
+    batches.sort(key=lambda batch: batch[0].name != "whole")  # the longest first
+    batches += [light[k : k + LIGHT_BATCH] for k in range(0, len(light), LIGHT_BATCH)]
+    running = _Processes()
+    with ThreadPoolExecutor(jobs) as pool:
+        tasks = {pool.submit(_batch, folder, batch, running): batch for batch in batches}
+        try:
+            for task in as_completed(tasks):
+                for unit, resources in zip(tasks[task], task.result(), strict=True):
+                    found[unit.key] = resources
+                    done += sum(other.key == unit.key for other in units)
+                    tick(done, len(units), unit.name)
+        except BaseException:
+            running.kill()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return found
+
+
+class _Processes:
+    """The Yosys processes under way, so that an interruption can end them."""
+
+    def __init__(self) -> None:
+        self._lock, self._all, self._closed = threading.Lock(), [], False
+
+    def run(self, command: Sequence[str], cwd: Path) -> tuple[int, str]:
+        with self._lock:
+            if self._closed:
+                return 1, "interrupted"
+            process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            self._all.append(process)
+        output = process.communicate()[0]
+        return process.returncode, output
+
+    def kill(self) -> None:
+        with self._lock:
+            self._closed = True
+            for process in self._all:
+                process.kill()
+
+
+def _batch(folder: Path, units: Sequence[_Unit], running: _Processes) -> list[Resources]:
+    """Synthesise units in one Yosys process, each as a module of its own; caches and returns their resources."""
+    with tempfile.TemporaryDirectory(prefix="signflow-synthesis-") as name:
+        work = Path(name)
+        (work / "accel").symlink_to(folder.resolve())
+        lines = [line for k, unit in enumerate(units) for line in (unit.read, f"rename {unit.top} unit{k}")]
+        lines += SCRIPT
+        (work / "script.ys").write_text("\n".join(lines) + "\n")
+        status, log = running.run([sys.executable, "-c", CHILD], work)
+        if status:
+            raise SynthesisError(_explain(units, log))
+        modules = json.loads((work / "stat.json").read_text())["modules"]
+    results = [_resources(modules[f"\\unit{k}"]) for k in range(len(units))]
+    for unit, result in zip(units, results, strict=True):
+        text = json.dumps(asdict(result))
+        cached("synthesis", unit.key, lambda entry, text=text: (entry / "resources.json").write_text(text))
+    return results
+
+
+def _resources(module: Mapping) -> Resources:
+    """Resources from one module of Yosys' `stat -json`."""
+    cells = module["num_cells_by_type"]
+
+    def count(*prefixes: str) -> int:
+        return sum(number for kind, number in cells.items() if kind.startswith(prefixes))
+
+    lutram = sum(sites * cells.get(kind, 0) for kind, sites in LUTRAM_SITES.items())
+    unknown = [kind for kind in cells if kind.startswith("RAM") and kind[:4] != "RAMB" and kind not in LUTRAM_SITES]
+    if unknown or cells.get("$mem_v2"):
+        raise SynthesisError(f"cannot count these cells of Yosys: {', '.join(unknown) or '$mem_v2'}")
+    logic, srl = sum(cells.get(f"LUT{k}", 0) for k in range(1, 7)), count("SRL")
+    return Resources(
+        lut=logic + lutram + srl,
+        lutram=lutram,
+        srl=srl,
+        ff=count("FDRE", "FDSE", "FDCE", "FDPE"),
+        bram36=count("RAMB36"),
+        bram18=count("RAMB18"),
+        carry4=count("CARRY4"),
+        dsp=count("DSP48"),
+        lc=module["estimated_num_lc"],
+    )
+
+
+def _explain(units: Sequence[_Unit], log: str) -> str:
+    rows = [row for row in log.splitlines() if row.strip()]
+    first = next((k for k, row in enumerate(rows) if "error" in row.lower()), max(0, len(rows) - 8))
+    names = ", ".join(unit.name for unit in units)
+    return "\n  ".join([f"Yosys refuses one of {names}:", *rows[first : first + 8]])
+
+
+def _cells(resources: Resources, macs: int, lut_per_mac: float | None) -> list[str]:
+    numbers = [
+        resources.lut,
+        resources.lutram,
+        resources.srl,
+        resources.ff,
+        resources.bram,
+        resources.carry4,
+        resources.dsp,
+    ]
+    return [
+        *(f"{number:g}" for number in numbers),
+        str(macs) if macs else "",
+        f"{lut_per_mac:.2f}" if lut_per_mac else "",
+    ]
