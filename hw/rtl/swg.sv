@@ -49,9 +49,9 @@ module swg #(
   localparam int OH_W = OH > 1 ? $clog2(OH) : 1;
 
   // (a + b) mod RING for a < RING, b <= RING
-  function automatic logic [AW-1:0] ring_add(input logic [AW-1:0] a, input int b);
+  function automatic logic [AW-1:0] ring_add(input logic [AW-1:0] a, input logic [AW-1:0] b);
     logic [AW:0] s;
-    s = {1'b0, a} + (AW + 1)'(b);
+    s = {1'b0, a} + {1'b0, b};
     ring_add = AW'(s >= (AW + 1)'(RING) ? s - (AW + 1)'(RING) : s);
   endfunction
 
@@ -78,9 +78,9 @@ module swg #(
   wire [AW-1:0] need = last_col && last_row ? AW'(NEXT_FRAME) : need_q;  // the last window also waits for pixels no window covers
   wire step = move && fill_q >= need;
 
-  wire [AW-1:0] next_base = ring_add(base_q, last_row ? NEXT_FRAME : NEXT_ROW);
-  wire [AW-1:0] next_window = ring_add(window_q, SW * CF);
-  wire [AW-1:0] next_line = ring_add(line_q, ROW);
+  wire [AW-1:0] next_base = ring_add(base_q, last_row ? AW'(NEXT_FRAME) : AW'(NEXT_ROW));
+  wire [AW-1:0] next_window = ring_add(window_q, AW'(SW * CF));
+  wire [AW-1:0] next_line = ring_add(line_q, AW'(ROW));
   wire [AW-1:0] freed = !(step && end_row) ? '0 : last_row ? AW'(NEXT_FRAME) : AW'(NEXT_ROW);
 
   always_ff @(posedge clk_i) begin
@@ -89,7 +89,7 @@ module swg #(
       write_q <= '0;
       fill_q  <= '0;
     end else begin
-      if (push) write_q <= ring_add(write_q, 1);
+      if (push) write_q <= ring_add(write_q, AW'(1));
       fill_q <= fill_q + AW'(push) - freed;
     end
   end
@@ -116,7 +116,7 @@ module swg #(
       end else if (last_word) begin
         {line_q, read_q} <= {2{next_line}};
       end else begin
-        read_q <= ring_add(read_q, 1);
+        read_q <= ring_add(read_q, AW'(1));
       end
     end
   end
