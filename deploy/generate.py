@@ -119,7 +119,7 @@ def _tlast(words: int, net: str) -> str:
 def accelerator_facts(name: str, ops: list[StreamOp], rtl: list[RtlInstance], predicted: dict) -> dict:
     """What `accel.json` says of the accelerator."""
     first, last = ops[0], ops[-1]
-    modules = sorted({r.module for r in rtl})
+    modules = sorted({m for r in rtl for m in r.modules})
     return {
         "name": name, "top": name, "mem_dir": "mem", "sources": [f"rtl/{m}.sv" for m in [*modules, name]],
         "input": stream_facts(first.get_normal_input_shape()[1:], first.get_input_datatype(), first.get_folded_input_shape(), first.get_instream_width()),
@@ -144,7 +144,7 @@ def generate(model: ModelWrapper, name: str, folder: Path, predicted: dict, extr
     shutil.rmtree(tmp, ignore_errors=True)
     (tmp / "rtl").mkdir(parents=True)
     (tmp / "mem").mkdir()
-    for module in {r.module for r in rtl}:
+    for module in {m for r in rtl for m in r.modules}:
         shutil.copyfile(RTL_DIR / f"{module}.sv", tmp / "rtl" / f"{module}.sv")
     for r in rtl:
         for file, lines in r.mem.items():

@@ -6,7 +6,9 @@ images computes a node; from it alone come the instance in the top (`signflow.de
 """
 
 import math
+import re
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,18 @@ class RtlInstance:
     params: dict[str, int | str]
     mem: dict[str, list[str]] = field(default_factory=dict)
     """File name -> words in hexadecimal, for $readmemh."""
+
+    @property
+    def modules(self) -> list[str]:
+        """The module and everything of `hw/rtl` below it, sorted."""
+        return sorted(_with_parts(self.module))
+
+
+@cache
+def _with_parts(module: str) -> frozenset[str]:
+    text = (RTL_DIR / f"{module}.sv").read_text()
+    parts = [p.stem for p in RTL_DIR.glob("*.sv") if p.stem != module and re.search(rf"^\s*{p.stem}\s+(#\(|\w+\s*\()", text, re.MULTILINE)]
+    return frozenset({module}.union(*(_with_parts(p) for p in parts)))
 
 
 def earliest(bound: np.ndarray) -> np.ndarray:
@@ -98,7 +112,8 @@ class StreamOp:
         rtl = self.rtl_instance(model)
         for name, words in rtl.mem.items():
             (folder / name).write_text("\n".join(words) + "\n")
-        (folder / f"{rtl.module}.sv").write_text((RTL_DIR / f"{rtl.module}.sv").read_text())
+        for module in rtl.modules:
+            (folder / f"{module}.sv").write_text((RTL_DIR / f"{module}.sv").read_text())
         (folder / f"{self.onnx_node.name}.sv").write_text(self._wrapper(rtl, folder))
         self.set_nodeattr("gen_top_module", self.onnx_node.name)
         self.set_nodeattr("ipgen_path", str(folder))

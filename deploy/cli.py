@@ -1,0 +1,188 @@
+"""The command `signflow`: one subcommand a verb, in flow order. Errors are one message on standard error and a non-zero exit code."""
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from signflow.deploy.quiet import quiet_libraries
+
+quiet_libraries()
+
+console = Console()
+NETWORK_HELP = "NETWORK is tfc, sfc, lfc, cnv, or a QONNX file."
+
+
+class Command(click.Group):
+    """Turns every expected error into one message and an exit code: 1 error, 130 interrupted."""
+
+    def invoke(self, ctx):
+        """Run the subcommand."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            Console(stderr=True).print("interrupted; finished products are kept")
+            sys.exit(130)
+        except (ValueError, RuntimeError, AssertionError, OSError) as e:
+            if os.environ.get("SIGNFLOW_TRACEBACK"):
+                raise
+            Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]error:[/] {type(e).__name__}:", end=" ")
+            Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(str(e))
+            sys.exit(1)
+
+
+@click.group(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Binary neural networks from PyTorch to FPGA dataflow accelerators, proven equal by cycle-accurate simulation.
+
+    Set SIGNFLOW_TRACEBACK=1 to see where in the code an error arose.
+    """
+
+
+def _where(function):
+    """Options that name a build: network, board, folder."""
+    function = click.option("--out", type=click.Path(path_type=Path), help="Folder of the products [out/<net>-<board>].")(function)
+    function = click.option("--board", default="pynq-z2", show_default=True, help="Board (see hw/boards.toml).")(function)
+    return click.argument("network")(function)
+
+
+def _json(function):
+    """The option --json."""
+    return click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write the results to this file.")(function)
+
+
+def _write(json_file: Path | None, result: dict) -> None:
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        tmp = json_file.with_name(json_file.name + ".tmp")
+        tmp.write_text(json.dumps(result, indent=1) + "\n")
+        os.replace(tmp, json_file)
+
+
+def _work(network: str, board: str, out: Path | None) -> Path:
+    from signflow.deploy.flow import Settings
+
+    return out or Settings(network, board).work
+
+
+@main.command()
+@click.option("--dir", "directory", type=click.Path(path_type=Path), help="Folder [$SIGNFLOW_DATA or data].")
+def data(directory: Path | None) -> None:
+    """Fetch and verify Fashion-MNIST (31 MB)."""
+    from signflow.models.data import fetch
+
+    fetch(directory, say=console.print)
+
+
+@main.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of checkpoint, log, curve, weights [runs/<recipe>].")
+def train(recipe: Path, out: Path | None) -> None:
+    """Train a network as the TOML file RECIPE says; run again to resume after an interruption."""
+    from signflow.models.train import read_recipe
+    from signflow.models.train import train as run
+
+    run(read_recipe(recipe), out or Path("runs") / recipe.stem, say=console.print)
+
+
+@main.command()
+@click.argument("network")
+@click.option("--weights", default="", help="Packed weight file [the shipped one].")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The QONNX file to write.")
+def export(network: str, weights: str, output: Path) -> None:
+    """Write one of our trained networks as QONNX."""
+    from signflow.deploy import flow
+    from signflow.deploy.export import export as run
+    from signflow.models.networks import network as lookup
+
+    run(flow.torch_network(flow.Settings(lookup(network) and network, weights=weights)), lookup(network).input_shape, "uint8", output)
+    console.print(f"{output}: {output.stat().st_size} bytes")
+
+
+@main.command(epilog=NETWORK_HELP)
+@_where
+@click.option("--input", "kind", default="", help="How images reach a QONNX file's input: uint8/255, uint8, int8 or bipolar.")
+@click.option("--weights", default="", help="Packed weight file for one of our networks [the shipped one].")
+@click.option("--target-fps", type=click.FloatRange(min=0, min_open=True), help="Images a second at the board's clock [as fast as fits 80 % of the board].")
+@click.option("--folding", default="", help="JSON file node -> attribute -> value that fixes the folding.")
+@click.option("--from", "start", default="export", show_default=True, help="First step to run: export, streamline, lower, fold, generate, compile.")
+@_json
+def build(network, board, out, kind, weights, target_fps, folding, start, json_file) -> None:
+    """Network -> accelerator: SystemVerilog, memory images, compiled simulation."""
+    from signflow.deploy import flow, show
+
+    work = _work(network, board, out)
+    settings = flow.settings_of(work) if start != "export" else flow.Settings(network, board, kind, weights)
+    settings = flow.Settings(**asdict(settings) | {"fps": target_fps or 0.0, "folding": folding}) if start in ("export", "streamline", "lower", "fold") else settings
+    seconds = show.build(console, settings, work, start)
+    facts = flow.accelerator(work)
+    show.folding(console, facts)
+    _write(json_file, {"network": network, "board": board, "seconds": seconds, "predicted": facts["predicted"], "operators": facts["operators"]})
+    console.print(f"products in [bold]{work}[/]")
+
+
+@main.command(epilog=NETWORK_HELP)
+@_where
+@click.option("--split", type=click.Choice(["sample", "test", "random"]), help="Shipped 1,000 images, whole test set, or random pixels [sample; random for a QONNX file].")
+@click.option("--images", type=click.IntRange(min=1), help="Use the first so many images [all; 64 random ones].")
+@click.option("--stall-images", default=200, show_default=True, type=click.IntRange(min=0), help="Images to simulate again under random stalls on both sides.")
+@click.option("--seed", default=1, show_default=True, help="Seed of random images and stalls.")
+@_json
+def verify(network, board, out, split, images, stall_images, seed, json_file) -> None:
+    """The ladder: the same images through PyTorch, QONNX, integer graph, FINN hardware graph and RTL simulation, every logit compared."""
+    from signflow.deploy import show
+
+    work = _work(network, board, out)
+    result = show.ladder(console, work, split, images, stall_images, seed)
+    _write(json_file, result)
+
+
+@main.command(epilog=NETWORK_HELP)
+@_where
+@click.option("--images", default=100, show_default=True, type=click.IntRange(min=1), help="Images to stream back to back.")
+@click.option("--in-stall", default=0.0, show_default=True, type=click.FloatRange(0, 0.99), help="Probability that the source pauses in a cycle.")
+@click.option("--out-stall", default=0.0, show_default=True, type=click.FloatRange(0, 0.99), help="Probability that the sink pauses in a cycle.")
+@click.option("--seed", default=1, show_default=True, help="Seed of the stalls and of random images.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Instances that share the images, one core each.")
+@click.option("--wave", type=click.Path(path_type=Path), help="Write the waves of the first images to this file (.fst or .vcd).")
+@click.option("--operator", default="", help="Only this operator's waves (a node name).")
+@_json
+def simulate(network, board, out, images, in_stall, out_stall, seed, workers, wave, operator, json_file) -> None:
+    """Cycle-accurate RTL simulation: results, latency, initiation interval, speed."""
+    from signflow.deploy import show
+
+    work = _work(network, board, out)
+    _write(json_file, show.simulate(console, work, images, in_stall, out_stall, seed, workers, wave, operator))
+
+
+@main.command(epilog=NETWORK_HELP)
+@_where
+@click.option("--whole", is_flag=True, help="Also synthesise the flattened top as one.")
+@_json
+def report(network, board, out, whole, json_file) -> None:
+    """Resources from yosys synth_xilinx, per operator and in total, with LUT per binary MAC per cycle and FPS."""
+    from signflow.deploy import show
+
+    _write(json_file, show.report(console, _work(network, board, out), whole))
+
+
+@main.command()
+@click.option("--net", default="cnv", show_default=True, help="One of our trained networks.")
+@click.option("--board", default="pynq-z2", show_default=True)
+@click.option("--images", default=1000, show_default=True, type=click.IntRange(1, 1000), help="Shipped images to verify.")
+def demo(net: str, board: str, images: int) -> None:
+    """The whole flow on a shipped network: build, ladder, cycles, synthesis estimate."""
+    from signflow.deploy import flow, show
+
+    settings = flow.Settings(net, board)
+    show.build(console, settings, settings.work, "export")
+    show.folding(console, flow.accelerator(settings.work))
+    show.ladder(console, settings.work, "sample", images, min(images, 200), 1)
+    show.report(console, settings.work, False)
+    console.print(f"products in [bold]{settings.work}[/]; the accelerator is {settings.work / flow.ACCELERATOR}")
