@@ -16,6 +16,7 @@ from pathlib import Path
 from signflow.hw.sim.toolchain import RtlError, cached, cxx, digest, fingerprint, has_headers, run_tool, verilator_root
 
 HARNESS = Path(__file__).with_name("harness.cpp")
+POPCOUNT = Path(__file__).with_name("popcount.h")
 UNITY_BYTES = 300_000  # smaller designs compile as one translation unit: the headers are then parsed once
 
 # variant -> (Verilator options, C++ options). No --threads: measured, two threads halve the speed of such designs.
@@ -96,7 +97,8 @@ def compile(
     elaboration = _elaboration(top, sources, parameters, include_dirs)
     texts = [word for path in _all_files(sources, include_dirs) for word in (path.name, path.read_bytes())]
     recipe = json.dumps([top, dict(parameters or {}), variant, VARIANTS[variant], CXX_OPTIONS, wave])
-    key = digest(fingerprint(), recipe, HARNESS.read_bytes(), Path(__file__).read_bytes(), *texts)
+    own = [path.read_bytes() for path in (HARNESS, POPCOUNT, Path(__file__))]
+    key = digest(fingerprint(), recipe, *own, *texts)
     name = f"{top}{_shown(parameters)}"
     folder = cached("models", f"{top[:40]}-{key}", partial(_build, name, top, elaboration, variant, wave))
     facts = json.loads((folder / "model.json").read_text())
@@ -125,7 +127,7 @@ def _build(name: str, top: str, elaboration: list[str], variant: str, wave: str,
 def _compile_cpp(name: str, cpp: Path, library: Path, options: list[str], wave: str) -> None:
     """Compile the generated C++ and the harness, as one unit if small, else file by file in parallel, and link."""
     root = verilator_root() / "include"
-    common = [*CXX_OPTIONS, *_wave_macros(wave), "-I", cpp, "-I", root, "-I", root / "vltstd"]
+    common = [*CXX_OPTIONS, *_wave_macros(wave), "-I", cpp, "-I", root, "-I", root / "vltstd", "-include", POPCOUNT]
     files = [HARNESS, *sorted(cpp.glob("*.cpp"))]
     if sum(path.stat().st_size for path in files) < UNITY_BYTES:
         (cpp / "unity.cpp").write_text("".join(f'#include "{path}"\n' for path in files))
