@@ -94,7 +94,7 @@ class IntGraph:
         self, images: np.ndarray, threads: int = 1, progress: Callable[[int], None] = lambda _: None
     ) -> np.ndarray:
         """``images`` (N, *image shape) integers -> int64 (N, outputs). ``progress`` gets the number of images done."""
-        return self._run(images, len(self.layers), threads, progress).reshape(len(images), -1)
+        return self._run(images, len(self.layers), threads, progress)[:, 0, 0]
 
     def maps(self, images: np.ndarray, layer: str, threads: int = 1) -> np.ndarray:
         """Output of the layer named ``layer``: int64 (N, height, width, channels). Raises ValueError that lists the
@@ -108,7 +108,7 @@ class IntGraph:
     def _run(self, images: np.ndarray, count: int, threads: int, progress: Callable[[int], None]) -> np.ndarray:
         kind = image_kind(self.image.kind)
         pixels = self.image.check(images).astype(np.int8 if kind.low < 0 else np.uint8, copy=False).view(np.uint8)
-        pixels = np.ascontiguousarray(pixels.reshape(len(pixels), -1))
+        pixels = np.ascontiguousarray(pixels.reshape(len(pixels), int(np.prod(self.image.shape))))
         out = np.empty((len(pixels), *self.layers[count - 1].shape), dtype=np.int64)
         run, size = library().signflow_run, pixels.shape[1]
 

@@ -3,6 +3,7 @@
     Gemm(x, B, C)  = alpha * (x @ B') + beta * C   ->  MatMul(x, B'), Mul(alpha), Add(beta * C)
     Conv(x, W, b)  = conv(x, W) + b                ->  Conv(x, W), Add(b)
 
+ONNX attributes that are left at their defaults are written out (qonnx and FINN read them as if they were always there).
 B' is B transposed where transB says so. Weight sub-graphs (quantisers over stored weights) are evaluated to constants.
 What is split off joins the scalar operators behind the product, which the enumeration runs.
 """
@@ -67,6 +68,17 @@ def _split_conv(model: ModelWrapper, node: NodeProto) -> None:
         _append(model, node, "Add", bias.reshape(1, -1, 1, 1))
 
 
+def _write_defaults(model: ModelWrapper, node: NodeProto) -> None:
+    """Spell out the geometry of a Conv or MaxPool; auto_pad is left to `chain` to judge."""
+    kernel = attribute(node, "kernel_shape", []) or list(model.get_initializer(node.input[1]).shape[2:])
+    ones, zeros = [1] * len(kernel), [0] * (2 * len(kernel))
+    defaults = {"kernel_shape": kernel, "strides": ones, "dilations": ones, "pads": zeros}
+    if node.op_type == "Conv":
+        defaults["group"] = 1
+    present = {item.name for item in node.attribute}
+    node.attribute.extend(helper.make_attribute(name, value) for name, value in defaults.items() if name not in present)
+
+
 class PlainProducts(Transformation):
     """See the module's docstring."""
 
@@ -77,6 +89,9 @@ class PlainProducts(Transformation):
                 _split_gemm(model, node)
             elif node.op_type == "Conv":
                 _split_conv(model, node)
+                _write_defaults(model, node)
+            elif node.op_type == "MaxPool":
+                _write_defaults(model, node)
             elif node.op_type == "MatMul":
                 weights = _weights(model, node)
                 node.input[1] = f"{node.name}_weights"
