@@ -43,7 +43,7 @@ def insert_width_converters(model: ModelWrapper) -> None:
         through = math.lcm(*widths)
         steps = [w for w in (widths[0], through, widths[1])]
         steps = [w for k, w in enumerate(steps) if k == 0 or w != steps[k - 1]]
-        shape = list(consumer.get_normal_input_shape())
+        shape = model.get_tensor_shape(consumer.onnx_node.input[0])
         for a, b in zip(steps, steps[1:], strict=False):
             _insert(model, consumer, "StreamingDataWidthConverter_sf", inShape=shape, outShape=shape, inWidth=a, outWidth=b, dataType=consumer.get_input_datatype().name)
 
@@ -52,7 +52,7 @@ def insert_fifos(model: ModelWrapper) -> None:
     """Put a FIFO of sufficient depth on every edge between two operators; the depths come from the timing model (see above)."""
     for consumer in chain(model)[1:]:
         _insert(model, consumer, "StreamingFIFO_sf", depth=MIN_DEPTH, folded_shape=list(consumer.get_folded_input_shape()),
-                normal_shape=list(consumer.get_normal_input_shape()), dataType=consumer.get_input_datatype().name)
+                normal_shape=model.get_tensor_shape(consumer.onnx_node.input[0]), dataType=consumer.get_input_datatype().name)
     for op, depth in zip(chain(model), depths(model), strict=True):
         if op.onnx_node.op_type == "StreamingFIFO_sf":
             op.set_nodeattr("depth", max(MIN_DEPTH, depth))

@@ -30,11 +30,11 @@ WORKERS = 2
 
 
 @contextmanager
-def _bar(console: Console, text: str, total: int | None):
+def _bar(console: Console, text: str, total: int | None = None):
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(text, total=total)
-        yield lambda done: progress.update(task, completed=done)
+        yield lambda done, text=text, total=total: progress.update(task, completed=done, description=text, total=total)
 
 
 def build(console: Console, settings: flow.Settings, work: Path, start: str) -> dict[str, float]:
@@ -45,7 +45,7 @@ def build(console: Console, settings: flow.Settings, work: Path, start: str) -> 
             if seconds is None:
                 status.update(f"{step}: {flow.STEPS[step].__doc__.splitlines()[0]}")
             else:
-                console.print(f"  {step:<12}{seconds:7.1f} s   {flow.STEPS[step].__doc__.splitlines()[0]}", highlight=False)
+                console.print(f"  {step:<12}{seconds:7.1f} s   {flow.STEPS[step].__doc__.splitlines()[0]}", highlight=False, soft_wrap=True)
 
         console.print(f"building [bold]{settings.source}[/] for {settings.board}")
         seconds = flow.build(settings, work, start, tick)
@@ -99,7 +99,7 @@ def _torch_rung(settings: flow.Settings, head: Head) -> Rung | None:
             raise LadderError(f"PyTorch's logits lie {distance:.3g} steps off the integers' own logits: the recorded head is not the network's")
         return integers
 
-    return Rung("PyTorch (float32)", run)
+    return Rung("PyTorch", run)
 
 
 def _qonnx(model, head: Head):
@@ -122,26 +122,35 @@ def ladder(console: Console, work: Path, split: str | None, count: int | None, s
     stream, shape, runs = ImageInput.of(folded), tuple(simulator.facts["input"]["shape"]), {}
 
     def simulate(part: np.ndarray, stall: float) -> np.ndarray:
-        with _bar(console, "RTL simulation" + (" with stalls" if stall else ""), len(part)) as tick:
-            run = simulator.run(stream.stream(part).reshape(-1, *shape), workers=WORKERS, in_stall=stall, out_stall=stall, seed=seed, progress=lambda d, _: tick(d))
-        runs[stall] = run
-        return run.outputs
+        words = stream.stream(part).reshape(-1, *shape)
+        runs[stall] = simulator.run(words, workers=WORKERS, in_stall=stall, out_stall=stall, seed=seed, progress=lambda d, n: tick(d, total=n))
+        return runs[stall].outputs
 
     rungs = [
         _torch_rung(settings, head),
         Rung("QONNX", _qonnx(onnx, head), QONNX_IMAGES),
-        Rung("integer graph", graph),
+        Rung("integer graph", lambda part: graph(part, progress=lambda d: tick(d, len(part)))),
         Rung("FINN hardware graph", lambda part: streamline.execute(folded, part), HARDWARE_IMAGES),
         Rung("RTL simulation", lambda part: simulate(part, 0.0)),
-        Rung(f"RTL, {STALL:.0%} random stalls", lambda part: simulate(part, STALL), stall_images) if stall_images else None,
+        Rung("RTL, random stalls", lambda part: simulate(part, STALL), stall_images) if stall_images else None,
     ]
-    with console.status("") as status:
-        rows = climb([r for r in rungs if r], images, labels, lambda rung: status.update(f"ladder: {rung.name}"))
+    with _bar(console, "ladder") as bar:
+        name = ""
+
+        def begin(rung: Rung) -> None:
+            nonlocal name
+            name = rung.name
+            tick(0)
+
+        def tick(done: int, total: int | None = None) -> None:
+            bar(done, f"ladder: {name}", total)
+
+        rows = climb([r for r in rungs if r], images, labels, begin)
     table = Table(title=f"{settings.name}: the ladder on {what}")
-    for column in ("rung", "images", "logits compared", "mismatches", "accuracy", "seconds"):
+    for column in ("rung", "images", "logits compared", "mismatches", "accuracy", "s"):
         table.add_column(column, justify="left" if column == "rung" else "right")
     for row in rows:
-        accuracy = "" if row.accuracy is None else f"{row.accuracy:.2%}"
+        accuracy = "" if row.accuracy is None or row.images < len(images) else f"{row.accuracy:.2%}"
         table.add_row(row.rung, f"{row.images:,}", f"{row.logits:,}", f"{row.mismatches:,}", accuracy, f"{row.seconds:.1f}", style="red" if row.mismatches else "")
     console.print(table)
     cycles = _cycles(console, work, simulator, runs[0.0])

@@ -1,0 +1,58 @@
+"""Networks that several tests build once."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from signflow.models import networks, weights
+
+
+def randomise(net: nn.Module, seed: int) -> nn.Module:
+    """Random signs, and batch normalisation as after a hard training: gammas of both signs and zero, shifted means."""
+    rng = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                n = module.num_features
+                module.weight.copy_(torch.randn(n, generator=rng))
+                module.weight[:: max(1, n // 3)] = 0
+                module.bias.copy_(torch.randn(n, generator=rng) * 0.5)
+                module.running_mean.copy_(torch.randn(n, generator=rng) * 8)
+                module.running_var.copy_(torch.rand(n, generator=rng) * 200 + 1)
+        for name in weights.binary_parameters(net):
+            p = net.get_parameter(name)
+            p.copy_(torch.randn(p.shape, generator=rng))
+    return net.eval()
+
+
+@pytest.fixture(scope="session")
+def mini_weights(tmp_path_factory) -> Path:
+    """Packed weights of a random `mini` network: FINN's CNV at 1/8 width."""
+    path = tmp_path_factory.mktemp("weights") / "mini.npz"
+    weights.save(randomise(networks.cnv(1, width=0.125), 5), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def mini(tmp_path_factory, mini_weights):
+    """(settings, work folder) of the built `mini` network."""
+    from signflow.deploy import flow
+
+    patch = pytest.MonkeyPatch()
+    patch.setitem(networks.NETWORKS, "mini", networks.Network(lambda: networks.cnv(1, width=0.125), (1, 32, 32), "fashion-mnist"))
+    settings = flow.Settings("mini", weights=str(mini_weights), fps=10_000)
+    work = tmp_path_factory.mktemp("mini")
+    flow.build(settings, work)
+    yield settings, work
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def images() -> np.ndarray:
+    """100 Fashion-MNIST images (100, 1, 32, 32)."""
+    from signflow.models.data import load
+
+    return load("fashion-mnist", "sample", (32, 32))[0][:100].numpy()
