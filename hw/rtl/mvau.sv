@@ -3,14 +3,20 @@
 //   ACT_WIDTH = 1   acc[n] = popcount over i of (act[i] XNOR w[n][i])        in 0..MW
 //   ACT_WIDTH > 1   acc[n] = sum over i of (w[n][i] ? act[i] : -act[i])      signed
 //   THRESHOLDS = 1  out[n] = acc[n] >= T[n]   (1 bit)
-//   THRESHOLDS = 0  out[n] = acc[n]           (ACC_WIDTH bit, signed where ACT_WIDTH > 1)
+//   THRESHOLDS = 0  out[n] = acc[n]           (ACC_WIDTH bits)
 //
 //   folding     NF = MH/PE neuron folds, SF = MW/SIMD input folds; PE p works on neuron nf*PE + p in step nf*SF + sf
 //   throughput  one vector in exactly NF*SF cycles, no gaps; the SF input words are taken during nf = 0 and replayed after that
-//   latency     3 cycles from the last step of a fold to its output word
+//   latency     2 + STAGES cycles from the last step of a fold to its output word, STAGES as in dot_binary.sv and dot_integer.sv
 //
-// Memories: WEIGHTS_FILE, NF*SF words of PE*SIMD bits; THRESH_FILE, NF words of PE*ACC_WIDTH bits ($readmemh). Deep weight memories are read
-// synchronously (block RAM), those up to 64 words are logic that merges with the XNOR. There is no saturation: ACC_WIDTH must hold the range.
+// Accumulators start at a constant of their neuron instead of 0, and the sign of the result is compared instead of the result:
+// start = -T (binary) or N - T (integer; N: what dot_integer leaves out). With THRESHOLDS = 0, T = 0.
+//
+// Memories ($readmemh): WEIGHTS_FILE, NF*SF words of PE*SIMD bits; START_FILE, NF words of PE*ACC_WIDTH bits (unused where all are 0).
+// Weights are logic that merges with the XNOR, or with BLOCK = 1 a block RAM. There is no saturation: ACC_WIDTH must hold acc - T.
+//
+// TREE = 0 replaces the tree of dot_binary by the $countones it computes, after the same number of cycles. Synthesis builds the tree; Verilator
+// takes $countones unless told otherwise, because it runs ten times faster. The tests compare both.
 `default_nettype none
 
 module mvau #(
@@ -20,10 +26,16 @@ module mvau #(
   parameter int    PE           = 4,
   parameter int    ACT_WIDTH    = 1,
   parameter bit    ACT_SIGNED   = 1'b0,
-  parameter int    ACC_WIDTH    = 7,
+  parameter int    ACC_WIDTH    = 8,
   parameter bit    THRESHOLDS   = 1'b1,
+  parameter bit    BLOCK        = 1'b0,
   parameter string WEIGHTS_FILE = "",
-  parameter string THRESH_FILE  = "",
+  parameter string START_FILE   = "",
+`ifdef VERILATOR
+  parameter bit    TREE         = 1'b0,
+`else
+  parameter bit    TREE         = 1'b1,
+`endif
   localparam int   OUT_WIDTH    = THRESHOLDS ? 1 : ACC_WIDTH
 ) (
   input  wire                       clk_i,
@@ -35,8 +47,10 @@ module mvau #(
   output wire                       out_valid_o,
   input  wire                       out_ready_i
 );
-  if (MW % SIMD != 0) $error("mvau: SIMD = %0d does not divide MW = %0d", SIMD, MW);
-  if (MH % PE != 0)   $error("mvau: PE = %0d does not divide MH = %0d", PE, MH);
+  if (SIMD < 1 || MW % SIMD != 0) $error("mvau: SIMD = %0d does not divide MW = %0d", SIMD, MW);
+  if (PE < 1 || MH % PE != 0)     $error("mvau: PE = %0d does not divide MH = %0d", PE, MH);
+  if (ACT_WIDTH < 1)              $error("mvau: ACT_WIDTH = %0d, must be >= 1", ACT_WIDTH);
+  if (WEIGHTS_FILE == "")         $error("mvau: WEIGHTS_FILE is empty");
 
   localparam int SF    = MW / SIMD;
   localparam int NF    = MH / PE;
@@ -45,13 +59,14 @@ module mvau #(
   localparam int NFW   = NF > 1 ? $clog2(NF) : 1;
   localparam int AW    = DEPTH > 1 ? $clog2(DEPTH) : 1;
   localparam int LANES = SIMD * ACT_WIDTH;
-  localparam bit DEEP  = DEPTH > 64;
 
-  // ---- step control: the whole pipeline moves when its last register is free
+  localparam int  STAGES = ACT_WIDTH == 1 ? 1 + $clog2((SIMD + 5) / 6) : 2 + $clog2((SIMD + 2) / 3);
+  localparam bit  COUNT  = ACT_WIDTH == 1 && !TREE;
+
+  // ---- step control: the whole pipeline moves unless its last register is blocked
   logic           out_valid_q;
   logic [SFW-1:0] sf_q;
   logic [NFW-1:0] nf_q;
-  logic [AW-1:0]  addr_q;
   wire            move  = !out_valid_q || out_ready_i;
   wire            fresh = nf_q == '0;
   wire            step  = move && (!fresh || in_valid_i);
@@ -61,115 +76,115 @@ module mvau #(
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      sf_q   <= '0;
-      nf_q   <= '0;
-      addr_q <= '0;
+      sf_q <= '0;
+      nf_q <= '0;
     end else if (step) begin
       sf_q <= sf_last ? '0 : sf_q + 1'b1;
       if (sf_last) nf_q <= nf_last ? '0 : nf_q + 1'b1;
-      addr_q <= sf_last && nf_last ? '0 : addr_q + 1'b1;
     end
   end
 
-  // ---- stage 1: activation of this step, from the input or replayed
+  // ---- activation of this step, from the input or replayed
   logic [LANES-1:0] act_q;
   if (NF > 1) begin : gen_replay
     (* ram_style = "distributed" *) logic [LANES-1:0] buffer_q [SF];
-    wire [LANES-1:0] replayed = buffer_q[sf_q];
     always_ff @(posedge clk_i) begin
       if (step && fresh) buffer_q[sf_q] <= in_data_i;
-      if (step) act_q <= fresh ? in_data_i : replayed;
+      if (step) act_q <= fresh ? in_data_i : buffer_q[sf_q];
     end
   end else begin : gen_straight
     always_ff @(posedge clk_i) if (step) act_q <= in_data_i;
   end
 
-  logic           valid1_q, first1_q, last1_q;
-  logic [NFW-1:0] nf1_q;
+  // ---- what accompanies the step through the pipeline; [STAGES] is where its sum arrives
+  logic [STAGES:0] valid_q, first_q, last_q;
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) valid1_q <= 1'b0;
-    else if (move) valid1_q <= step;
+    if (!rst_ni) valid_q <= '0;
+    else if (move) valid_q <= (STAGES + 1)'({valid_q, step});
     if (move) begin
-      first1_q <= sf_q == '0;
-      last1_q  <= sf_last;
-      nf1_q    <= nf_q;
+      first_q <= (STAGES + 1)'({first_q, sf_q == '0});
+      last_q  <= (STAGES + 1)'({last_q, sf_last});
     end
   end
+  wire arrives = move && valid_q[STAGES];
 
-  // ---- weights of this step
-  wire [PE*SIMD-1:0] weights;
-  if (DEEP) begin : gen_deep
+  // ---- weights: read for the step that enters the tree, or (COUNT) for the step that is counted
+  logic [AW-1:0] addr_q;
+  logic [PE*SIMD-1:0] weights;
+  wire advance = COUNT ? arrives : step;
+  always_ff @(posedge clk_i)
+    if (!rst_ni) addr_q <= '0;
+    else if (advance) addr_q <= addr_q == AW'(DEPTH - 1) ? '0 : addr_q + 1'b1;
+
+  if (BLOCK) begin : gen_block
     (* rom_style = "block" *) logic [PE*SIMD-1:0] rom [DEPTH];
     initial $readmemh(WEIGHTS_FILE, rom);
-    logic [PE*SIMD-1:0] weights_q;
-    always_ff @(posedge clk_i) if (move) weights_q <= rom[addr_q];
-    assign weights = weights_q;
-  end else begin : gen_shallow
-    (* rom_style = "distributed" *) logic [PE*SIMD-1:0] rom [DEPTH];
+    if (COUNT) assign weights = rom[addr_q];
+    else begin : gen_read
+      logic [PE*SIMD-1:0] weights_q;
+      always_ff @(posedge clk_i) if (step) weights_q <= rom[addr_q];
+      assign weights = weights_q;
+    end
+  end else begin : gen_logic
+    (* logic_block *) logic [PE*SIMD-1:0] rom [DEPTH];
     initial $readmemh(WEIGHTS_FILE, rom);
     logic [AW-1:0] addr1_q;
-    always_ff @(posedge clk_i) if (move) addr1_q <= addr_q;
-    assign weights = rom[addr1_q];
+    always_ff @(posedge clk_i) if (step) addr1_q <= addr_q;
+    assign weights = rom[COUNT ? addr_q : addr1_q];
   end
 
-  // ---- thresholds of this fold, read one stage later
-  logic [PE*ACC_WIDTH-1:0] thresh;
-  if (THRESHOLDS) begin : gen_thresholds
-    (* rom_style = "distributed" *) logic [PE*ACC_WIDTH-1:0] rom [NF];
-    initial $readmemh(THRESH_FILE, rom);
-    logic [NFW-1:0] nf2_q;
-    always_ff @(posedge clk_i) if (move) nf2_q <= nf1_q;
-    assign thresh = rom[nf2_q];
-  end else begin : gen_no_thresholds
-    assign thresh = '0;
-    wire unused_nf = &{1'b0, nf1_q};
+  // ---- start values: of the fold that is summed
+  logic [PE*ACC_WIDTH-1:0] start;
+  if (START_FILE != "") begin : gen_start
+    logic [PE*ACC_WIDTH-1:0] rom [NF];
+    logic [NFW-1:0] fold_q;
+    initial $readmemh(START_FILE, rom);
+    always_ff @(posedge clk_i)
+      if (!rst_ni) fold_q <= '0;
+      else if (arrives && last_q[STAGES]) fold_q <= fold_q == NFW'(NF - 1) ? '0 : fold_q + 1'b1;
+    assign start = rom[fold_q];
+  end else begin : gen_zero
+    assign start = '0;
   end
 
-  logic valid2_q, first2_q, last2_q;
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) valid2_q <= 1'b0;
-    else if (move) valid2_q <= valid1_q;
-    if (move) begin
-      first2_q <= first1_q;
-      last2_q  <= last1_q;
+  // ---- sums of SIMD products
+  localparam int PART_W = ACT_WIDTH > 1 ? ACT_WIDTH + 3 - 32'(ACT_SIGNED) + $clog2((SIMD + 2) / 3)
+                        : COUNT ? $clog2(SIMD + 1) : STAGES + 2;
+  logic [PE*PART_W-1:0] parts;
+  if (ACT_WIDTH > 1) begin : gen_integer
+    dot_integer #(.SIMD(SIMD), .PE(PE), .ACT_WIDTH(ACT_WIDTH), .ACT_SIGNED(ACT_SIGNED)) i_dot (
+      .clk_i, .move_i(move), .act_i(act_q), .weights_i(weights), .sum_o(parts));
+  end else if (!COUNT) begin : gen_tree
+    for (genvar p = 0; p < PE; p++) begin : gen_pe
+      dot_binary #(.SIMD(SIMD)) i_dot (
+        .clk_i, .move_i(move), .act_i(act_q), .weights_i(weights[p*SIMD +: SIMD]), .count_o(parts[p*PART_W +: PART_W]));
+    end
+  end else begin : gen_count
+    logic [STAGES-1:0][LANES-1:0] delay_q;
+    always_ff @(posedge clk_i) if (move) delay_q <= (STAGES*LANES)'({delay_q, act_q});
+    for (genvar p = 0; p < PE; p++) begin : gen_pe
+      wire [SIMD-1:0] agree = delay_q[STAGES-1] ~^ weights[p*SIMD +: SIMD];
+      assign parts[p*PART_W +: PART_W] = PART_W'($countones(agree));
     end
   end
 
-  // ---- stage 2: partial sums; stage 3: accumulate, compare
+  // ---- accumulate and compare
   for (genvar p = 0; p < PE; p++) begin : gen_pe
-    logic [ACC_WIDTH-1:0] part_d, part_q, acc_q;
-    wire  [SIMD-1:0]      w = weights[p*SIMD +: SIMD];
-    if (ACT_WIDTH == 1) begin : gen_xnor
-      assign part_d = ACC_WIDTH'($countones(act_q ~^ w));
-    end else begin : gen_sum
-      always_comb begin
-        part_d = '0;
-        for (int i = 0; i < SIMD; i++) begin
-          automatic logic [ACC_WIDTH-1:0] x = ACT_SIGNED ? ACC_WIDTH'($signed(act_q[i*ACT_WIDTH +: ACT_WIDTH]))
-                                                         : ACC_WIDTH'(act_q[i*ACT_WIDTH +: ACT_WIDTH]);
-          part_d += (x ^ {ACC_WIDTH{!w[i]}}) + ACC_WIDTH'(!w[i]);
-        end
-      end
-    end
-    wire [ACC_WIDTH-1:0] sum = part_q + (first2_q ? '0 : acc_q);
-    always_ff @(posedge clk_i) begin
-      if (move) part_q <= part_d;
-      if (move && valid2_q) acc_q <= sum;
-    end
+    wire  [PART_W-1:0]    part = parts[p*PART_W +: PART_W];
+    wire  [ACC_WIDTH-1:0] wide = ACT_WIDTH > 1 ? ACC_WIDTH'($signed(part)) : ACC_WIDTH'(part);
+    logic [ACC_WIDTH-1:0] acc_q;
+    wire  [ACC_WIDTH-1:0] sum = wide + (SF == 1 || first_q[STAGES] ? start[p*ACC_WIDTH +: ACC_WIDTH] : acc_q);
     logic [OUT_WIDTH-1:0] out_q;
-    if (THRESHOLDS) begin : gen_compare
-      wire [ACC_WIDTH-1:0] t = thresh[p*ACC_WIDTH +: ACC_WIDTH];
-      always_ff @(posedge clk_i)
-        if (move) out_q <= ACT_WIDTH == 1 ? sum >= t : $signed(sum) >= $signed(t);
-    end else begin : gen_raw
-      always_ff @(posedge clk_i) if (move) out_q <= sum;
+    always_ff @(posedge clk_i) begin
+      if (arrives) acc_q <= sum;
+      if (arrives && last_q[STAGES]) out_q <= THRESHOLDS ? OUT_WIDTH'(!sum[ACC_WIDTH-1]) : OUT_WIDTH'(sum);
     end
     assign out_data_o[p*OUT_WIDTH +: OUT_WIDTH] = out_q;
   end
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) out_valid_q <= 1'b0;
-    else if (move) out_valid_q <= valid2_q && last2_q;
+    else if (move) out_valid_q <= valid_q[STAGES] && last_q[STAGES];
   end
   assign out_valid_o = out_valid_q;
 endmodule
