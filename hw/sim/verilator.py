@@ -21,7 +21,7 @@ UNITY_BYTES = 300_000  # smaller designs compile as one translation unit: the he
 
 # variant -> (Verilator options, C++ options). No --threads: measured, two threads halve the speed of such designs.
 VARIANTS = {
-    "fast": (["-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"], ["-O3", "-march=native"]),
+    "fast": (["-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"], ["-O2", "-march=native"]),
     "check": (["-O3", "--x-assign", "unique", "--x-initial", "unique", "--assert"], ["-O1"]),
     "trace": (["-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"], ["-O2"]),
 }
