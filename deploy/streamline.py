@@ -18,6 +18,7 @@ from signflow.deploy.passes.enumerate_thresholds import EnumerateThresholds
 from signflow.deploy.passes.errors import UnsupportedError
 from signflow.deploy.passes.integer_types import IntegerTypes
 from signflow.deploy.passes.plain_products import PlainProducts
+from signflow.deploy.passes.plain_windows import PlainWindows
 from signflow.deploy.passes.popcount_head import PopcountHead
 from signflow.deploy.passes.straight_through import RemoveStraightThreshold
 from signflow.deploy.passes.stream_order import StreamOrder
@@ -43,6 +44,7 @@ def passes() -> list:
         EnumerateThresholds(),
         # convolutions as window, product; maps as NHWC (FINN, qonnx)
         LowerConvsToMatMul(),
+        PlainWindows(),
         reorder.MakeMaxPoolNHWC(),
         absorb.AbsorbTransposeIntoMultiThreshold(),
         reorder.MakeMaxPoolNHWC(),

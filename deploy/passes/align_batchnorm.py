@@ -18,38 +18,48 @@ from signflow.deploy.passes.codes import read_image
 from signflow.deploy.passes.evaluate import run_node
 from signflow.deploy.passes.plain_products import PlainProducts
 from signflow.deploy.passes.products import Feed, Product
+from signflow.deploy.passes.transitions import Accumulators
+from signflow.deploy.passes.truth import BLOCK
 
 MAX_STEPS = 64
 
 
-def _torch_signs(model: ModelWrapper, node: NodeProto, table: np.ndarray) -> np.ndarray:
-    """bool (values, channels): PyTorch's batch_norm of ``table`` is >= 0."""
+def _torch_signs(table: np.ndarray, parameters: list[np.ndarray], epsilon: float) -> np.ndarray:
+    """bool (values, channels): PyTorch's batch_norm of ``table`` is >= 0; ``parameters`` are gamma, beta, mean, var."""
     import torch
 
-    gamma, beta, mean, var = (torch.from_numpy(np.array(model.get_initializer(name))) for name in node.input[1:])
+    gamma, beta, mean, var = map(torch.from_numpy, parameters)
     x = torch.from_numpy(np.ascontiguousarray(table))
-    return (
-        torch.nn.functional.batch_norm(x, mean, var, gamma, beta, False, 0.0, attribute(node, "epsilon", 1e-5)).numpy()
-        >= 0
-    )
+    return torch.nn.functional.batch_norm(x, mean, var, gamma, beta, False, 0.0, epsilon).numpy() >= 0
 
 
-def _align(model: ModelWrapper, node: NodeProto, table: np.ndarray) -> bool:
-    """Move beta where needed; returns whether it did."""
-    wanted, changed = _torch_signs(model, node, table), False
+def _wrong(
+    model: ModelWrapper, node: NodeProto, parameters: list[np.ndarray], reach: Accumulators, scale: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """bool (channels,) twice: on some accumulator the sign should be +1 and is not, should be -1 and is not."""
+    rows, epsilon = max(1, BLOCK // len(scale)), attribute(node, "epsilon", 1e-5)
+    low, high = np.zeros(len(scale), dtype=bool), np.zeros(len(scale), dtype=bool)
+    for first in range(0, reach.count, rows):
+        table = reach.rows(first, first + rows).astype(np.float32) * scale
+        wanted, found = _torch_signs(table, parameters, epsilon), run_node(model, node, table) >= 0
+        low |= (wanted & ~found).any(axis=0)
+        high |= (found & ~wanted).any(axis=0)
+    return low, high
+
+
+def _align(model: ModelWrapper, node: NodeProto, reach: Accumulators, scale: np.ndarray) -> None:
+    """Move beta of ``node`` where its sign is not PyTorch's with the beta it has now."""
+    parameters = [np.array(model.get_initializer(name)) for name in node.input[1:]]
+    gamma, beta, _, var = parameters
+    size = np.maximum(np.abs(reach.low), np.abs(reach.high)) * scale * np.abs(gamma / np.sqrt(var + 1e-12))
+    step = np.spacing(np.maximum(np.abs(beta), size.astype(np.float32)))
     for _ in range(MAX_STEPS):
-        wrong = (run_node(model, node, table) >= 0) != wanted
-        columns = wrong.any(axis=0)
-        if not columns.any():
-            return changed
-        beta, changed = np.array(model.get_initializer(node.input[2])), True
-        up = (wrong & wanted).any(axis=0)  # the sign should have been +1
-        gamma, var = (model.get_initializer(node.input[i]) for i in (1, 4))
-        size = np.abs(table).max() * np.abs(gamma / np.sqrt(var))
-        step = np.spacing(np.maximum(np.abs(beta), size.astype(np.float32)))
-        beta[columns] += np.where(up, step, -step)[columns]
+        low, high = _wrong(model, node, parameters, reach, scale)
+        if not (low | high).any():
+            return
+        beta = (beta + np.where(low, step, 0) - np.where(high, step, 0)).astype(np.float32)
         model.set_initializer(node.input[2], beta)
-    channel = int(np.argmax(columns))
+    channel = int(np.argmax(low | high))
     raise RuntimeError(
         f"{node.name}: channel {channel} does not decide like PyTorch's BatchNorm after {MAX_STEPS} steps of its beta"
     )
@@ -70,8 +80,7 @@ class AlignBatchNorm(Transformation):
                 continue
             product = Product(plain, stage.product)
             product.undo(feed)
-            table = product.accumulators(feed).table.astype(np.float32) * (product.scale * feed.scale)
-            _align(model, nodes[scalars[0].name], table)
+            _align(model, nodes[scalars[0].name], product.accumulators(feed), product.scale * feed.scale)
         return model, False
 
 

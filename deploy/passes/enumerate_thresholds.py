@@ -19,7 +19,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
-from onnx import NodeProto, TensorProto, helper
+from onnx import TensorProto, helper
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
@@ -27,13 +27,12 @@ from qonnx.transformation.general import SortGraph
 from qonnx.transformation.infer_datatypes import InferDataTypes
 from qonnx.transformation.infer_shapes import InferShapes
 from signflow.deploy.images import ImageInput, image_kind
-from signflow.deploy.passes.chain import POOLS, QUANTISERS, SHAPES, Stage, walk
+from signflow.deploy.passes.chain import POOLS, SHAPES, Stage, walk
 from signflow.deploy.passes.codes import integer_type, read_image
-from signflow.deploy.passes.errors import refuse
-from signflow.deploy.passes.evaluate import Path, follow
 from signflow.deploy.passes.head import cut_head
 from signflow.deploy.passes.products import Feed, Product
-from signflow.deploy.passes.transitions import Accumulators, Thresholds, changes, slope, thresholds
+from signflow.deploy.passes.transitions import thresholds
+from signflow.deploy.passes.truth import truth_table
 
 SIGNS_KEY = "signflow.signs"
 
@@ -53,57 +52,6 @@ class Sign:
     def of(model: ModelWrapper) -> list["Sign"]:
         """All signs noted in ``model``, in order."""
         return [Sign(**fields) for fields in json.loads(model.get_metadata_prop(SIGNS_KEY) or "[]")]
-
-
-def _columns_to_channels(table: np.ndarray, channels: int, node: NodeProto) -> np.ndarray:
-    """Columns (channel by channel, one per position) back to channels; all positions of a channel must agree."""
-    blocks = table.reshape(len(table), channels, -1)
-    if (blocks != blocks[:, :, :1]).any():
-        reason = "behind a Flatten, its constants differ between positions of one channel"
-        raise refuse(node, reason, "normalisation per channel, in front of the Flatten")
-    return blocks[:, :, 0]
-
-
-def _signs(stage: Stage, path: Path, channels: int) -> tuple[np.float32, np.ndarray]:
-    """Magnitude and truth table (values, channels) of what the next product reads."""
-    node = next((n for n in reversed(stage.nodes) if n.op_type in QUANTISERS), stage.product)
-    if node is stage.product:
-        raise refuse(node, "no sign follows it in front of the next layer", "layers with a BipolarQuant between them")
-    table = _columns_to_channels(path.end, channels, stage.nodes[-1])
-    magnitude = np.unique(np.abs(table))
-    if len(magnitude) != 1 or magnitude[0] == 0:
-        shown = ", ".join(f"{value:.6g}" for value in np.unique(table)[:6])
-        raise refuse(
-            node,
-            f"the next layer reads {len(np.unique(table))} values ({shown})",
-            "activations of two values -s and +s (BipolarQuant)",
-        )
-    return magnitude[0], table > 0
-
-
-def _refuse_windows(stage: Stage, accumulators: Accumulators, bits: np.ndarray) -> None:
-    """A sign that changes more than once has no single threshold."""
-    for channel in np.flatnonzero((bits[1:] != bits[:-1]).sum(axis=0) > 1):
-        at = changes(bits, accumulators.table, channel)
-        node = next(n for n in reversed(stage.nodes) if n.op_type in QUANTISERS)
-        reason = (
-            f"behind {stage.product.name!r}, channel {channel} changes sign {len(at)} times, at accumulators {at[:8]}"
-        )
-        raise refuse(node, reason, "signs that change once over the accumulator's range")
-
-
-def _slope_in_front(stage: Stage, path: Path, bits: np.ndarray) -> np.ndarray:
-    """Direction in front of the stage's pools (`transitions`), int8 (channels,)."""
-    direction = slope(bits)
-    for i, (pool, table) in enumerate(path.pools):
-        here = slope(_columns_to_channels(table, bits.shape[1], pool))
-        clash = (here == 2) | ((direction * here == -1) if i else False)
-        if clash.any():
-            channel, name = int(np.argmax(clash)), stage.product.name
-            reason = f"in channel {channel} the numbers it pools both rise and fall with the accumulator of {name!r}"
-            raise refuse(pool, reason, "MaxPool over numbers that rise or fall with the accumulator")
-        direction = np.where(here == 0, direction, here) if i else here
-    return direction
 
 
 def _tensor(model: ModelWrapper, name: str, like: str, datatype: str) -> str:
@@ -185,24 +133,15 @@ class EnumerateThresholds(Transformation):
                 product.store()
                 cut_head(model, stage, accumulators, scale)
                 break
-            found, magnitude = self._stage(model, stage, accumulators, scale)
+            truth = truth_table(model, stage, accumulators, scale)
+            found = thresholds(accumulators, truth.bits, truth.in_front)
             product.negate(found.own)
             product.store()
             signs.append(Sign(stage.product.name, stage.end, [int(c) for c in np.flatnonzero(found.next)]))
             bits = _insert_threshold(model, f"Threshold_{i}", stage.start, found.threshold[:, None], "BIPOLAR", -1)
             tensor = _rewire(model, stage, bits)
-            feed = Feed.of_signs(magnitude, found.next)
+            feed = Feed.of_signs(truth.magnitude, found.next)
         model.set_metadata_prop(SIGNS_KEY, json.dumps([asdict(sign) for sign in signs]))
         for step in (SortGraph(), InferShapes(), InferDataTypes()):
             model = model.transform(step)
         return model, False
-
-    @staticmethod
-    def _stage(
-        model: ModelWrapper, stage: Stage, accumulators: Accumulators, scale: np.ndarray
-    ) -> tuple[Thresholds, np.float32]:
-        """Thresholds of one sign, and the magnitude of what the next product reads."""
-        path = follow(model, stage, accumulators.table.astype(np.float32) * scale)
-        magnitude, bits = _signs(stage, path, len(scale))
-        _refuse_windows(stage, accumulators, bits)
-        return thresholds(accumulators, bits, _slope_in_front(stage, path, bits)), magnitude

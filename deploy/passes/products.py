@@ -94,10 +94,10 @@ class Product:
             minus = (self.signs < 0).reshape(outputs, inputs, -1).sum(axis=2)
             low, high = np.repeat(feed.low, repeat), np.repeat(feed.high, repeat)
             result = Accumulators(plus @ low - minus @ high, plus @ high - minus @ low, 1)
-        largest = int(max(np.abs(result.low).max(), np.abs(result.high).max()))
-        if largest >= EXACT_FLOAT32:
+        largest = self.fan_in * int(max(np.abs(feed.low).max(), np.abs(feed.high).max()))
+        if largest >= EXACT_FLOAT32:  # no partial sum, in whatever order, is larger
             raise refuse(
-                self.node, f"its sums reach {largest}, which float32 cannot count", f"sums below {EXACT_FLOAT32}"
+                self.node, f"its sums may reach {largest}, which float32 cannot count", f"sums below {EXACT_FLOAT32}"
             )
         return result
 

@@ -38,10 +38,24 @@ class Accumulators:
     """2 for sums of an even or odd number of +-1, whose parity never changes; 1 otherwise."""
 
     @property
+    def count(self) -> int:
+        """Rows of the table: values of the channel that has most."""
+        return int((self.high - self.low).max()) // self.step + 1
+
+    def rows(self, first: int, last: int) -> np.ndarray:
+        """Rows first..last-1 of the table, int64 (values, channels): ascending down each column; short columns repeat
+        their last value.
+        """
+        return np.minimum(self.low + self.step * np.arange(first, min(last, self.count))[:, None], self.high)
+
+    @property
     def table(self) -> np.ndarray:
-        """int64 (values, channels), ascending down each column; short columns repeat their last value."""
-        rows = int((self.high - self.low).max()) // self.step + 1
-        return np.minimum(self.low + self.step * np.arange(rows)[:, None], self.high)
+        """All rows."""
+        return self.rows(0, self.count)
+
+    def at(self, rows: np.ndarray) -> np.ndarray:
+        """The value of every channel in its own row; ``rows`` int (channels,)."""
+        return np.minimum(self.low + self.step * rows, self.high)
 
 
 def slope(table: np.ndarray) -> np.ndarray:
@@ -52,9 +66,10 @@ def slope(table: np.ndarray) -> np.ndarray:
     return np.where(up & down, 2, up.astype(np.int8) - down).astype(np.int8)
 
 
-def changes(bits: np.ndarray, values: np.ndarray, channel: int) -> list[int]:
-    """The values at which column ``channel`` of ``bits`` differs from the value before."""
-    return [int(v) for v in values[1:, channel][bits[1:, channel] != bits[:-1, channel]]]
+def changes(accumulators: Accumulators, bits: np.ndarray, channel: int) -> list[int]:
+    """The accumulators at which column ``channel`` of ``bits`` differs from the value before."""
+    rows = np.flatnonzero(bits[1:, channel] != bits[:-1, channel]) + 1
+    return [int(accumulators.low[channel] + accumulators.step * row) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -77,14 +92,12 @@ def thresholds(accumulators: Accumulators, bits: np.ndarray, in_front: np.ndarra
     ``bits`` bool (values, channels): the network's sign is +1. ``in_front`` int8 (channels,): `slope` in front of the
     pools (of f itself when there is none), never 2. Every column must change at most once (the caller refuses others).
     """
-    values = accumulators.table
     f = slope(bits)
     own = (in_front == -1) & (f != 0)
     complement = (f == -1) ^ own
     stored = bits ^ complement  # rises with a, or falls where own
-    columns = np.arange(values.shape[1])
-    first = values[np.argmax(stored, axis=0), columns]  # first value with the bit, where it rises
-    last = values[len(values) - 1 - np.argmax(stored[::-1], axis=0), columns]  # last value with the bit, where it falls
+    first = accumulators.at(np.argmax(stored, axis=0))  # first value with the bit, where it rises
+    last = accumulators.at(len(stored) - 1 - np.argmax(stored[::-1], axis=0))  # last one with it, where it falls
     constant = np.where(bits[0], accumulators.low, accumulators.high + accumulators.step)
     threshold = np.where(f == 0, constant, np.where(own, -last, first))
     return Thresholds(threshold, own, complement)

@@ -12,6 +12,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 from signflow.deploy import export, lower, streamline
 from signflow.deploy.passes.lower_max_pool import LowerMaxPool
+from signflow.deploy.passes.plain_windows import PlainWindows
 
 
 def finn_hardware(graph: ModelWrapper) -> ModelWrapper:
@@ -79,7 +80,7 @@ def test_output_padded_to_bytes(wide):
 
 
 def test_reshape_is_not_registered(own_network):
-    """FINN's Reshape operator cannot be looked up unless its module happens to be imported; our graphs need no Reshape."""
+    """FINN's Reshape cannot be looked up unless its module happens to be imported; our graphs need no Reshape."""
     script = (
         "import finn.custom_op.fpgadataflow as d; from qonnx.custom_op.registry import get_ops_in_domain as g;"
         "print('Reshape' in [name for name, _ in g('finn.custom_op.fpgadataflow')])"
@@ -136,7 +137,7 @@ def test_bipolar_image_in_front_of_a_convolution(chain, tmp_path):
 
 
 def test_channel_that_ignores_its_input(own_network, pixels):
-    """FINN's streamlining divides thresholds by gamma: 0 / 0 is no threshold, a Mul is left over, and logits are wrong."""
+    """FINN's streamlining divides thresholds by gamma: 0 / 0 is no threshold, a Mul is left over, logits are wrong."""
     import torch
     from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN
     from finn.transformation.streamline import Streamline
@@ -156,3 +157,16 @@ def test_channel_that_ignores_its_input(own_network, pixels):
 
     ours = streamline.streamline(model)
     assert (Head.of(ours)(IntGraph(ours)(images)) == expected).all()
+
+
+def test_one_channel_is_not_depthwise(chain, tmp_path, pixels):
+    """LowerConvsToMatMul takes 1 -> 1 channel for depthwise, and FINN then leaves the product on the CPU."""
+    c = chain((1, 3, 3)).conv(np.ones((1, 1, 2, 2))).scalar("Sub", 500.0).sign().flatten().dense(np.ones((2, 4)))
+    model = export.load(c.save(tmp_path / "net.onnx"), "uint8")
+    without = model
+    for step in streamline.passes():
+        without = without if isinstance(step, PlainWindows) else without.transform(step)
+    assert "MatMul" in [node.op_type for node in finn_hardware(without).graph.node]
+
+    hardware, images = lower.lower(streamline.streamline(model)), pixels(5, (1, 3, 3))
+    assert (2 * streamline.execute(hardware, images) - 4 == export.reference(model, images)["output"]).all()

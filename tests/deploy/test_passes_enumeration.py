@@ -113,7 +113,7 @@ def enumerated(model):
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_batchnorm_closed_form(chain, tmp_path_factory, seed):
-    """gamma * (a - mean) / s + beta >= 0, solved with exact fractions wherever it is not within rounding of an integer."""
+    """gamma * (a - mean) / s + beta >= 0, in exact fractions, wherever it is not within rounding of 0."""
     rng = np.random.default_rng(seed)
     fan_in, channels = int(rng.integers(1, 40)), 6
     gamma, beta = rng.normal(size=channels).astype(np.float32), rng.normal(size=channels).astype(np.float32)

@@ -75,5 +75,4 @@ def test_slope(column, direction):
 
 
 def test_changes_names_the_values():
-    values = np.arange(-2, 3)[:, None]
-    assert changes(np.array([[0], [1], [1], [0], [0]]), values, 0) == [-1, 1]
+    assert changes(reach(-2, 2), np.array([[0], [1], [1], [0], [0]]), 0) == [-1, 1]
