@@ -1,4 +1,6 @@
-"""The command `signflow`: one subcommand a verb, in flow order. Errors are one message on standard error and a non-zero exit code."""
+"""The command `signflow`: one subcommand a verb, in flow order. Errors are one message on standard error and a non-zero
+exit code.
+"""
 
 import json
 import os
@@ -47,14 +49,20 @@ def main() -> None:
 
 def _where(function):
     """Options that name a build: network, board, folder."""
-    function = click.option("--out", type=click.Path(path_type=Path), help="Folder of the products [out/<net>-<board>].")(function)
-    function = click.option("--board", default="pynq-z2", show_default=True, help="Board (see hw/boards.toml).")(function)
+    function = click.option(
+        "--out", type=click.Path(path_type=Path), help="Folder of the products [out/<net>-<board>]."
+    )(function)
+    function = click.option("--board", default="pynq-z2", show_default=True, help="Board (see hw/boards.toml).")(
+        function
+    )
     return click.argument("network")(function)
 
 
 def _json(function):
     """The option --json."""
-    return click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write the results to this file.")(function)
+    return click.option(
+        "--json", "json_file", type=click.Path(path_type=Path), help="Also write the results to this file."
+    )(function)
 
 
 def _write(json_file: Path | None, result: dict) -> None:
@@ -82,7 +90,9 @@ def data(directory: Path | None) -> None:
 
 @main.command()
 @click.argument("recipe", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of checkpoint, log, curve, weights [runs/<recipe>].")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder of checkpoint, log, curve, weights [runs/<recipe>]."
+)
 def train(recipe: Path, out: Path | None) -> None:
     """Train a network as the TOML file RECIPE says; run again to resume after an interruption."""
     from signflow.models.train import read_recipe
@@ -101,17 +111,34 @@ def export(network: str, weights: str, output: Path) -> None:
     from signflow.deploy.export import export as run
     from signflow.models.networks import network as lookup
 
-    run(flow.torch_network(flow.Settings(lookup(network) and network, weights=weights)), lookup(network).input_shape, "uint8", output)
+    run(
+        flow.torch_network(flow.Settings(lookup(network) and network, weights=weights)),
+        lookup(network).input_shape,
+        "uint8",
+        output,
+    )
     console.print(f"{output}: {output.stat().st_size} bytes")
 
 
 @main.command(epilog=NETWORK_HELP)
 @_where
-@click.option("--input", "kind", default="", help="How images reach a QONNX file's input: uint8/255, uint8, int8 or bipolar.")
+@click.option(
+    "--input", "kind", default="", help="How images reach a QONNX file's input: uint8/255, uint8, int8 or bipolar."
+)
 @click.option("--weights", default="", help="Packed weight file for one of our networks [the shipped one].")
-@click.option("--target-fps", type=click.FloatRange(min=0, min_open=True), help="Images a second at the board's clock [as fast as fits 80 % of the board].")
+@click.option(
+    "--target-fps",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Images a second at the board's clock [as fast as fits 80 % of the board].",
+)
 @click.option("--folding", default="", help="JSON file node -> attribute -> value that fixes the folding.")
-@click.option("--from", "start", default="export", show_default=True, help="First step to run: export, streamline, lower, fold, generate, compile.")
+@click.option(
+    "--from",
+    "start",
+    default="export",
+    show_default=True,
+    help="First step to run: export, streamline, lower, fold, generate, compile.",
+)
 @_json
 def build(network, board, out, kind, weights, target_fps, folding, start, json_file) -> None:
     """Network -> accelerator: SystemVerilog, memory images, compiled simulation."""
@@ -119,23 +146,48 @@ def build(network, board, out, kind, weights, target_fps, folding, start, json_f
 
     work = _work(network, board, out)
     settings = flow.settings_of(work) if start != "export" else flow.Settings(network, board, kind, weights)
-    settings = flow.Settings(**asdict(settings) | {"fps": target_fps or 0.0, "folding": folding}) if start in ("export", "streamline", "lower", "fold") else settings
+    settings = (
+        flow.Settings(**asdict(settings) | {"fps": target_fps or 0.0, "folding": folding})
+        if start in ("export", "streamline", "lower", "fold")
+        else settings
+    )
     seconds = show.build(console, settings, work, start)
     facts = flow.accelerator(work)
     show.folding(console, facts)
-    _write(json_file, {"network": network, "board": board, "seconds": seconds, "predicted": facts["predicted"], "operators": facts["operators"]})
+    _write(
+        json_file,
+        {
+            "network": network,
+            "board": board,
+            "seconds": seconds,
+            "predicted": facts["predicted"],
+            "operators": facts["operators"],
+        },
+    )
     console.print(f"products in [bold]{work}[/]")
 
 
 @main.command(epilog=NETWORK_HELP)
 @_where
-@click.option("--split", type=click.Choice(["sample", "test", "random"]), help="Shipped 1,000 images, whole test set, or random pixels [sample; random for a QONNX file].")
+@click.option(
+    "--split",
+    type=click.Choice(["sample", "test", "random"]),
+    help="Shipped 1,000 images, whole test set, or random pixels [sample; random for a QONNX file].",
+)
 @click.option("--images", type=click.IntRange(min=1), help="Use the first so many images [all; 64 random ones].")
-@click.option("--stall-images", default=200, show_default=True, type=click.IntRange(min=0), help="Images to simulate again under random stalls on both sides.")
+@click.option(
+    "--stall-images",
+    default=200,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Images to simulate again under random stalls on both sides.",
+)
 @click.option("--seed", default=1, show_default=True, help="Seed of random images and stalls.")
 @_json
 def verify(network, board, out, split, images, stall_images, seed, json_file) -> None:
-    """The ladder: the same images through PyTorch, QONNX, integer graph, FINN hardware graph and RTL simulation, every logit compared."""
+    """The ladder: the same images through PyTorch, QONNX, integer graph, FINN hardware graph and RTL simulation, every
+    logit compared.
+    """
     from signflow.deploy import show
 
     work = _work(network, board, out)
@@ -145,12 +197,34 @@ def verify(network, board, out, split, images, stall_images, seed, json_file) ->
 
 @main.command(epilog=NETWORK_HELP)
 @_where
-@click.option("--images", default=100, show_default=True, type=click.IntRange(min=1), help="Images to stream back to back.")
-@click.option("--in-stall", default=0.0, show_default=True, type=click.FloatRange(0, 0.99), help="Probability that the source pauses in a cycle.")
-@click.option("--out-stall", default=0.0, show_default=True, type=click.FloatRange(0, 0.99), help="Probability that the sink pauses in a cycle.")
+@click.option(
+    "--images", default=100, show_default=True, type=click.IntRange(min=1), help="Images to stream back to back."
+)
+@click.option(
+    "--in-stall",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 0.99),
+    help="Probability that the source pauses in a cycle.",
+)
+@click.option(
+    "--out-stall",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 0.99),
+    help="Probability that the sink pauses in a cycle.",
+)
 @click.option("--seed", default=1, show_default=True, help="Seed of the stalls and of random images.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Instances that share the images, one core each.")
-@click.option("--wave", type=click.Path(path_type=Path), help="Write the waves of the first images to this file (.fst or .vcd).")
+@click.option(
+    "--workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Instances that share the images, one core each.",
+)
+@click.option(
+    "--wave", type=click.Path(path_type=Path), help="Write the waves of the first images to this file (.fst or .vcd)."
+)
 @click.option("--operator", default="", help="Only this operator's waves (a node name).")
 @_json
 def simulate(network, board, out, images, in_stall, out_stall, seed, workers, wave, operator, json_file) -> None:
@@ -175,7 +249,9 @@ def report(network, board, out, whole, json_file) -> None:
 @main.command()
 @click.option("--net", default="cnv", show_default=True, help="One of our trained networks.")
 @click.option("--board", default="pynq-z2", show_default=True)
-@click.option("--images", default=1000, show_default=True, type=click.IntRange(1, 1000), help="Shipped images to verify.")
+@click.option(
+    "--images", default=1000, show_default=True, type=click.IntRange(1, 1000), help="Shipped images to verify."
+)
 def demo(net: str, board: str, images: int) -> None:
     """The whole flow on a shipped network: build, ladder, cycles, synthesis estimate."""
     from signflow.deploy import flow, show

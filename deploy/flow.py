@@ -1,6 +1,7 @@
 """The steps from a network to a compiled accelerator, in order, each with a numbered product in ``out/<net>-<board>/``.
 
-A step reads the product of the one before it, so a build can start anywhere that has been reached once (``--from``). Products are written under a temporary name and
+A step reads the product of the one before it, so a build can start anywhere that has been reached once (``--from``).
+Products are written under a temporary name and
 renamed when whole: after an interruption every file that exists is good.
 """
 
@@ -22,7 +23,13 @@ from signflow.hw.sim import verilator
 from signflow.models.networks import NETWORKS, network
 from signflow.models.weights import load_into, trained
 
-NETWORK, INTEGER, HARDWARE, FOLDED, ACCELERATOR = "1-network.onnx", "2-integer.onnx", "3-hardware.onnx", "4-folded.onnx", "5-accelerator"
+NETWORK, INTEGER, HARDWARE, FOLDED, ACCELERATOR = (
+    "1-network.onnx",
+    "2-integer.onnx",
+    "3-hardware.onnx",
+    "4-folded.onnx",
+    "5-accelerator",
+)
 
 
 class FlowError(RuntimeError):
@@ -48,7 +55,11 @@ class Settings:
     @property
     def name(self) -> str:
         """Short name of the network, an identifier in SystemVerilog."""
-        return self.source if self.source in NETWORKS else "".join(c if c.isalnum() else "_" for c in Path(self.source).stem)
+        return (
+            self.source
+            if self.source in NETWORKS
+            else "".join(c if c.isalnum() else "_" for c in Path(self.source).stem)
+        )
 
     @property
     def work(self) -> Path:
@@ -70,7 +81,9 @@ def read(work: Path, product: str) -> ModelWrapper:
     engine.boot()
     ops.register()
     if not (work / product).exists():
-        raise FlowError(f"{work / product} is missing: run `signflow build` (without --from, or --from an earlier step) first")
+        raise FlowError(
+            f"{work / product} is missing: run `signflow build` (without --from, or --from an earlier step) first"
+        )
     return ModelWrapper(str(work / product))
 
 
@@ -83,7 +96,9 @@ def step_export(settings: Settings, work: Path) -> None:
     if not Path(settings.source).exists() and Path(settings.source).suffix != ".onnx":
         network(settings.source)  # raises with the list of names
     if not settings.input:
-        raise FlowError(f"{settings.source}: declare how images reach its input with --input (uint8/255, uint8, int8 or bipolar)")
+        raise FlowError(
+            f"{settings.source}: declare how images reach its input with --input (uint8/255, uint8, int8 or bipolar)"
+        )
     save(load(settings.source, settings.input), work / NETWORK)
 
 
@@ -118,7 +133,12 @@ def step_generate(settings: Settings, work: Path) -> None:
     model = read(work, FOLDED)
     predicted = asdict(timing.predict(generate.chain(model)))
     target = board(settings.board)
-    extra = {"board": target.name, "part": target.part, "clock_mhz": target.clock_mhz, "image": streamline.image_facts(model)}
+    extra = {
+        "board": target.name,
+        "part": target.part,
+        "clock_mhz": target.clock_mhz,
+        "image": streamline.image_facts(model),
+    }
     generate.generate(model, settings.name, work / ACCELERATOR, predicted, extra)
 
 
@@ -154,10 +174,14 @@ def settings_of(work: Path) -> Settings:
     return Settings(**json.loads(path.read_text()))
 
 
-def build(settings: Settings, work: Path, start: str = "export", tick: Callable[[str, float | None], None] = lambda *_: None) -> dict[str, float]:
-    """Run the steps from ``start``; returns seconds of each. ``tick(step, None)`` is called before and ``tick(step, seconds)`` after a step.
+def build(
+    settings: Settings, work: Path, start: str = "export", tick: Callable[[str, float | None], None] = lambda *_: None
+) -> dict[str, float]:
+    """Run the steps from ``start``; returns seconds of each. ``tick(step, None)`` is called before and ``tick(step,
+    seconds)`` after a step.
 
-    Raises FlowError for an unknown step, and whatever the step raises; later products of an earlier build are removed first, so that old and new never mix.
+    Raises FlowError for an unknown step, and whatever the step raises; later products of an earlier build are removed
+    first, so that old and new never mix.
     """
     if start not in STEPS:
         raise FlowError(f"unknown step {start!r}; the steps are {', '.join(STEPS)}")

@@ -1,8 +1,11 @@
 """Folding: how many processing elements (PE) and input lanes (SIMD) each operator gets.
 
-An operator folded to PE and SIMD needs a fixed number of cycles for an image (`get_exp_cycles`); the slowest one sets the initiation interval. `fold_to_cycles`
-gives every operator the cheapest folding (estimated LUTs, then block RAM) that is no slower than a target; `fold_to_board` finds the fastest target that fits a
-share of a board's resources. Legal are divisors only, and every stream width must be a multiple of one neighbour's, or their least common multiple is built on the way.
+An operator folded to PE and SIMD needs a fixed number of cycles for an image (`get_exp_cycles`); the slowest one sets
+the initiation interval. `fold_to_cycles`
+gives every operator the cheapest folding (estimated LUTs, then block RAM) that is no slower than a target;
+`fold_to_board` finds the fastest target that fits a
+share of a board's resources. Legal are divisors only, and every stream width must be a multiple of one neighbour's, or
+their least common multiple is built on the way.
 """
 
 import json
@@ -21,11 +24,15 @@ UTILISATION = 0.8
 """Share of a board's LUTs and block RAMs that `fold_to_board` fills: the rest is for DMA, interconnect and routing."""
 
 MAX_LANES = 128
-"""Largest SIMD chosen for an MVAU: the popcount of one step has one clock cycle, and 128 bits settle within 10 ns on the slowest part."""
+"""Largest SIMD chosen for an MVAU: the popcount of one step has one clock cycle, and 128 bits settle within 10 ns on
+the slowest part.
+"""
 
 
 class FoldingError(ValueError):
-    """A folding is illegal or no folding meets the target; the message names node, value, rule and the nearest legal value."""
+    """A folding is illegal or no folding meets the target; the message names node, value, rule and the nearest legal
+    value.
+    """
 
 
 def divisors(n: int) -> list[int]:
@@ -49,18 +56,27 @@ def legal(op: StreamOp) -> dict[str, list[int]]:
 
 
 def apply_folding(model: ModelWrapper, folding: dict[str, dict[str, int]]) -> None:
-    """Set ``folding`` (node name -> attribute -> value) on the model; raises FoldingError for an unknown node or attribute or an illegal value."""
+    """Set ``folding`` (node name -> attribute -> value) on the model; raises FoldingError for an unknown node or
+    attribute or an illegal value.
+    """
     ops = {op.onnx_node.name: op for op in chain(model)}
     for name, values in folding.items():
         if name not in ops:
-            raise FoldingError(f"folding names node {name!r}; the network has {', '.join(n for n, op in ops.items() if legal(op))}")
+            raise FoldingError(
+                f"folding names node {name!r}; the network has {', '.join(n for n, op in ops.items() if legal(op))}"
+            )
         allowed = legal(ops[name])
         for attribute, value in values.items():
             if attribute not in allowed:
-                raise FoldingError(f"{name} has no folding attribute {attribute!r}; it has {', '.join(allowed) or 'none'}")
+                raise FoldingError(
+                    f"{name} has no folding attribute {attribute!r}; it has {', '.join(allowed) or 'none'}"
+                )
             if value not in allowed[attribute]:
                 near = min(allowed[attribute], key=lambda v, x=value: abs(v - x) if isinstance(x, int) else v)
-                raise FoldingError(f"{name}: {attribute} = {value!r} is illegal, it must be one of {allowed[attribute]}; the nearest is {near}")
+                raise FoldingError(
+                    f"{name}: {attribute} = {value!r} is illegal, it must be one of {allowed[attribute]}; "
+                    f"the nearest is {near}"
+                )
             ops[name].set_nodeattr(attribute, value)
     for op in ops.values():
         check_window(op)
@@ -68,8 +84,15 @@ def apply_folding(model: ModelWrapper, folding: dict[str, dict[str, int]]) -> No
 
 def check_window(op: StreamOp) -> None:
     """A window generator that emits whole windows needs all channels at once; raises FoldingError otherwise."""
-    if op.onnx_node.op_type == "ConvolutionInputGenerator_sf" and op.get_nodeattr("parallel_window") and op.get_nodeattr("SIMD") != op.get_nodeattr("IFMChannels"):
-        raise FoldingError(f"{op.onnx_node.name}: parallel_window = 1 needs SIMD = {op.get_nodeattr('IFMChannels')} (all channels), it is {op.get_nodeattr('SIMD')}")
+    if (
+        op.onnx_node.op_type == "ConvolutionInputGenerator_sf"
+        and op.get_nodeattr("parallel_window")
+        and op.get_nodeattr("SIMD") != op.get_nodeattr("IFMChannels")
+    ):
+        raise FoldingError(
+            f"{op.onnx_node.name}: parallel_window = 1 needs SIMD = {op.get_nodeattr('IFMChannels')} "
+            f"(all channels), it is {op.get_nodeattr('SIMD')}"
+        )
 
 
 def folding_of(model: ModelWrapper) -> dict[str, dict[str, int]]:
@@ -83,7 +106,9 @@ def cost(op: StreamOp) -> tuple[int, int]:
 
 
 def _cheapest(op: StreamOp, options: list[dict[str, int]], target: int) -> None:
-    """Fold ``op`` the cheapest way within ``target`` cycles; raises FoldingError when even the fastest option is slower."""
+    """Fold ``op`` the cheapest way within ``target`` cycles; raises FoldingError when even the fastest option is
+    slower.
+    """
     best, fastest = None, None
     for option in options:
         for attribute, value in option.items():
@@ -95,13 +120,18 @@ def _cheapest(op: StreamOp, options: list[dict[str, int]], target: int) -> None:
             rank = (lut + 60 * bram, cycles)
             best = min(best or (rank, option), (rank, option), key=lambda b: b[0])
     if best is None:
-        raise FoldingError(f"{op.onnx_node.name} ({op.onnx_node.op_type}) needs at least {fastest} cycles an image, the target is {target}")
+        raise FoldingError(
+            f"{op.onnx_node.name} ({op.onnx_node.op_type}) needs at least {fastest} cycles an image, "
+            f"the target is {target}"
+        )
     for attribute, value in best[1].items():
         op.set_nodeattr(attribute, value)
 
 
 def _mvau_options(op: StreamOp, window: StreamOp | None, before: StreamOp | None) -> list[dict[str, int]]:
-    """Foldings of an MVAU whose input needs no least common multiple: SIMD fits the window generator's channels or the producer's word."""
+    """Foldings of an MVAU whose input needs no least common multiple: SIMD fits the window generator's channels or the
+    producer's word.
+    """
     simd = divisors(op.get_nodeattr("MW"))
     if window is not None:
         channels = window.get_nodeattr("IFMChannels")
@@ -113,7 +143,8 @@ def _mvau_options(op: StreamOp, window: StreamOp | None, before: StreamOp | None
 
 
 def fold_to_cycles(model: ModelWrapper, target: int, stream_bits: int = 64) -> None:
-    """Give every operator the cheapest folding of at most ``target`` cycles an image, with an input word of at most ``stream_bits``.
+    """Give every operator the cheapest folding of at most ``target`` cycles an image, with an input word of at most
+    ``stream_bits``.
 
     Raises FoldingError naming the operator that cannot reach it.
     """
@@ -135,7 +166,9 @@ def fold_to_cycles(model: ModelWrapper, target: int, stream_bits: int = 64) -> N
                 raise FoldingError(f"{op.onnx_node.name}: no folding rule for {other}")
     for op in ops:
         if (cycles := int(op.get_exp_cycles())) > target:
-            raise FoldingError(f"{op.onnx_node.name} ({op.onnx_node.op_type}) needs {cycles} cycles an image, the target is {target}")
+            raise FoldingError(
+                f"{op.onnx_node.name} ({op.onnx_node.op_type}) needs {cycles} cycles an image, the target is {target}"
+            )
 
 
 def _fold_mvau(op: StreamOp, window: StreamOp | None, before: StreamOp | None, target: int) -> None:
@@ -165,10 +198,14 @@ def interval(model: ModelWrapper) -> int:
 
 
 def fold_to_fps(model: ModelWrapper, board: Board, fps: float) -> None:
-    """Cheapest folding for ``fps`` images a second at the board's clock; raises FoldingError when an operator cannot reach it or it does not fit."""
+    """Cheapest folding for ``fps`` images a second at the board's clock; raises FoldingError when an operator cannot
+    reach it or it does not fit.
+    """
     target = int(board.clock_mhz * 1e6 / fps)
     if target < 1:
-        raise FoldingError(f"{fps:g} images a second at {board.clock_mhz:g} MHz leaves less than one cycle for an image")
+        raise FoldingError(
+            f"{fps:g} images a second at {board.clock_mhz:g} MHz leaves less than one cycle for an image"
+        )
     fold_to_cycles(model, target, board.stream_bits)
     check_fits(model, board, 1.0)
 
@@ -177,12 +214,19 @@ def check_fits(model: ModelWrapper, board: Board, share: float) -> None:
     """Raises FoldingError when the estimates exceed ``share`` of the board."""
     lut, bram = (sum(column) for column in zip(*(cost(op) for op in chain(model)), strict=True))
     if lut > share * board.lut or bram > share * board.bram18:
-        raise FoldingError(f"estimated {lut} LUT and {bram} BRAM18 do not fit {board.name} ({board.part}): {share:.0%} of it is "
-                           f"{share * board.lut:.0f} LUT and {share * board.bram18:.0f} BRAM18; lower the target FPS or choose a larger board")
+        raise FoldingError(
+            f"estimated {lut} LUT and {bram} BRAM18 do not fit {board.name} ({board.part}): {share:.0%} of it is "
+            f"{share * board.lut:.0f} LUT and {share * board.bram18:.0f} BRAM18; "
+            "lower the target FPS or choose a larger board"
+        )
 
 
-def fold_to_board(model: ModelWrapper, board: Board, share: float = UTILISATION, progress: Callable[[int], None] = lambda _: None) -> None:
-    """Fastest folding within ``share`` of the board's LUTs and block RAMs; raises FoldingError when even full folding does not fit."""
+def fold_to_board(
+    model: ModelWrapper, board: Board, share: float = UTILISATION, progress: Callable[[int], None] = lambda _: None
+) -> None:
+    """Fastest folding within ``share`` of the board's LUTs and block RAMs; raises FoldingError when even full folding
+    does not fit.
+    """
     fits, low, high = None, 1, _slowest(model)
     while low < high:  # the smallest target that fits; cost falls with the target, so bisect
         middle = (low + high) // 2
@@ -211,9 +255,13 @@ def read_folding(path: Path) -> dict[str, dict[str, int]]:
     try:
         table = json.loads(path.read_text())
     except (OSError, ValueError) as e:
-        raise FoldingError(f"{path}: not a folding file ({e}); expected JSON such as {{\"MVAU_sf_0\": {{\"PE\": 4, \"SIMD\": 16}}}}") from e
+        raise FoldingError(
+            f'{path}: not a folding file ({e}); expected JSON such as {{"MVAU_sf_0": {{"PE": 4, "SIMD": 16}}}}'
+        ) from e
     if not isinstance(table, dict) or not all(isinstance(row, dict) for row in table.values()):
-        raise FoldingError(f"{path}: not a folding file; expected JSON such as {{\"MVAU_sf_0\": {{\"PE\": 4, \"SIMD\": 16}}}}")
+        raise FoldingError(
+            f'{path}: not a folding file; expected JSON such as {{"MVAU_sf_0": {{"PE": 4, "SIMD": 16}}}}'
+        )
     return table
 
 

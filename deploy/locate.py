@@ -1,7 +1,9 @@
 """Where two rungs of the ladder part: the first node, pixel and channel that differ for one image.
 
-Works downwards through the hardware graph. Every node's output in FINN's own execution is compared with the integer graph's map of the same name, and then every RTL
-operator is simulated alone on the tensor that FINN feeds it. The first difference names the culprit; an operator that is right alone but wrong in the accelerator points at the
+Works downwards through the hardware graph. Every node's output in FINN's own execution is compared with the integer
+graph's map of the same name, and then every RTL
+operator is simulated alone on the tensor that FINN feeds it. The first difference names the culprit; an operator that
+is right alone but wrong in the accelerator points at the
 edges between operators.
 """
 
@@ -30,7 +32,11 @@ class Difference:
     found: int
 
     def __str__(self) -> str:
-        where = f"row {self.index[0]}, column {self.index[1]}, channel {self.index[2]}" if len(self.index) == 3 else f"channel {self.index[-1]}"
+        where = (
+            f"row {self.index[0]}, column {self.index[1]}, channel {self.index[2]}"
+            if len(self.index) == 3
+            else f"channel {self.index[-1]}"
+        )
         return f"{self.node} at {where}: {self.expected} expected, {self.found} found ({self.between})"
 
 
@@ -40,7 +46,9 @@ def _first(node: str, between: str, expected: np.ndarray, found: np.ndarray, sha
         return None
     shape = tuple(shape)[1:] or tuple(shape)
     index = np.unravel_index(int(wrong[0]), shape)
-    return Difference(node, between, tuple(int(i) for i in index), int(expected.ravel()[wrong[0]]), int(found.ravel()[wrong[0]]))
+    return Difference(
+        node, between, tuple(int(i) for i in index), int(expected.ravel()[wrong[0]]), int(found.ravel()[wrong[0]])
+    )
 
 
 def tensors(model: ModelWrapper, image: np.ndarray) -> dict[str, np.ndarray]:
@@ -53,7 +61,9 @@ def tensors(model: ModelWrapper, image: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def run_alone(op: StreamOp, model: ModelWrapper, folder: Path, tensor: np.ndarray) -> np.ndarray:
-    """Simulate one operator on its input tensor; ``folder`` is the accelerator's (for memory images). Returns the flat output, int64."""
+    """Simulate one operator on its input tensor; ``folder`` is the accelerator's (for memory images). Returns the flat
+    output, int64.
+    """
     idt, odt = op.get_input_datatype(), op.get_output_datatype()
     words_in, words_out = op.get_folded_input_shape(), op.get_folded_output_shape()
     codes = np.rint(tensor).astype(np.int64)
@@ -69,7 +79,8 @@ def run_alone(op: StreamOp, model: ModelWrapper, folder: Path, tensor: np.ndarra
 
 
 def locate(integer: ModelWrapper, hardware: ModelWrapper, folder: Path, image: np.ndarray) -> Difference | None:
-    """First difference for one ``image`` (*shape) between integer graph, FINN's hardware graph and the RTL operators; None when all agree, operator by operator.
+    """First difference for one ``image`` (*shape) between integer graph, FINN's hardware graph and the RTL operators;
+    None when all agree, operator by operator.
 
     ``integer`` from streamline, ``hardware`` folded, ``folder`` the generated accelerator of it.
     """
@@ -78,7 +89,11 @@ def locate(integer: ModelWrapper, hardware: ModelWrapper, folder: Path, image: n
     for op in chain(hardware):
         node = op.onnx_node
         expected, shape = context[node.output[0]], op.get_normal_output_shape()
-        if node.name in names and (d := _first(node.name, "integer graph against FINN's execution", graph.maps(image[None], node.name), expected, shape)):
+        if node.name in names and (
+            d := _first(
+                node.name, "integer graph against FINN's execution", graph.maps(image[None], node.name), expected, shape
+            )
+        ):
             return d
         found = run_alone(op, hardware, folder, context[node.input[0]])
         if d := _first(node.name, "FINN's execution against the RTL operator alone", np.rint(expected), found, shape):

@@ -1,4 +1,6 @@
-"""What the command prints: progress bars and tables around the functions of the flow. Every function returns the same facts as a dict, for ``--json``."""
+"""What the command prints: progress bars and tables around the functions of the flow. Every function returns the same
+facts as a dict, for ``--json``.
+"""
 
 import time
 from contextlib import contextmanager
@@ -14,9 +16,9 @@ from signflow.deploy.export import reference
 from signflow.deploy.generate import chain
 from signflow.deploy.images import ImageInput, image_kind
 from signflow.deploy.intgraph import IntGraph
-from signflow.deploy.locate import locate
+from signflow.deploy.locate import Difference, locate
 from signflow.deploy.passes.head import Head
-from signflow.deploy.verify import LadderError, Row, Rung, climb
+from signflow.deploy.verify import LadderError, Rung, check, climb
 from signflow.hw.boards import board
 from signflow.hw.sim import RtlSimulator
 from signflow.models import data
@@ -31,7 +33,13 @@ WORKERS = 2
 
 @contextmanager
 def _bar(console: Console, text: str, total: int | None = None):
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(text, total=total)
         yield lambda done, text=text, total=total: progress.update(task, completed=done, description=text, total=total)
@@ -45,7 +53,11 @@ def build(console: Console, settings: flow.Settings, work: Path, start: str) -> 
             if seconds is None:
                 status.update(f"{step}: {flow.STEPS[step].__doc__.splitlines()[0]}")
             else:
-                console.print(f"  {step:<12}{seconds:7.1f} s   {flow.STEPS[step].__doc__.splitlines()[0]}", highlight=False, soft_wrap=True)
+                console.print(
+                    f"  {step:<12}{seconds:7.1f} s   {flow.STEPS[step].__doc__.splitlines()[0]}",
+                    highlight=False,
+                    soft_wrap=True,
+                )
 
         console.print(f"building [bold]{settings.source}[/] for {settings.board}")
         seconds = flow.build(settings, work, start, tick)
@@ -62,22 +74,38 @@ def folding(console: Console, facts: dict) -> None:
     for op in facts["operators"]:
         if op["module"] not in ("fifo", "dwc"):
             p = op["params"]
-            row = (str(p.get("PE", "")), str(p.get("SIMD", "")), str(op["macs"] or ""), f"{op['cycles']:,}", f"{op['cycles'] / interval:.0%}")
+            row = (
+                str(p.get("PE", "")),
+                str(p.get("SIMD", "")),
+                str(op["macs"] or ""),
+                f"{op['cycles']:,}",
+                f"{op['cycles'] / interval:.0%}",
+            )
             table.add_row(op["node"] + (" (whole windows)" if op["module"] == "swg_parallel" else ""), *row)
     console.print(table)
     fps = facts["clock_mhz"] * 1e6 / interval
-    console.print(f"predicted: latency {facts['predicted']['latency']:,} cycles, initiation interval {interval:,} cycles = {fps:,.0f} images/s at "
-                  f"{facts['clock_mhz']:g} MHz (bottleneck {facts['predicted']['bottleneck']})", highlight=False)
+    console.print(
+        f"predicted: latency {facts['predicted']['latency']:,} cycles, initiation interval {interval:,} cycles "
+        f"= {fps:,.0f} images/s at "
+        f"{facts['clock_mhz']:g} MHz (bottleneck {facts['predicted']['bottleneck']})",
+        highlight=False,
+    )
 
 
-def _images(settings: flow.Settings, image: ImageInput, split: str | None, count: int | None, seed: int) -> tuple[np.ndarray, np.ndarray | None, str]:
+def _images(
+    settings: flow.Settings, image: ImageInput, split: str | None, count: int | None, seed: int
+) -> tuple[np.ndarray, np.ndarray | None, str]:
     """(images, labels or None, what they are called)."""
     own = settings.source in flow.NETWORKS
     split = split or ("sample" if own else "random")
     if split == "random":
         kind = image_kind(image.kind)
         count = count or 64
-        return np.random.default_rng(seed).choice(kind.pixels, (count, *image.shape)), None, f"{count} random images (seed {seed})"
+        return (
+            np.random.default_rng(seed).choice(kind.pixels, (count, *image.shape)),
+            None,
+            f"{count} random images (seed {seed})",
+        )
     if not own:
         raise data.DataError(f"{settings.source} has no data set of its own: use --split random")
     spec = network(settings.source)
@@ -96,7 +124,10 @@ def _torch_rung(settings: flow.Settings, head: Head) -> Rung | None:
     def run(images: np.ndarray) -> np.ndarray:
         integers, distance = head.invert(predict(net, torch.from_numpy(images)).numpy())
         if distance:
-            raise LadderError(f"PyTorch's logits lie {distance:.3g} steps off the integers' own logits: the recorded head is not the network's")
+            raise LadderError(
+                f"PyTorch's logits lie {distance:.3g} steps off the integers' own logits: "
+                "the recorded head is not the network's"
+            )
         return integers
 
     return Rung("PyTorch", run)
@@ -106,7 +137,10 @@ def _qonnx(model, head: Head):
     def run(images: np.ndarray) -> np.ndarray:
         integers, distance = head.invert(reference(model, images)["output"].reshape(len(images), -1))
         if distance > 0.01:
-            raise LadderError(f"QONNX's logits lie {distance:.3g} steps off the integers' own logits: the recorded head is not the network's")
+            raise LadderError(
+                f"QONNX's logits lie {distance:.3g} steps off the integers' own logits: "
+                "the recorded head is not the network's"
+            )
         return integers
 
     return run
@@ -123,7 +157,9 @@ def ladder(console: Console, work: Path, split: str | None, count: int | None, s
 
     def simulate(part: np.ndarray, stall: float) -> np.ndarray:
         words = stream.stream(part).reshape(-1, *shape)
-        runs[stall] = simulator.run(words, workers=WORKERS, in_stall=stall, out_stall=stall, seed=seed, progress=lambda d, n: tick(d, total=n))
+        runs[stall] = simulator.run(
+            words, workers=WORKERS, in_stall=stall, out_stall=stall, seed=seed, progress=lambda d, n: tick(d, total=n)
+        )
         return runs[stall].outputs
 
     rungs = [
@@ -151,21 +187,33 @@ def ladder(console: Console, work: Path, split: str | None, count: int | None, s
         table.add_column(column, justify="left" if column == "rung" else "right")
     for row in rows:
         accuracy = "" if row.accuracy is None or row.images < len(images) else f"{row.accuracy:.2%}"
-        table.add_row(row.rung, f"{row.images:,}", f"{row.logits:,}", f"{row.mismatches:,}", accuracy, f"{row.seconds:.1f}", style="red" if row.mismatches else "")
+        table.add_row(
+            row.rung,
+            f"{row.images:,}",
+            f"{row.logits:,}",
+            f"{row.mismatches:,}",
+            accuracy,
+            f"{row.seconds:.1f}",
+            style="red" if row.mismatches else "",
+        )
     console.print(table)
     cycles = _cycles(console, work, simulator, runs[0.0])
-    _raise_difference(rows, integer, folded, work, images)
-    return {"network": settings.name, "board": settings.board, "split": what, "ladder": [row.as_dict() for row in rows], "cycles": cycles}
+    check(rows, lambda at: _where(locate(integer, folded, work / flow.ACCELERATOR, images[at])))
+    return {
+        "network": settings.name,
+        "board": settings.board,
+        "split": what,
+        "ladder": [row.as_dict() for row in rows],
+        "cycles": cycles,
+    }
 
 
-def _raise_difference(rows: list[Row], integer, folded, work: Path, images: np.ndarray) -> None:
-    """LadderError with node, pixel and channel for the first rung that differs."""
-    for row in rows:
-        if row.mismatches:
-            at, logit = row.first_difference
-            where = locate(integer, folded, work / flow.ACCELERATOR, images[at])
-            raise LadderError(f"{row.rung} differs from {rows[0].rung} in {row.mismatches} of {row.logits} logits; first at image {at}, logit {logit}; "
-                              + (f"first differing node: {where}" if where else "integer graph, FINN and every RTL operator alone agree on this image"))
+def _where(difference: Difference | None) -> str:
+    return (
+        f"first differing node: {difference}"
+        if difference
+        else "integer graph, FINN and every RTL operator alone agree on this image"
+    )
 
 
 def _cycles(console: Console, work: Path, simulator: RtlSimulator, run) -> dict:
@@ -174,22 +222,54 @@ def _cycles(console: Console, work: Path, simulator: RtlSimulator, run) -> dict:
     for column in ("", "predicted", "simulated", "difference", f"at {clock:g} MHz"):
         table.add_column(column, justify="left" if not column else "right")
     found = {"latency": run.latency, "interval": run.interval}
-    for key, unit in (("latency", f"{run.latency / clock:,.1f} us"), ("interval", f"{clock * 1e6 / run.interval:,.0f} images/s" if run.interval else "")):
+    for key, unit in (
+        ("latency", f"{run.latency / clock:,.1f} us"),
+        ("interval", f"{clock * 1e6 / run.interval:,.0f} images/s" if run.interval else ""),
+    ):
         if found[key] is not None:
-            table.add_row(key if key == "latency" else "initiation interval", f"{predicted[key]:,}", f"{found[key]:,}", f"{found[key] - predicted[key]:+,}", unit)
+            table.add_row(
+                key if key == "latency" else "initiation interval",
+                f"{predicted[key]:,}",
+                f"{found[key]:,}",
+                f"{found[key] - predicted[key]:+,}",
+                unit,
+            )
     console.print(table)
-    console.print(f"simulated {run.cycles:,} cycles in {run.seconds:.1f} s: {run.cycles_per_second / 1e6:.2f} million cycles/s on {len(run.starts)} core(s)", highlight=False)
-    return {"predicted": predicted, "simulated": found, "cycles": run.cycles, "seconds": run.seconds, "cycles_per_second": run.cycles_per_second, "workers": len(run.starts)}
+    console.print(
+        f"simulated {run.cycles:,} cycles in {run.seconds:.1f} s: "
+        f"{run.cycles_per_second / 1e6:.2f} million cycles/s on {len(run.starts)} core(s)",
+        highlight=False,
+    )
+    return {
+        "predicted": predicted,
+        "simulated": found,
+        "cycles": run.cycles,
+        "seconds": run.seconds,
+        "cycles_per_second": run.cycles_per_second,
+        "workers": len(run.starts),
+    }
 
 
-def simulate(console: Console, work: Path, count: int, in_stall: float, out_stall: float, seed: int, workers: int, wave: Path | None, operator: str) -> dict:
+def simulate(
+    console: Console,
+    work: Path,
+    count: int,
+    in_stall: float,
+    out_stall: float,
+    seed: int,
+    workers: int,
+    wave: Path | None,
+    operator: str,
+) -> dict:
     """Stream images through the RTL and print cycles; optionally waves of the first two images."""
     settings, folded = flow.settings_of(work), flow.read(work, flow.FOLDED)
     simulator, image = RtlSimulator(work / flow.ACCELERATOR), ImageInput.of(folded)
     images, labels, what = _images(settings, image, None, count, seed)
     stream = image.stream(images).reshape(-1, *simulator.facts["input"]["shape"])
     with _bar(console, "RTL simulation", len(stream)) as tick:
-        run = simulator.run(stream, workers=workers, in_stall=in_stall, out_stall=out_stall, seed=seed, progress=lambda d, _: tick(d))
+        run = simulator.run(
+            stream, workers=workers, in_stall=in_stall, out_stall=out_stall, seed=seed, progress=lambda d, _: tick(d)
+        )
     console.print(f"{what}, stalls {in_stall:.0%} in, {out_stall:.0%} out, seed {seed}", highlight=False)
     cycles = _cycles(console, work, simulator, run)
     if wave is not None:
@@ -197,7 +277,11 @@ def simulate(console: Console, work: Path, count: int, in_stall: float, out_stal
         console.print("waves in " + ", ".join(str(p) for p in sorted(wave.parent.glob(wave.stem + ".*"))))
     outputs = run.outputs.reshape(len(images), -1)
     guess = outputs[:, 0] if outputs.shape[1] == 1 else Head.of(folded)(outputs).argmax(1)
-    return {"images": len(images), "accuracy": None if labels is None else float((guess == labels).mean()), "cycles": cycles}
+    return {
+        "images": len(images),
+        "accuracy": None if labels is None else float((guess == labels).mean()),
+        "cycles": cycles,
+    }
 
 
 def report(console: Console, work: Path, whole: bool) -> dict:
@@ -209,6 +293,15 @@ def report(console: Console, work: Path, whole: bool) -> dict:
     console.print(result.table({"lut": target.lut, "ff": target.ff, "bram36": target.bram18 / 2}))
     prediction = timing.predict(chain(flow.read(work, flow.FOLDED)))
     fps = target.clock_mhz * 1e6 / prediction.interval
-    console.print(f"{fps:,.0f} images/s at {target.clock_mhz:g} MHz (initiation interval {prediction.interval:,} cycles); "
-                  f"{result.lut_per_mac:.2f} LUT per binary MAC per cycle; yosys estimate in {time.perf_counter() - start:.0f} s, not a Vivado report", highlight=False)
-    return result.as_dict() | {"board": target.name, "fps": fps, "interval": prediction.interval, "latency": prediction.latency}
+    console.print(
+        f"{fps:,.0f} images/s at {target.clock_mhz:g} MHz (initiation interval {prediction.interval:,} cycles); "
+        f"{result.lut_per_mac:.2f} LUT per binary MAC per cycle; "
+        f"yosys estimate in {time.perf_counter() - start:.0f} s, not a Vivado report",
+        highlight=False,
+    )
+    return result.as_dict() | {
+        "board": target.name,
+        "fps": fps,
+        "interval": prediction.interval,
+        "latency": prediction.latency,
+    }

@@ -1,7 +1,9 @@
 """Cycle-exact prediction of a chain of streaming operators, without simulating it.
 
-Every operator knows, to the cycle, when its words leave if words arrive at given cycles and nothing blocks its output (`StreamOp.timing`). With FIFOs that are never
-full these functions compose: the departures of one operator are the arrivals of the next. That gives latency, initiation interval, and FIFO depths (`signflow.deploy.buffer`)
+Every operator knows, to the cycle, when its words leave if words arrive at given cycles and nothing blocks its output
+(`StreamOp.timing`). With FIFOs that are never
+full these functions compose: the departures of one operator are the arrivals of the next. That gives latency,
+initiation interval, and FIFO depths (`signflow.deploy.buffer`)
 in seconds. The simulation must agree exactly, and the tests and the ladder check that it does.
 """
 
@@ -18,7 +20,9 @@ FRAMES = 4
 
 @dataclass(frozen=True)
 class Step:
-    """What one operator does: cycle of every word taken in and of every word offered at the output (int64, all frames in order)."""
+    """What one operator does: cycle of every word taken in and of every word offered at the output (int64, all frames
+    in order).
+    """
 
     accepts: np.ndarray
     departures: np.ndarray
@@ -49,7 +53,7 @@ def intervals(ops: Sequence[StreamOp]) -> tuple[int, str]:
 
 
 def trace(ops: Sequence[StreamOp], frames: int = FRAMES) -> list[Step]:
-    """Run ``frames`` images through the chain: each arrives at one word a cycle, one image every initiation interval."""
+    """Run ``frames`` images through the chain: one word a cycle, one image every initiation interval."""
     interval, _ = intervals(ops)
     words = frame_words(ops[0])
     arrivals = (np.arange(frames)[:, None] * interval + np.arange(words)[None, :]).ravel().astype(np.int64)

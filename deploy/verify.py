@@ -2,8 +2,10 @@
 
     PyTorch  =  QONNX  =  streamlined integer graph  =  FINN hardware graph  =  RTL simulation
 
-A rung is a function from integer images (N, ...) to results (N, ...). Below PyTorch and QONNX results are integers; the float logits of these two are compared through the head,
-the exact map from integer accumulators to the network's own logits that streamlining records. Equality means equal numbers, with no tolerance.
+A rung is a function from integer images (N, ...) to results (N, ...). Below PyTorch and QONNX results are integers; the
+float logits of these two are compared through the head,
+the exact map from integer accumulators to the network's own logits that streamlining records. Equality means equal
+numbers, with no tolerance.
 """
 
 import time
@@ -54,7 +56,12 @@ def _accuracy(results: np.ndarray, labels: np.ndarray | None) -> float | None:
     return float((guess == labels[: len(guess)]).mean())
 
 
-def climb(rungs: Sequence[Rung], images: np.ndarray, labels: np.ndarray | None = None, tick: Callable[[Rung], None] = lambda _: None) -> list[Row]:
+def climb(
+    rungs: Sequence[Rung],
+    images: np.ndarray,
+    labels: np.ndarray | None = None,
+    tick: Callable[[Rung], None] = lambda _: None,
+) -> list[Row]:
     """Run ``images`` through every rung; each row compares with the first rung. ``tick`` is called before each rung."""
     rows, top = [], None
     for rung in rungs:
@@ -65,16 +72,24 @@ def climb(rungs: Sequence[Rung], images: np.ndarray, labels: np.ndarray | None =
         seconds = time.perf_counter() - start
         top = results if top is None else top
         if results.shape[1] != top.shape[1]:
-            raise LadderError(f"{rung.name} gives {results.shape[1]} results an image, {rungs[0].name} gives {top.shape[1]}")
+            raise LadderError(
+                f"{rung.name} gives {results.shape[1]} results an image, {rungs[0].name} gives {top.shape[1]}"
+            )
         differs = np.argwhere(results != top[: len(part)])
         first = tuple(int(i) for i in differs[0]) if len(differs) else None
         rows.append(Row(rung.name, len(part), results.size, len(differs), _accuracy(results, labels), seconds, first))
     return rows
 
 
-def check(rows: Sequence[Row]) -> None:
-    """Raises LadderError for the first rung that differs from the top of the ladder."""
+def check(rows: Sequence[Row], where: Callable[[int], str] = lambda image: "") -> None:
+    """Raises LadderError for the first rung that differs from the top of the ladder; ``where(image)`` may say more
+    about its first image that differs.
+    """
     for row in rows:
         if row.mismatches:
             image, logit = row.first_difference
-            raise LadderError(f"{row.rung} differs from {rows[0].rung} in {row.mismatches} of {row.logits} logits; first at image {image}, logit {logit}")
+            more = where(image)
+            raise LadderError(
+                f"{row.rung} differs from {rows[0].rung} in {row.mismatches} of {row.logits} logits; "
+                f"first at image {image}, logit {logit}" + (more and "; " + more)
+            )

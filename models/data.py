@@ -2,7 +2,8 @@
 
 Fashion-MNIST (Xiao et al., 2017, MIT licence) is read from its four IDX archives; the SHA-256 sums of their unpacked
 contents are checked (Debian packs the same bytes anew). `fetch` takes them from the Debian
-package ``dataset-fashion-mnist`` (no root needed: the package is downloaded and unpacked, not installed) or else from the public address of its authors. The first
+package ``dataset-fashion-mnist`` (no root needed: the package is downloaded and unpacked, not installed) or else from
+the public address of its authors. The first
 `SAMPLE_IMAGES` test images ship with signflow, so that the demo and the tests need no download.
 """
 
@@ -43,7 +44,9 @@ def data_dir() -> Path:
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """Read a gzipped IDX file of uint8 (format: LeCun's MNIST page); shape as in its header. Raises DataError when it is not one."""
+    """Read a gzipped IDX file of uint8 (format: LeCun's MNIST page); shape as in its header. Raises DataError when it
+    is not one.
+    """
     try:
         with gzip.open(path) as f:
             raw = f.read()
@@ -54,7 +57,9 @@ def read_idx(path: Path) -> np.ndarray:
     dims = np.frombuffer(raw, ">u4", count=raw[3], offset=4)
     body = np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3])
     if body.size != dims.prod():
-        raise DataError(f"{path}: header announces {dims.prod()} values of shape {tuple(dims)}, the file holds {body.size}")
+        raise DataError(
+            f"{path}: header announces {dims.prod()} values of shape {tuple(dims)}, the file holds {body.size}"
+        )
     return body.reshape(dims)
 
 
@@ -67,7 +72,9 @@ def sha256(path: Path) -> str:
 
 
 def fetch(directory: Path | None = None, say=print) -> Path:
-    """Put the four Fashion-MNIST archives into ``directory`` (default `data_dir()`), verified; returns their folder. Raises DataError."""
+    """Put the four Fashion-MNIST archives into ``directory`` (default `data_dir()`), verified; returns their folder.
+    Raises DataError.
+    """
     folder = (directory or data_dir()) / "fashion-mnist"
     if all((folder / name).exists() and sha256(folder / name) == digest for name, digest in FILES.items()):
         say(f"{folder}: complete and verified")
@@ -82,10 +89,16 @@ def fetch(directory: Path | None = None, say=print) -> Path:
             except (OSError, subprocess.SubprocessError) as e:
                 errors.append(f"{source.__doc__.split(':')[0]}: {e}")
         else:
-            raise DataError("Fashion-MNIST could not be fetched; " + "; ".join(errors) + f". Put {', '.join(FILES)} into {folder} yourself.")
+            raise DataError(
+                "Fashion-MNIST could not be fetched; "
+                + "; ".join(errors)
+                + f". Put {', '.join(FILES)} into {folder} yourself."
+            )
         for name, digest in FILES.items():
             if sha256(found / name) != digest:
-                raise DataError(f"{name}: SHA-256 is {sha256(found / name)}, expected {digest}; the download is damaged, try again")
+                raise DataError(
+                    f"{name}: SHA-256 is {sha256(found / name)}, expected {digest}; the download is damaged, try again"
+                )
             os.replace(found / name, folder / name)
     say(f"{folder}: fetched and verified")
     return folder
@@ -119,7 +132,9 @@ def pad_to(images: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def fashion_mnist(split: str, size: tuple[int, int] = (28, 28)) -> tuple[Tensor, Tensor]:
-    """Fashion-MNIST ``train`` (60,000), ``test`` (10,000) or ``sample`` (first 1,000 of test, shipped), padded with zeros to ``size``."""
+    """Fashion-MNIST ``train`` (60,000), ``test`` (10,000) or ``sample`` (first 1,000 of test, shipped), padded with
+    zeros to ``size``.
+    """
     prefix = {"train": "train", "test": "t10k", "sample": "sample"}.get(split)
     if prefix is None:
         raise DataError(f"unknown split {split!r}; Fashion-MNIST has train, test and sample")
@@ -127,7 +142,9 @@ def fashion_mnist(split: str, size: tuple[int, int] = (28, 28)) -> tuple[Tensor,
     names = [f"{prefix}-images-idx3-ubyte.gz", f"{prefix}-labels-idx1-ubyte.gz"]
     for name in names:
         if not (folder / name).exists():
-            raise DataError(f"{folder / name} is missing; run `signflow data` once (SIGNFLOW_DATA names another folder)")
+            raise DataError(
+                f"{folder / name} is missing; run `signflow data` once (SIGNFLOW_DATA names another folder)"
+            )
     images, labels = (torch.from_numpy(read_idx(folder / name).copy()) for name in names)
     return pad_to(images[:, None], size), labels.long()
 

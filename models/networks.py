@@ -1,10 +1,15 @@
-"""The networks as plain modules, and one table `NETWORKS`: name -> how to build it, what it reads, what it is trained on.
+"""The networks as plain modules, and one table `NETWORKS`: name -> how to build it, what it reads, what it is trained
+on.
 
-Images enter as uint8 values 0..255 in a float tensor; their scaling belongs to the network. Float parameters exist only in front of a sign, where a
-threshold swallows them, and the logits are integer accumulators times a power of two, so that float32 holds them exactly.
+Images enter as uint8 values 0..255 in a float tensor; their scaling belongs to the network. Float parameters exist only
+in front of a sign, where a
+threshold swallows them, and the logits are integer accumulators times a power of two, so that float32 holds them
+exactly.
 
-Topologies: `tfc`, `sfc`, `lfc`, `cnv` of FINN (Umuroglu et al., FPGA 2017; Brevitas ``bnn_pynq``), with one difference in `cnv`: the maximum is taken
-over accumulators before the normalisation instead of over signs behind it. In hardware both are the same OR of threshold bits; in training the gradient
+Topologies: `tfc`, `sfc`, `lfc`, `cnv` of FINN (Umuroglu et al., FPGA 2017; Brevitas ``bnn_pynq``), with one difference
+in `cnv`: the maximum is taken
+over accumulators before the normalisation instead of over signs behind it. In hardware both are the same OR of
+threshold bits; in training the gradient
 then reaches the largest accumulator instead of the first +1.
 """
 
@@ -41,7 +46,9 @@ def _logits(in_features: int, classes: int) -> list[nn.Module]:
 
 
 def mlp(width: int, classes: int = 10, pixels: int = 784, depth: int = 3) -> nn.Sequential:
-    """Dense network pixels-width x depth-classes: (N, 1, 28, 28) pixels 0..255, binarised at 127.5 as FINN's -> (N, classes) logits."""
+    """Dense network pixels-width x depth-classes: (N, 1, 28, 28) pixels 0..255, binarised at 127.5 as FINN's -> (N,
+    classes) logits.
+    """
     layers: list[nn.Module] = [nn.Flatten(), Shift(127.5), sign()]
     features = pixels
     for _ in range(depth):
@@ -51,7 +58,9 @@ def mlp(width: int, classes: int = 10, pixels: int = 784, depth: int = 3) -> nn.
 
 
 def cnv(in_channels: int = 1, classes: int = 10, width: float = 1.0) -> nn.Sequential:
-    """FINN's CNV: (N, in_channels, 32, 32) pixels 0..255 -> (N, classes) logits; six 3x3 convolutions, two pools, three dense layers."""
+    """FINN's CNV: (N, in_channels, 32, 32) pixels 0..255 -> (N, classes) logits; six 3x3 convolutions, two pools, three
+    dense layers.
+    """
     layers: list[nn.Module] = []
     channels = in_channels
     for i, out in enumerate(CNV_CHANNELS):
@@ -98,7 +107,9 @@ def network(name: str) -> Network:
 
 
 def predict(net: nn.Module, images: Tensor, batch: int = 250) -> Tensor:
-    """Float logits (N, classes) of uint8 ``images`` (N, C, H, W), in eval mode and plain float32 arithmetic (the top rung of the ladder)."""
+    """Float logits (N, classes) of uint8 ``images`` (N, C, H, W), in eval mode and plain float32 arithmetic (the top
+    rung of the ladder).
+    """
     net.eval()
     with torch.inference_mode():
         return torch.cat([net(part.float()) for part in images.split(batch)])

@@ -1,7 +1,9 @@
 """The quantisers, each defined once and named by meaning.
 
-Both are Brevitas quantisers, so that ``brevitas.export.export_qonnx`` writes every one of them as a ``BipolarQuant`` node of unit scale. They differ from
-Brevitas' own binary quantisers in one point: sign and gradient mask are one fused function that keeps the dtype of its input, which makes training under bf16
+Both are Brevitas quantisers, so that ``brevitas.export.export_qonnx`` writes every one of them as a ``BipolarQuant``
+node of unit scale. They differ from
+Brevitas' own binary quantisers in one point: sign and gradient mask are one fused function that keeps the dtype of its
+input, which makes training under bf16
 autocast about 1.5 times faster.
 
     forward   q(x) = +1 if x >= 0 else -1            (sign(0) = +1, as qonnx BipolarQuant)
@@ -33,7 +35,7 @@ class _ClippedSign(torch.autograd.Function):
 
 
 def binary_sign(x: Tensor) -> Tensor:
-    """+1 where ``x >= 0``, else -1; gradient of the clipped straight-through estimator. Same shape and dtype as ``x``."""
+    """+1 where ``x >= 0``, else -1; clipped straight-through gradient. Same shape and dtype as ``x``."""
     return _ClippedSign.apply(x)
 
 

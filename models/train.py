@@ -1,10 +1,13 @@
 """One readable training loop, configured by a small TOML file (`experiments/`), resumable to the bit.
 
-Practice followed: Adam on latent weights clipped to [-1, 1] (Hubara et al., 2016), cosine schedule to zero, no weight decay (it pulls latent weights to the sign
-change and makes them flip), random crop and flip. The forward pass runs under bfloat16 autocast (``amp``), which rounds large accumulators: training only. Every
+Practice followed: Adam on latent weights clipped to [-1, 1] (Hubara et al., 2016), cosine schedule to zero, no weight
+decay (it pulls latent weights to the sign
+change and makes them flip), random crop and flip. The forward pass runs under bfloat16 autocast (``amp``), which rounds
+large accumulators: training only. Every
 accuracy that is reported comes from plain float32, in which all accumulators are exact.
 
-All randomness of an epoch derives from (seed, epoch), and the checkpoint written after each epoch holds everything else, so a run that is killed and
+All randomness of an epoch derives from (seed, epoch), and the checkpoint written after each epoch holds everything
+else, so a run that is killed and
 resumed ends with the same bytes as one that was not.
 """
 
@@ -80,13 +83,19 @@ def augment(images: Tensor, crop: int, flip: bool, rng: torch.Generator) -> Tens
         padded = nn.functional.pad(images, (crop,) * 4)
         dy, dx = torch.randint(0, 2 * crop + 1, (2, n), generator=rng)
         rows, cols = dy[:, None] + torch.arange(h), dx[:, None] + torch.arange(w)
-        images = padded[torch.arange(n)[:, None, None, None], torch.arange(images.shape[1])[None, :, None, None],
-                        rows[:, None, :, None], cols[:, None, None, :]]
+        images = padded[
+            torch.arange(n)[:, None, None, None],
+            torch.arange(images.shape[1])[None, :, None, None],
+            rows[:, None, :, None],
+            cols[:, None, None, :],
+        ]
     return images
 
 
 def batches(recipe: Recipe, images: Tensor, labels: Tensor, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Shuffled, augmented batches of one epoch; all randomness derives from (seed, epoch). The last, short batch is dropped."""
+    """Shuffled, augmented batches of one epoch; all randomness derives from (seed, epoch). The last, short batch is
+    dropped.
+    """
     rng = torch.Generator().manual_seed(recipe.seed * 100_003 + epoch)
     order = torch.randperm(len(images), generator=rng)
     for i in range(0, len(order) - recipe.batch + 1, recipe.batch):
@@ -143,7 +152,8 @@ def _save(path: Path, value) -> None:
 def train(recipe: Recipe, out: Path, say=print) -> nn.Module:
     """Train (or go on with) ``recipe`` in folder ``out``; returns the network in eval mode on the CPU.
 
-    Writes `checkpoint.pt` (resume), `log.csv` (epoch, loss, test accuracy, seconds), `curve.png` and at the end `weights.npz` (packed). The test set is only looked
+    Writes `checkpoint.pt` (resume), `log.csv` (epoch, loss, test accuracy, seconds), `curve.png` and at the end
+    `weights.npz` (packed). The test set is only looked
     at, never used to choose an epoch: the weights are those of the last epoch.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -158,7 +168,9 @@ def train(recipe: Recipe, out: Path, say=print) -> nn.Module:
     if (out / "checkpoint.pt").exists():
         state = torch.load(out / "checkpoint.pt", weights_only=True, map_location=device)
         if state["recipe"] != repr(recipe):
-            raise RecipeError(f"{out} holds a run of another recipe ({state['recipe']}); choose another folder or delete it")
+            raise RecipeError(
+                f"{out} holds a run of another recipe ({state['recipe']}); choose another folder or delete it"
+            )
         net.load_state_dict(state["net"])
         optimiser.load_state_dict(state["optimiser"])
         first, log = state["epoch"], state["log"]
@@ -166,12 +178,25 @@ def train(recipe: Recipe, out: Path, say=print) -> nn.Module:
     say(f"{recipe} on {device}")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, refresh_per_second=2) as progress:
-        task = progress.add_task("training", total=recipe.epochs * (len(data[0]) // recipe.batch), completed=first * (len(data[0]) // recipe.batch))
+        task = progress.add_task(
+            "training",
+            total=recipe.epochs * (len(data[0]) // recipe.batch),
+            completed=first * (len(data[0]) // recipe.batch),
+        )
         for epoch in range(first, recipe.epochs):
             start = time.perf_counter()
             loss = train_epoch(net, optimiser, recipe, data, epoch, device, lambda: progress.advance(task))
             log.append([epoch + 1, loss, accuracy(net, *test), time.perf_counter() - start])
-            _save(out / "checkpoint.pt", {"recipe": repr(recipe), "epoch": epoch + 1, "net": net.state_dict(), "optimiser": optimiser.state_dict(), "log": log})
+            _save(
+                out / "checkpoint.pt",
+                {
+                    "recipe": repr(recipe),
+                    "epoch": epoch + 1,
+                    "net": net.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                    "log": log,
+                },
+            )
             write_log(out, log)
             progress.update(task, description=f"epoch {epoch + 1}: loss {loss:.3f}, test {log[-1][2]:.2%}")
     net = net.cpu().eval()

@@ -42,7 +42,9 @@ def mini(tmp_path_factory, mini_weights):
     from signflow.deploy import flow
 
     patch = pytest.MonkeyPatch()
-    patch.setitem(networks.NETWORKS, "mini", networks.Network(lambda: networks.cnv(1, width=0.125), (1, 32, 32), "fashion-mnist"))
+    patch.setitem(
+        networks.NETWORKS, "mini", networks.Network(lambda: networks.cnv(1, width=0.125), (1, 32, 32), "fashion-mnist")
+    )
     settings = flow.Settings("mini", weights=str(mini_weights), fps=10_000)
     work = tmp_path_factory.mktemp("mini")
     flow.build(settings, work)

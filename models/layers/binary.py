@@ -1,7 +1,8 @@
 """Convolution and dense layers with weights in {-1, +1}, and the sign activation between them.
 
-    forward   conv2d(x, sign(w))  or  x @ sign(w).T          (no bias, no scale: the result of +-1 or integer inputs is an integer)
-    gradient  clipped straight-through estimator (`signflow.models.quant`)
+forward   conv2d(x, sign(w))  or  x @ sign(w).T          (no bias, no scale: the result of +-1 or integer inputs is an
+integer)
+gradient  clipped straight-through estimator (`signflow.models.quant`)
 """
 
 import brevitas.nn as qnn

@@ -4,7 +4,9 @@ from torch import Tensor, nn
 
 
 class PowerOfTwo(nn.Module):
-    """y = x * 2**exponent. Behind the last layer it brings integer accumulators to the range that softmax likes, and loses no bit."""
+    """y = x * 2**exponent. Behind the last layer it brings integer accumulators to the range that softmax likes, and
+    loses no bit.
+    """
 
     def __init__(self, exponent: int):
         super().__init__()

@@ -1,7 +1,7 @@
 """Packed weights: one bit for each binary weight, float32 for the parameters of the normalisations.
 
-A weight file is an `.npz`: for a binary layer's parameter ``name`` it holds ``name`` (uint8, bits packed along the flattened tensor, 1 = +1) and for everything
-else the array itself. Shipped files lie beside this module, each with its log, curve and recipe.
+A weight file is an `.npz`: for a binary layer's parameter ``name`` it holds ``name`` (uint8, bits
+packed along the flattened tensor, 1 = +1) and for everything else the array itself. Shipped files lie beside this module, each with its log, curve and recipe.
 """
 
 import os
@@ -24,8 +24,11 @@ class WeightsError(RuntimeError):
 
 def binary_parameters(net: nn.Module) -> list[str]:
     """Names of all parameters that a layer uses only through their sign."""
-    return [f"{name}.weight" for name, m in net.named_modules()
-            if hasattr(m, "weight_quant") and isinstance(getattr(m.weight_quant, "tensor_quant", None), SignQuant)]
+    return [
+        f"{name}.weight"
+        for name, m in net.named_modules()
+        if hasattr(m, "weight_quant") and isinstance(getattr(m.weight_quant, "tensor_quant", None), SignQuant)
+    ]
 
 
 def save(net: nn.Module, path: Path) -> None:
@@ -41,7 +44,9 @@ def save(net: nn.Module, path: Path) -> None:
 
 
 def load_into(net: nn.Module, path: Path) -> nn.Module:
-    """Fill ``net`` from a packed file (latent weights become exactly +-1); returns it in eval mode. Raises WeightsError."""
+    """Fill ``net`` from a packed file (latent weights become exactly +-1); returns it in eval mode. Raises
+    WeightsError.
+    """
     try:
         with np.load(path, allow_pickle=False) as f:
             arrays = dict(f)
@@ -68,5 +73,7 @@ def trained(name: str) -> nn.Module:
     path = FOLDER / f"{name}.npz"
     if not path.exists():
         shipped = sorted(p.stem for p in FOLDER.glob("*.npz"))
-        raise WeightsError(f"no trained weights ship for {name!r} (shipped: {', '.join(shipped)}); train it with `signflow train`")
+        raise WeightsError(
+            f"no trained weights ship for {name!r} (shipped: {', '.join(shipped)}); train it with `signflow train`"
+        )
     return load_into(network(name).build(), path)

@@ -1,5 +1,7 @@
 """Width converters and FIFO depths."""
 
+import itertools
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +29,7 @@ def test_waiting_equals_a_simulated_queue(gaps):
 
 def test_both_ends_of_every_edge_are_equally_wide_and_every_edge_has_a_fifo(mini):
     ops = chain(flow.read(mini[1], flow.FOLDED))
-    for a, b in zip(ops, ops[1:], strict=False):
+    for a, b in itertools.pairwise(ops):
         assert a.get_outstream_width() == b.get_instream_width()
         assert (a.onnx_node.op_type == "StreamingFIFO_sf") != (b.onnx_node.op_type == "StreamingFIFO_sf")
 
@@ -38,6 +40,10 @@ def test_ratios_that_are_no_integers_go_through_the_least_common_multiple(mini):
     model = flow.read(mini[1], flow.HARDWARE)
     fold.apply_folding(model, {"MVAU_sf_6": {"PE": 32, "SIMD": 32}, "MVAU_sf_1": {"PE": 2, "SIMD": 9}})
     buffer.insert_width_converters(model)
-    converters = [(op.get_nodeattr("inWidth"), op.get_nodeattr("outWidth")) for op in chain(model) if "WidthConverter" in op.onnx_node.op_type]
+    converters = [
+        (op.get_nodeattr("inWidth"), op.get_nodeattr("outWidth"))
+        for op in chain(model)
+        if "WidthConverter" in op.onnx_node.op_type
+    ]
     assert (1, 9) in converters
     assert all(max(c) % min(c) == 0 for c in converters)

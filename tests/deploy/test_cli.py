@@ -63,7 +63,11 @@ def test_bad_model_files(run, tmp_path):
     onnx_file(tmp_path / "lstm.onnx", [helper.make_node("Softmax", ["x"], ["y"], name="Soft")])
     weights = np.linspace(-2, 2, 32, dtype=np.float32).reshape(8, 4)
     onnx_file(tmp_path / "float.onnx", [helper.make_node("MatMul", ["x", "w"], ["y"], name="Dense")], [("w", weights)])
-    for file, message in (("noise.onnx", "not a readable ONNX file"), ("lstm.onnx", "Softmax"), ("float.onnx", "Dense")):
+    for file, message in (
+        ("noise.onnx", "not a readable ONNX file"),
+        ("lstm.onnx", "Softmax"),
+        ("float.onnx", "Dense"),
+    ):
         code, text = run("build", file, "--input", "int8")
         assert code == 1 and message in text and "Traceback" not in text, text
     code, text = run("build", "float.onnx")
@@ -72,7 +76,7 @@ def test_bad_model_files(run, tmp_path):
 
 
 def test_illegal_folding_is_refused_with_the_nearest_legal_one(run, mini, tmp_path):
-    settings, work = mini
+    _settings, work = mini
     (tmp_path / "folding.json").write_text(json.dumps({"MVAU_sf_1": {"PE": 3}}))
     import shutil
 
@@ -94,7 +98,9 @@ def test_an_interrupted_build_leaves_whole_products_and_resumes(mini, tmp_path, 
     assert (tmp_path / "w" / flow.FOLDED).exists() and not (tmp_path / "w" / flow.ACCELERATOR).exists()
     monkeypatch.setattr(flow.generate, "generate", real)
     flow.build(settings, tmp_path / "w", "generate")
-    assert (tmp_path / "w" / flow.ACCELERATOR / "accel.json").read_bytes() == (work / flow.ACCELERATOR / "accel.json").read_bytes()
+    assert (tmp_path / "w" / flow.ACCELERATOR / "accel.json").read_bytes() == (
+        work / flow.ACCELERATOR / "accel.json"
+    ).read_bytes()
 
 
 def test_missing_compiler_is_named(mini, monkeypatch, tmp_path):

@@ -38,7 +38,7 @@ def test_slower_targets_never_cost_more(hardware):
     for target in (2000, 4000, 8000, 16000, 64000):
         fold.fold_to_cycles(hardware, target)
         luts.append(sum(fold.cost(op)[0] for op in chain(hardware)))
-    assert luts == sorted(luts, reverse=True) and luts[0] > 2 * luts[-1]
+    assert luts == sorted(luts, reverse=True) and luts[0] > 1.5 * luts[-1]
 
 
 def test_board_folding_fills_but_does_not_exceed(hardware):
@@ -57,7 +57,10 @@ def test_board_folding_fills_but_does_not_exceed(hardware):
         ({"MVAU_sf_1": {"PE": 5}}, r"MVAU_sf_1: PE = 5 is illegal, it must be one of \[1, 2, 4, 8\]; the nearest is 4"),
         ({"MVAU_sf_1": {"SIMD": 70}}, r"SIMD = 70 is illegal.*the nearest is 72"),
         ({"MVAU_sf_1": {"PE": "four"}}, "PE = 'four' is illegal"),
-        ({"MVAU_sf_99": {"PE": 1}}, "folding names node 'MVAU_sf_99'; the network has ConvolutionInputGenerator_sf_0, MVAU_sf_0"),
+        (
+            {"MVAU_sf_99": {"PE": 1}},
+            "folding names node 'MVAU_sf_99'; the network has ConvolutionInputGenerator_sf_0, MVAU_sf_0",
+        ),
         ({"MVAU_sf_1": {"WIDTH": 1}}, "no folding attribute 'WIDTH'; it has SIMD, PE"),
         ({"ConvolutionInputGenerator_sf_1": {"SIMD": 2, "parallel_window": 1}}, r"parallel_window = 1 needs SIMD = 8"),
     ],
@@ -68,7 +71,9 @@ def test_illegal_foldings(hardware, change, message):
 
 
 def test_impossible_targets(hardware):
-    with pytest.raises(FoldingError, match=r"ConvolutionInputGenerator_sf_0.*needs.* cycles an image, the target is 100"):
+    with pytest.raises(
+        FoldingError, match=r"ConvolutionInputGenerator_sf_0.*needs.* cycles an image, the target is 100"
+    ):
         fold.fold_to_fps(hardware, board("pynq-z2"), 1e6)
     with pytest.raises(FoldingError, match="less than one cycle"):
         fold.fold_to_fps(hardware, board("pynq-z2"), 1e12)

@@ -25,13 +25,15 @@ def test_same_input_same_bytes(mini, tmp_path):
 
 
 def test_the_folder_can_be_moved(mini, tmp_path, images):
-    settings, work = mini
+    _settings, work = mini
     expected = IntGraph(flow.read(work, flow.INTEGER))(images)
     shutil.copytree(work / flow.ACCELERATOR, tmp_path / "elsewhere")
     stream = ImageInput.of(flow.read(work, flow.FOLDED)).stream(images)
     run = RtlSimulator(tmp_path / "elsewhere").run(stream)
     assert np.array_equal(run.outputs.reshape(expected.shape), expected)
-    assert str(tmp_path) not in "".join(p.read_text() for p in (tmp_path / "elsewhere").rglob("*") if p.suffix in (".sv", ".json"))
+    assert str(tmp_path) not in "".join(
+        p.read_text() for p in (tmp_path / "elsewhere").rglob("*") if p.suffix in (".sv", ".json")
+    )
 
 
 @pytest.mark.parametrize("target", [1200, 5000, 21_000])

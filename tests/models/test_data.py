@@ -75,5 +75,7 @@ def test_fetch_refuses_a_source_with_wrong_contents(tmp_path, monkeypatch):
 
 def test_read_idx_shape(tmp_path):
     a = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
-    (tmp_path / "a.gz").write_bytes(gzip.compress(bytes([0, 0, 8, 3]) + np.array(a.shape, ">u4").tobytes() + a.tobytes()))
+    (tmp_path / "a.gz").write_bytes(
+        gzip.compress(bytes([0, 0, 8, 3]) + np.array(a.shape, ">u4").tobytes() + a.tobytes())
+    )
     assert np.array_equal(read_idx(tmp_path / "a.gz"), a)

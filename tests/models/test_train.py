@@ -36,7 +36,9 @@ def test_a_resumed_run_ends_with_the_same_bytes(tiny, tmp_path, monkeypatch):
     assert not (tmp_path / "parts" / "weights.npz").exists()
     train.train(tiny, tmp_path / "parts", say=lambda _: None)
     assert (tmp_path / "whole/weights.npz").read_bytes() == (tmp_path / "parts/weights.npz").read_bytes()
-    losses = [[row.split(",")[:3] for row in (tmp_path / d / "log.csv").read_text().splitlines()] for d in ("whole", "parts")]
+    losses = [
+        [row.split(",")[:3] for row in (tmp_path / d / "log.csv").read_text().splitlines()] for d in ("whole", "parts")
+    ]
     assert losses[0] == losses[1] and len(losses[0]) == 5
     assert (tmp_path / "parts/curve.png").read_bytes()[:4] == b"\x89PNG"
 
@@ -112,4 +114,6 @@ def test_shipped_weights_reach_their_logged_accuracy(path):
     spec = networks.network(path.stem)
     images, labels = load(spec.dataset, "sample", spec.input_shape[1:])
     logged = float((path.parent / f"{path.stem}.csv").read_text().splitlines()[-1].split(",")[2])
-    assert abs(train.accuracy(weights.trained(path.stem), images, labels) - logged) < 0.03  # 1,000 of the 10,000 images: 3 sigma
+    assert (
+        abs(train.accuracy(weights.trained(path.stem), images, labels) - logged) < 0.03
+    )  # 1,000 of the 10,000 images: 3 sigma
