@@ -31,6 +31,7 @@ from signflow.deploy.passes.chain import POOLS, SHAPES, Stage, walk
 from signflow.deploy.passes.codes import integer_type, read_image
 from signflow.deploy.passes.head import cut_head
 from signflow.deploy.passes.products import Feed, Product
+from signflow.deploy.passes.rounding import note, save_notes
 from signflow.deploy.passes.transitions import thresholds
 from signflow.deploy.passes.truth import truth_table
 
@@ -123,12 +124,14 @@ class EnumerateThresholds(Transformation):
         image, *stages = walk(model)
         feed, tensor = _image_stage(model, image)
         signs: list[Sign] = []
+        notes: list[str] = []
         for i, stage in enumerate(stages):
             product = Product(model, stage.product)
             product.undo(feed)
             accumulators = product.accumulators(feed)
             stage.product.input[0] = tensor
             scale = product.scale * feed.scale
+            notes += note(model, stage, accumulators, scale)
             if i == len(stages) - 1:
                 product.store()
                 cut_head(model, stage, accumulators, scale)
@@ -141,6 +144,7 @@ class EnumerateThresholds(Transformation):
             bits = _insert_threshold(model, f"Threshold_{i}", stage.start, found.threshold[:, None], "BIPOLAR", -1)
             tensor = _rewire(model, stage, bits)
             feed = Feed.of_signs(truth.magnitude, found.next)
+        save_notes(model, notes)
         model.set_metadata_prop(SIGNS_KEY, json.dumps([asdict(sign) for sign in signs]))
         for step in (SortGraph(), InferShapes(), InferDataTypes()):
             model = model.transform(step)

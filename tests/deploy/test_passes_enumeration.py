@@ -2,6 +2,7 @@
 refusals by name.
 """
 
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -15,6 +16,7 @@ from signflow.deploy.passes.enumerate_thresholds import EnumerateThresholds, Sig
 from signflow.deploy.passes.errors import UnsupportedError
 from signflow.deploy.passes.head import Head
 from signflow.deploy.passes.plain_products import PlainProducts
+from signflow.deploy.passes.rounding import notes_of
 
 signs = lambda rng, *shape: rng.choice([-1.0, 1.0], size=shape)  # noqa: E731
 
@@ -271,3 +273,20 @@ def test_quantiser_with_an_odd_scale(chain, tmp_path, pixels):
     graph = build(c, tmp_path)
     codes = np.clip(np.rint((pixels(5, (6,)).astype(np.float32) - 120) * np.float32(0.01) / np.float32(0.1)), -8, 7)
     assert (IntGraph(graph)(pixels(5, (6,))) == codes @ weights.T).all()
+
+
+@pytest.mark.parametrize(
+    ("scale", "bias", "message"),
+    [
+        (0.5, None, None),
+        (0.5, [1.25, -3.0, 0.0], None),
+        (0.3, None, r"Gemm_0: its terms are \+-0\.3, no power of two"),
+        (1.0, [0.1, 0.0, 0.0], "Gemm_0: its bias has more digits"),
+    ],
+)
+def test_rounding_of_the_reference_is_noted(chain, tmp_path, scale, bias, message):
+    c = chain((8,)).dense(ONES(3, 8), scale, bias).scalar("Sub", 0.5).sign().dense(ONES(2, 3))
+    notes = notes_of(build(c, tmp_path, "bipolar"))
+    assert len(notes) == (message is not None)
+    if message:
+        assert re.match(message, notes[0])
