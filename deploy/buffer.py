@@ -92,6 +92,6 @@ def depths(model: ModelWrapper) -> list[int]:
 
 
 def waiting(pushed: np.ndarray, popped: np.ndarray) -> int:
-    """Largest number of words in a FIFO, given the cycle of every push and pop; a pop makes room in the cycle after it."""
+    """Largest number of words in a FIFO, given the cycles of all pushes and pops; a pop makes room a cycle later."""
     before = np.searchsorted(popped, pushed, side="left")
     return int((np.arange(1, len(pushed) + 1) - before).max())

@@ -5,7 +5,7 @@ Everything lands in one folder that can be moved anywhere:
     accel.json            what the accelerator is: streams, shapes, sources, predicted cycles
     rtl/<name>.sv         the top: AXI-Stream in and out, one instance for each node of the graph
     rtl/*.sv              the modules it uses, copied from the library
-    mem/*.mem             weights, thresholds and tables for $readmemh, below the top's parameter MEM_DIR (default "mem/")
+    mem/*.mem             weights, thresholds, tables for $readmemh, below the top's parameter MEM_DIR (default "mem/")
 
 The graph must be a chain of the operators of `signflow.hw.ops`, from one input to one output, with equal stream widths
 on both ends of every edge.
@@ -198,6 +198,7 @@ def accelerator_facts(name: str, ops: list[StreamOp], rtl: list[RtlInstance], pr
                 "node": op.onnx_node.name,
                 "op": op.onnx_node.op_type,
                 "module": r.module,
+                "modules": r.modules,
                 "params": r.params,
                 "cycles": int(op.get_exp_cycles()),
                 "macs": op.macs_per_cycle(),

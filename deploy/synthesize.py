@@ -176,8 +176,8 @@ class _Unit:
 
 
 def _operator(folder: Path, facts: Mapping, entry: Mapping) -> _Unit:
-    source, memory = f"rtl/{entry['module']}.sv", facts["mem_dir"]
-    content, words = [(folder / source).read_bytes()], []
+    sources, memory = [f"rtl/{module}.sv" for module in entry.get("modules", [entry["module"]])], facts["mem_dir"]
+    content, words = [(folder / source).read_bytes() for source in sources], []
     for name, value in entry["params"].items():
         if isinstance(value, str) and value:  # a memory image
             if not (folder / memory / value).exists():
@@ -185,7 +185,7 @@ def _operator(folder: Path, facts: Mapping, entry: Mapping) -> _Unit:
             content.append((folder / memory / value).read_bytes())
             value = f"accel/{memory}/{value}"
         words.append(f'-G {name}="{value}"' if isinstance(value, str) else f"-G {name}={int(value)}")
-    read = f"read_slang accel/{source} --top {entry['module']} {' '.join(words)}"
+    read = f"read_slang {' '.join(f'accel/{source}' for source in sources)} --top {entry['module']} {' '.join(words)}"
     blank = " ".join(f"{k}={v if isinstance(v, int) else bool(v)}" for k, v in entry["params"].items())
     key = digest(YOSYS, *SCRIPT, entry["module"], blank, *content)
     return _Unit(entry["node"], read, entry["module"], entry.get("macs", 0) >= HEAVY_MACS, key)

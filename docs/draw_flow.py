@@ -57,7 +57,8 @@ def main() -> None:
     tip = '<marker id="tip" markerWidth="8" markerHeight="8" refX="6" refY="3" orient="auto">'
     tip += '<path d="M0,0 L7,3 L0,6 z" fill="#202124"/></marker>'
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} 175" '
-    svg += f'font-family="Helvetica, Arial, sans-serif"><defs>{tip}</defs><rect width="{width}" height="175" fill="white"/>'
+    svg += f'font-family="Helvetica, Arial, sans-serif"><defs>{tip}</defs>'
+    svg += f'<rect width="{width}" height="175" fill="white"/>'
     (Path(__file__).parent / "flow.svg").write_text(svg + "".join(parts) + "</svg>\n")
 
 

@@ -1,7 +1,8 @@
 """Packed weights: one bit for each binary weight, float32 for the parameters of the normalisations.
 
 A weight file is an `.npz`: for a binary layer's parameter ``name`` it holds ``name`` (uint8, bits
-packed along the flattened tensor, 1 = +1) and for everything else the array itself. Shipped files lie beside this module, each with its log, curve and recipe.
+packed along the flattened tensor, 1 = +1) and for everything else the
+array itself. Shipped files lie beside this module, each with its log and curve; the recipes are in `experiments/`.
 """
 
 import os

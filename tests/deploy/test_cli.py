@@ -1,4 +1,4 @@
-"""The command as a user meets it: wrong inputs give one clear message and a non-zero exit code, nothing half-written."""
+"""The command as a user meets it: wrong inputs give one clear message and an exit code, nothing half-written."""
 
 import json
 from pathlib import Path
