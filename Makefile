@@ -44,7 +44,11 @@ test-slow: setup ## the tests that need more than a minute each
 
 ladder: setup ## every shipped network, all images of the Fashion-MNIST test set (needs `signflow data` once)
 	@$(BIN)/signflow data
-	@for net in tfc sfc lfc cnv; do $(BIN)/signflow build $$net --board $(BOARD) && $(BIN)/signflow verify $$net --board $(BOARD) --split test $(ARGS) || exit 1; done
+	@for net in tfc sfc lfc cnv; do \
+	  $(BIN)/signflow build $$net --board $(BOARD) && \
+	  $(BIN)/signflow verify $$net --board $(BOARD) --split test $(ARGS) && \
+	  $(BIN)/signflow report $$net --board $(BOARD) || exit 1; done
+	@$(BIN)/signflow table tfc sfc lfc cnv --board $(BOARD)
 
 train: setup ## train NET on Fashion-MNIST as its recipe says (experiments/fashion-$(NET).toml), resumable
 	@$(BIN)/signflow data

@@ -2,7 +2,6 @@
 exit code.
 """
 
-import json
 import os
 import sys
 from dataclasses import asdict
@@ -63,14 +62,6 @@ def _json(function):
     return click.option(
         "--json", "json_file", type=click.Path(path_type=Path), help="Also write the results to this file."
     )(function)
-
-
-def _write(json_file: Path | None, result: dict) -> None:
-    if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        tmp = json_file.with_name(json_file.name + ".tmp")
-        tmp.write_text(json.dumps(result, indent=1) + "\n")
-        os.replace(tmp, json_file)
 
 
 def _work(network: str, board: str, out: Path | None) -> Path:
@@ -154,16 +145,8 @@ def build(network, board, out, kind, weights, target_fps, folding, start, json_f
     seconds = show.build(console, settings, work, start)
     facts = flow.accelerator(work)
     show.folding(console, facts)
-    _write(
-        json_file,
-        {
-            "network": network,
-            "board": board,
-            "seconds": seconds,
-            "predicted": facts["predicted"],
-            "operators": facts["operators"],
-        },
-    )
+    keys = ("predicted", "operators")
+    flow.write_json({"network": network, "board": board, "seconds": seconds} | {k: facts[k] for k in keys}, json_file)
     console.print(f"products in [bold]{work}[/]")
 
 
@@ -191,8 +174,7 @@ def verify(network, board, out, split, images, stall_images, seed, json_file) ->
     from signflow.deploy import show
 
     work = _work(network, board, out)
-    result = show.ladder(console, work, split, images, stall_images, seed)
-    _write(json_file, result)
+    show.ladder(console, work, split, images, stall_images, seed, json_file)
 
 
 @main.command(epilog=NETWORK_HELP)
@@ -229,10 +211,11 @@ def verify(network, board, out, split, images, stall_images, seed, json_file) ->
 @_json
 def simulate(network, board, out, images, in_stall, out_stall, seed, workers, wave, operator, json_file) -> None:
     """Cycle-accurate RTL simulation: results, latency, initiation interval, speed."""
-    from signflow.deploy import show
+    from signflow.deploy import flow, show
 
     work = _work(network, board, out)
-    _write(json_file, show.simulate(console, work, images, in_stall, out_stall, seed, workers, wave, operator))
+    result = show.simulate(console, work, images, in_stall, out_stall, seed, workers, wave, operator)
+    flow.write_json(result, json_file)
 
 
 @main.command(epilog=NETWORK_HELP)
@@ -243,7 +226,7 @@ def report(network, board, out, whole, json_file) -> None:
     """Resources from yosys synth_xilinx, per operator and in total, with LUT per binary MAC per cycle and FPS."""
     from signflow.deploy import show
 
-    _write(json_file, show.report(console, _work(network, board, out), whole))
+    show.report(console, _work(network, board, out), whole, json_file)
 
 
 @main.command()
@@ -262,3 +245,13 @@ def demo(net: str, board: str, images: int) -> None:
     show.ladder(console, settings.work, "sample", images, min(images, 200), 1)
     show.report(console, settings.work, False)
     console.print(f"products in [bold]{settings.work}[/]; the accelerator is {settings.work / flow.ACCELERATOR}")
+
+
+@main.command()
+@click.argument("networks", nargs=-1, required=True)
+@click.option("--board", default="pynq-z2", show_default=True)
+def table(networks: tuple[str, ...], board: str) -> None:
+    """The README's table of NETWORKS, from what `verify` and `report` measured last."""
+    from signflow.deploy import show
+
+    print(show.markdown([_work(network, board, None) for network in networks]))

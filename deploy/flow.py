@@ -30,6 +30,7 @@ NETWORK, INTEGER, HARDWARE, FOLDED, ACCELERATOR = (
     "4-folded.onnx",
     "5-accelerator",
 )
+VERIFIED, SYNTHESISED = "6-verify.json", "7-report.json"
 
 
 class FlowError(RuntimeError):
@@ -65,6 +66,15 @@ class Settings:
     def work(self) -> Path:
         """Default folder of the products."""
         return Path("out") / f"{self.name}-{self.board}"
+
+
+def write_json(result: dict, *files: Path | None) -> None:
+    """Write ``result`` to each file that is not None, atomically."""
+    for file in filter(None, files):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        tmp = file.with_name(file.name + ".tmp")
+        tmp.write_text(json.dumps(result, indent=1) + "\n")
+        os.replace(tmp, file)
 
 
 def torch_network(settings: Settings):
@@ -192,9 +202,9 @@ def build(
     for name in names:
         path = work / products.get(name, "none")
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    tmp = work / "settings.json.tmp"
-    tmp.write_text(json.dumps(asdict(settings), indent=1) + "\n")
-    os.replace(tmp, work / "settings.json")
+    for result in (VERIFIED, SYNTHESISED):
+        (work / result).unlink(missing_ok=True)
+    write_json(asdict(settings), work / "settings.json")
     seconds = {}
     for name in names:
         tick(name, None)

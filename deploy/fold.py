@@ -28,6 +28,9 @@ MAX_LANES = 128
 the slowest part.
 """
 
+BRAM_AS_LUT, CYCLES_AS_LUT = 60, 64
+"""What a folding may cost: one 18 kbit block RAM counts as 60 LUTs, and 64 cycles (latency of an image) as one."""
+
 
 class FoldingError(ValueError):
     """A folding is illegal or no folding meets the target; the message names node, value, rule and the nearest legal
@@ -117,7 +120,7 @@ def _cheapest(op: StreamOp, options: list[dict[str, int]], target: int) -> None:
         fastest = min(cycles, fastest or cycles)
         if cycles <= target:
             lut, bram = cost(op)
-            rank = (lut + 60 * bram, cycles)
+            rank = lut + BRAM_AS_LUT * bram + cycles / CYCLES_AS_LUT
             best = min(best or (rank, option), (rank, option), key=lambda b: b[0])
     if best is None:
         raise FoldingError(

@@ -2,6 +2,7 @@
 facts as a dict, for ``--json``.
 """
 
+import json
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -146,8 +147,16 @@ def _qonnx(model, head: Head):
     return run
 
 
-def ladder(console: Console, work: Path, split: str | None, count: int | None, stall_images: int, seed: int) -> dict:
-    """Climb the ladder and print it; raises LadderError, after printing, when a logit differs."""
+def ladder(
+    console: Console,
+    work: Path,
+    split: str | None,
+    count: int | None,
+    stall_images: int,
+    seed: int,
+    json_file: Path | None = None,
+) -> dict:
+    """Climb the ladder, print it, write it to the work folder; then raises LadderError when a logit differs."""
     settings = flow.settings_of(work)
     onnx, integer, folded = (flow.read(work, product) for product in (flow.NETWORK, flow.INTEGER, flow.FOLDED))
     head, image = Head.of(integer), ImageInput.of(integer)
@@ -198,14 +207,11 @@ def ladder(console: Console, work: Path, split: str | None, count: int | None, s
         )
     console.print(table)
     cycles = _cycles(console, work, simulator, runs[0.0])
+    result = {"network": settings.name, "board": settings.board, "split": what}
+    result |= {"ladder": [row.as_dict() for row in rows], "cycles": cycles}
+    flow.write_json(result, work / flow.VERIFIED, json_file)
     check(rows, lambda at: _where(locate(integer, folded, work / flow.ACCELERATOR, images[at])))
-    return {
-        "network": settings.name,
-        "board": settings.board,
-        "split": what,
-        "ladder": [row.as_dict() for row in rows],
-        "cycles": cycles,
-    }
+    return result
 
 
 def _where(difference: Difference | None) -> str:
@@ -284,7 +290,7 @@ def simulate(
     }
 
 
-def report(console: Console, work: Path, whole: bool) -> dict:
+def report(console: Console, work: Path, whole: bool, json_file: Path | None = None) -> dict:
     """Synthesis estimate and FPS."""
     facts, target = flow.accelerator(work), board(flow.settings_of(work).board)
     with _bar(console, "yosys", len(facts["operators"])) as tick:
@@ -299,9 +305,46 @@ def report(console: Console, work: Path, whole: bool) -> dict:
         f"yosys estimate in {time.perf_counter() - start:.0f} s, not a Vivado report",
         highlight=False,
     )
-    return result.as_dict() | {
-        "board": target.name,
-        "fps": fps,
-        "interval": prediction.interval,
-        "latency": prediction.latency,
-    }
+    facts = {"board": target.name, "fps": fps, "interval": prediction.interval, "latency": prediction.latency}
+    flow.write_json(result.as_dict() | facts, work / flow.SYNTHESISED, json_file)
+    return result.as_dict() | facts
+
+
+def markdown(works: list[Path]) -> str:
+    """The README's table from what `ladder` and `report` wrote last into the work folders."""
+    head = [
+        "network",
+        "accuracy",
+        "logits equal (RTL)",
+        "latency",
+        "interval",
+        "images/s",
+        "LUT",
+        "FF",
+        "BRAM36",
+        "LUT/MAC",
+    ]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for work in works:
+        for product, command in ((flow.VERIFIED, "verify"), (flow.SYNTHESISED, "report")):
+            if not (work / product).exists():
+                raise flow.FlowError(f"{work / product} is missing: run `signflow {command}` first")
+        verified, cost = (json.loads((work / product).read_text()) for product in (flow.VERIFIED, flow.SYNTHESISED))
+        rtl = next(row for row in verified["ladder"] if row["rung"] == "RTL simulation")
+        equal = f"{rtl['logits'] - rtl['mismatches']:,} of {rtl['logits']:,}"
+        cycles, total = verified["cycles"]["simulated"], cost["total"]
+        row = [
+            verified["network"],
+            f"{rtl['accuracy']:.2%}",
+            equal,
+            f"{cycles['latency']:,}",
+            f"{cycles['interval']:,}",
+        ]
+        row += [
+            f"{cost['fps']:,.0f}",
+            f"{total['lut']:,}",
+            f"{total['ff']:,}",
+            f"{total['bram36'] + total['bram18'] / 2:g}",
+        ]
+        lines.append("| " + " | ".join([*row, f"{cost['lut_per_mac']:.2f}"]) + " |")
+    return "\n".join(lines)
