@@ -1,5 +1,7 @@
 """Networks for the compiler's tests: Brevitas' own, ours, and small QONNX chains built node by node."""
 
+import functools
+
 import numpy as np
 import onnx
 import pytest
@@ -155,6 +157,19 @@ def own_network():
                 module.running_mean.round_()
                 module.bias.data.zero_()
         return net, shape
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def streamlined(own_network):
+    """Function name -> integer graph of one of our networks; made once, to be copied by whoever changes it."""
+    from signflow.deploy import export, streamline
+
+    @functools.cache
+    def make(name: str):
+        net, shape = own_network(name)
+        return streamline.streamline(export.export(net, shape))
 
     return make
 

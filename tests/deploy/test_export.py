@@ -5,6 +5,7 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper
+
 from signflow.deploy import export
 from signflow.deploy.images import KINDS, ImageInput, image_kind
 from signflow.deploy.passes.errors import ModelFileError

@@ -10,6 +10,7 @@ import pytest
 from finn.core.onnx_exec import execute_onnx
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
+
 from signflow.deploy import export, lower, streamline
 from signflow.deploy.passes.lower_max_pool import LowerMaxPool
 from signflow.deploy.passes.plain_windows import PlainWindows
@@ -79,7 +80,7 @@ def test_output_padded_to_bytes(wide):
     assert lower.lower(graph).get_tensor_datatype(graph.graph.output[0].name).name == "UINT3"
 
 
-def test_reshape_is_not_registered(own_network):
+def test_reshape_is_not_registered(streamlined):
     """FINN's Reshape cannot be looked up unless its module happens to be imported; our graphs need no Reshape."""
     script = (
         "import finn.custom_op.fpgadataflow as d; from qonnx.custom_op.registry import get_ops_in_domain as g;"
@@ -87,8 +88,7 @@ def test_reshape_is_not_registered(own_network):
     )
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True)
     assert done.stdout.strip().splitlines()[-1] == "False", done.stderr
-    net, shape = own_network("tfc")
-    hardware = lower.lower(streamline.streamline(export.export(net, shape)))
+    hardware = lower.lower(streamlined("tfc"))
     assert "Reshape" not in {node.op_type for node in hardware.graph.node}
 
 
@@ -141,6 +141,7 @@ def test_channel_that_ignores_its_input(own_network, pixels):
     import torch
     from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN
     from finn.transformation.streamline import Streamline
+
     from signflow.deploy.intgraph import IntGraph
     from signflow.deploy.passes.head import Head
     from signflow.models.networks import predict

@@ -4,19 +4,20 @@ import time
 
 import numpy as np
 import pytest
-from signflow.deploy import export, intgraph, lower, streamline
+
+from signflow.deploy import export, intgraph, lower
 from signflow.deploy.passes.errors import UnsupportedError
 
 
 @pytest.fixture(scope="module")
-def cnv(own_network):
-    net, shape = own_network("cnv")
-    return streamline.streamline(export.export(net, shape)), shape
+def cnv(streamlined):
+    return streamlined("cnv"), (1, 32, 32)
 
 
 def test_maps_are_those_of_the_hardware_graph(cnv, pixels):
     """Every layer by name, every number, against the hardware graph run node by node."""
     from finn.core.onnx_exec import execute_onnx
+
     from signflow.deploy.images import ImageInput
 
     graph, shape = cnv

@@ -1,20 +1,19 @@
 """Lowering: only signflow's operators are left, with exact types; what has none is refused."""
 
+import copy
+
 import numpy as np
 import pytest
 from onnx import helper
 from qonnx.core.datatype import DataType
 from qonnx.custom_op.registry import getCustomOp
+
 from signflow.deploy import export, lower, streamline
 from signflow.deploy.passes.errors import UnsupportedError
 
 
-def lowered(net, shape):
-    return lower.lower(streamline.streamline(export.export(net, shape)))
-
-
-def test_types_follow_the_real_weights(own_network):
-    model = lowered(*own_network("cnv"))
+def test_types_follow_the_real_weights(streamlined):
+    model = lower.lower(streamlined("cnv"))
     products = [node for node in model.graph.node if node.op_type == "MVAU_sf"]
     first = getCustomOp(products[0])
     weights = model.get_initializer(products[0].input[1])
@@ -32,8 +31,8 @@ def test_types_follow_the_real_weights(own_network):
     assert model.get_tensor_datatype(model.graph.output[0].name).name == "UINT10"
 
 
-def test_nodes_are_connected_in_stream_order(own_network):
-    model = lowered(*own_network("cnv"))
+def test_nodes_are_connected_in_stream_order(streamlined):
+    model = lower.lower(streamlined("cnv"))
     tensor = model.graph.input[0].name
     for node in model.graph.node:
         assert node.input[0] == tensor
@@ -64,9 +63,8 @@ def test_fully_convolutional_end(chain, tmp_path):
     assert (2 * streamline.execute(hardware, images) - 81 == expected).all()
 
 
-def test_left_over_operator_is_refused(own_network):
-    net, shape = own_network("tfc")
-    graph = streamline.streamline(export.export(net, shape))
+def test_left_over_operator_is_refused(streamlined):
+    graph = copy.deepcopy(streamlined("tfc"))
     last = graph.graph.output[0].name
     graph.graph.node[-1].output[0] = "inner"
     graph.set_tensor_shape("inner", [1, 10])

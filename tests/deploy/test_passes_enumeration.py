@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from signflow.deploy import export, streamline
 from signflow.deploy.images import ImageInput
 from signflow.deploy.intgraph import IntGraph
-from signflow.deploy.passes.enumerate_thresholds import EnumerateThresholds, Sign
+from signflow.deploy.passes.enumerate_thresholds import EnumerateThresholds
 from signflow.deploy.passes.errors import UnsupportedError
 from signflow.deploy.passes.head import Head
 from signflow.deploy.passes.plain_products import PlainProducts
@@ -141,6 +142,7 @@ def test_torch_batchnorm_decides(own_network, pixels):
     PyTorch.
     """
     import torch
+
     from signflow.models.networks import predict
 
     net, shape = own_network("tfc", round_means=True)
@@ -149,30 +151,6 @@ def test_torch_batchnorm_decides(own_network, pixels):
     integers, distance = Head.of(graph).invert(predict(net, torch.from_numpy(images)).numpy())
     assert distance == 0
     assert (IntGraph(graph)(images) == integers).all()
-
-
-def test_signs_can_be_found_again(own_network, pixels):
-    """`Sign` relates every sign of the QONNX graph to a layer of the integer graph, complemented channels included."""
-    net, shape = own_network("cnv")
-    model = export.export(net, shape)
-    graph = streamline.streamline(model)
-    found = Sign.of(graph)
-    assert len(found) == 8
-    assert any(sign.complement for sign in found), "negative gammas behind a MaxPool should complement channels"
-    program, images = IntGraph(graph), pixels(2, shape)
-    tensors = export.reference(model, images, tuple(sign.tensor for sign in found))
-    last = [layer.name for i, layer in enumerate(program.layers) if layer.bits and _ends_stage(program.layers, i)]
-    for sign, layer in zip(found, last, strict=True):
-        bits = program.maps(images, layer)
-        bits[..., sign.complement] ^= 1
-        expected = tensors[sign.tensor]
-        if expected.ndim == 4:
-            expected = expected.transpose(0, 2, 3, 1)
-        assert (2 * bits.reshape(expected.shape) - 1 == expected).all()
-
-
-def _ends_stage(layers, i) -> bool:
-    return layers[i].name.startswith(("MVAU", "MaxPool")) and not layers[i + 1].name.startswith("MaxPool")
 
 
 def build(c, tmp_path, kind="uint8"):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from signflow.deploy.passes.transitions import Accumulators, changes, slope, thresholds
 
 

@@ -5,6 +5,7 @@ the same.
 import numpy as np
 import pytest
 import torch
+
 from signflow.deploy import export, intgraph, lower, streamline
 from signflow.deploy.images import ImageInput
 from signflow.deploy.passes.errors import ModelFileError
@@ -13,7 +14,7 @@ from signflow.deploy.passes.head import Head
 OPERATORS = {"Thresholding_sf", "ConvolutionInputGenerator_sf", "MVAU_sf", "MaxPool_sf", "LabelSelect_sf"}
 
 
-def climb(net, shape, kind, images, slow=4):
+def climb(net, shape, kind, images, slow=2):
     """Compare every rung on ``images`` (node-by-node rungs on the first ``slow``); returns the hardware graph."""
     model = export.export(net, shape, kind)
     graph = streamline.streamline(model)
@@ -44,9 +45,8 @@ def test_own_networks(own_network, pixels, name):
     climb(net, shape, "uint8", pixels(64, shape))
 
 
-def test_raw_pixels_need_no_input_operator(own_network):
-    net, shape = own_network("cnv")
-    graph = streamline.streamline(export.export(net, shape))
+def test_raw_pixels_need_no_input_operator(streamlined):
+    graph = streamlined("cnv")
     assert graph.graph.node[0].op_type == "Im2Col"
     assert streamline.image_facts(graph) == {"kind": "uint8", "shape": [1, 32, 32], "order": "NHWC", "binary": False}
 
@@ -58,11 +58,10 @@ def test_same_network_same_bytes(own_network):
     assert data[0] == data[1]
 
 
-def test_saved_graph_keeps_everything(own_network, pixels, tmp_path):
+def test_saved_graph_keeps_everything(streamlined, pixels, tmp_path):
     from qonnx.core.modelwrapper import ModelWrapper
 
-    net, shape = own_network("tfc")
-    graph = streamline.streamline(export.export(net, shape))
+    graph, shape = streamlined("tfc"), (1, 28, 28)
     again = ModelWrapper(str(export.save(graph, tmp_path / "integer.onnx")))
     images = pixels(3, shape)
     assert (intgraph.IntGraph(again)(images) == intgraph.IntGraph(graph)(images)).all()
@@ -70,9 +69,8 @@ def test_saved_graph_keeps_everything(own_network, pixels, tmp_path):
     assert (Head.of(again)(np.arange(10)[None]) == Head.of(graph)(np.arange(10)[None])).all()
 
 
-def test_head_inverse_is_exact_and_measures_distance(own_network):
-    net, shape = own_network("tfc")
-    head = Head.of(streamline.streamline(export.export(net, shape)))
+def test_head_inverse_is_exact_and_measures_distance(streamlined):
+    head = Head.of(streamlined("tfc"))
     integers = np.arange(0, 60).reshape(6, 10)
     logits = head(integers)
     assert (head.invert(logits)[0] == integers).all()
