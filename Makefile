@@ -37,10 +37,10 @@ demo: setup ## the whole flow on the shipped network and images, ending with the
 	@$(BIN)/signflow demo --net $(NET) --board $(BOARD) $(ARGS)
 
 test: setup ## the tests
-	@$(BIN)/python -m pytest -n 2 tests $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests $(ARGS)
 
 test-slow: setup ## the tests that need more than a minute each
-	@$(BIN)/python -m pytest -n 2 -m slow tests $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow tests $(ARGS)
 
 ladder: setup ## every shipped network, all images of the Fashion-MNIST test set (needs `signflow data` once)
 	@$(BIN)/signflow data
