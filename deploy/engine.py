@@ -73,7 +73,7 @@ def boot() -> Path:
     """Make FINN usable in this process and its children; returns the build directory. Idempotent, a second or two the
     first time.
 
-    Effects: environment variables ``FINN_*`` and ``NUM_DEFAULT_WORKERS`` are set (child processes inherit them), FINN's
+    Effects: environment variables of FINN and qonnx are set (child processes inherit them), FINN's
     log is reduced to errors, and the warnings of FINN, qonnx and ONNX are silenced; everything that matters is checked
     by our own passes.
     """
@@ -86,6 +86,7 @@ def boot() -> Path:
         FINN_DEPS=str(path / "deps"),
         FINN_SETTINGS=str(path / "settings.yaml"),
         AUTOMATIC_DEPENDENCY_UPDATES="false",
+        SANITIZE_QUANT_TENSORS="0",  # rounding tensors to their annotated type is slow, and would hide errors
         NUM_DEFAULT_WORKERS="1",  # workers of FINN's spawned pools would not see operators registered at run time
     )
     import finn.util.settings as settings

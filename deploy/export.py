@@ -21,6 +21,7 @@ import onnx
 from onnx import TensorProto, helper
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
+
 from signflow.deploy import engine
 from signflow.deploy.images import ImageInput, image_kind
 from signflow.deploy.passes.errors import ModelFileError
@@ -120,6 +121,7 @@ def export(net, shape: tuple[int, ...], kind: str = "uint8", path: str | Path | 
     """
     import torch
     from brevitas.export import export_qonnx
+
     from signflow.deploy.passes.align_batchnorm import AlignBatchNorm
 
     engine.boot()
@@ -210,6 +212,7 @@ def reference(model: ModelWrapper, images: np.ndarray, tensors: tuple[str, ...] 
     ``images`` (N, *shape) integers. Returns the graph's output under "output", shape (N, ...), and each tensor named in
     ``tensors`` under its name.
     """
+    engine.boot()
     from qonnx.core.onnx_exec import execute_onnx
 
     name, out = model.graph.input[0].name, model.graph.output[0].name

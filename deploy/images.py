@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
+
 from signflow.deploy.passes.errors import ModelFileError
 
 INPUT_KEY = "signflow.input"

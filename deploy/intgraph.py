@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
+
 from signflow.deploy.images import ImageInput, image_kind
 from signflow.deploy.passes.errors import refuse
 from signflow.hw.sim.toolchain import SimError, cached, cxx, digest

@@ -8,6 +8,7 @@ attributes. What has no such operator is refused by name: nothing stays behind o
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.base import Transformation
+
 from signflow.deploy import engine
 from signflow.deploy.passes.accumulator_types import AccumulatorTypes
 from signflow.deploy.passes.errors import refuse

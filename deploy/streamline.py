@@ -11,6 +11,7 @@ scales and biases are gone by enumeration before, which is exact where moving fl
 
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
+
 from signflow.deploy import engine
 from signflow.deploy.images import ImageInput
 from signflow.deploy.passes.absorb_flatten import AbsorbFlatten

@@ -11,6 +11,7 @@ from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
 from qonnx.transformation.infer_shapes import InferShapes
+
 from signflow.deploy.passes.chain import attribute, successor
 from signflow.deploy.passes.errors import refuse
 

@@ -4,6 +4,7 @@ from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.base import Transformation
+
 from signflow.deploy.passes.codes import integer_type
 from signflow.deploy.passes.integer_types import product_range
 

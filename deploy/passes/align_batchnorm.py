@@ -13,6 +13,7 @@ import numpy as np
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
+
 from signflow.deploy.passes.chain import POOLS, SHAPES, Stage, attribute, walk
 from signflow.deploy.passes.codes import read_image
 from signflow.deploy.passes.evaluate import run_node

@@ -12,6 +12,7 @@ import numpy as np
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.basic import get_by_name
+
 from signflow.deploy.passes.errors import refuse
 
 PRODUCTS = ("Conv", "MatMul")

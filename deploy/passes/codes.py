@@ -7,6 +7,7 @@ from math import gcd
 
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
+
 from signflow.deploy.images import ImageInput, image_kind
 from signflow.deploy.passes.chain import POOLS, QUANTISERS, Stage
 from signflow.deploy.passes.errors import refuse

@@ -26,6 +26,7 @@ from qonnx.transformation.base import Transformation
 from qonnx.transformation.general import SortGraph
 from qonnx.transformation.infer_datatypes import InferDataTypes
 from qonnx.transformation.infer_shapes import InferShapes
+
 from signflow.deploy.images import ImageInput, image_kind
 from signflow.deploy.passes.chain import POOLS, SHAPES, Stage, walk
 from signflow.deploy.passes.codes import integer_type, read_image

@@ -14,6 +14,7 @@ from qonnx.core.execute_custom_node import execute_custom_node
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import is_custom_op
 from qonnx.util.basic import get_preferred_qonnx_opset, qonnx_make_model
+
 from signflow.deploy.passes.chain import POOLS, SHAPES, Stage
 from signflow.deploy.passes.errors import refuse
 

@@ -19,6 +19,7 @@ from onnx import NodeProto, TensorProto, helper
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.basic import qonnx_make_model
+
 from signflow.deploy.passes.chain import POOLS, Stage, attribute, spatial
 from signflow.deploy.passes.errors import ModelFileError, refuse
 from signflow.deploy.passes.evaluate import follow

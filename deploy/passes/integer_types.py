@@ -17,6 +17,7 @@ from onnx import NodeProto
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
+
 from signflow.deploy.passes.codes import integer_type
 
 

@@ -8,6 +8,7 @@ from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.base import Transformation
+
 from signflow.deploy.passes.errors import refuse
 
 RTL_DOMAIN = "finn.custom_op.fpgadataflow.rtl"

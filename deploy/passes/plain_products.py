@@ -14,6 +14,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
 from qonnx.transformation.infer_shapes import InferShapes
 from qonnx.transformation.remove import RemoveUnusedNodes
+
 from signflow.deploy.passes.chain import attribute
 from signflow.deploy.passes.errors import refuse
 from signflow.deploy.passes.evaluate import constant

@@ -10,6 +10,7 @@ same for all classes.)
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
+
 from signflow.deploy.passes.head import Head
 from signflow.deploy.passes.transitions import Accumulators
 

@@ -6,6 +6,7 @@ import numpy as np
 from onnx import NodeProto
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
+
 from signflow.deploy.passes.errors import refuse
 from signflow.deploy.passes.transitions import Accumulators
 

@@ -11,6 +11,7 @@ import json
 
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
+
 from signflow.deploy.passes.chain import Stage, is_power_of_two
 from signflow.deploy.passes.transitions import Accumulators
 

@@ -18,6 +18,7 @@ from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.base import Transformation
 from qonnx.transformation.infer_datatypes import InferDataTypes
 from qonnx.transformation.infer_shapes import InferShapes
+
 from signflow.deploy.images import ImageInput
 from signflow.deploy.passes.chain import attribute, successor
 from signflow.deploy.passes.errors import refuse

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
+
 from signflow.deploy.passes.chain import QUANTISERS, Stage
 from signflow.deploy.passes.errors import refuse
 from signflow.deploy.passes.evaluate import follow
