@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from rich.table import Table
+
 from signflow.hw.sim.toolchain import cache_root, cached, digest
 
 YOSYS = "pyosys==0.70"
@@ -171,7 +172,7 @@ class _Unit:
     name: str
     read: str
     top: str
-    heavy: bool
+    macs: int
     key: str
 
 
@@ -186,9 +187,9 @@ def _operator(folder: Path, facts: Mapping, entry: Mapping) -> _Unit:
             value = f"accel/{memory}/{value}"
         words.append(f'-G {name}="{value}"' if isinstance(value, str) else f"-G {name}={int(value)}")
     read = f"read_slang {' '.join(f'accel/{source}' for source in sources)} --top {entry['module']} {' '.join(words)}"
-    blank = " ".join(f"{k}={v if isinstance(v, int) else bool(v)}" for k, v in entry["params"].items())
-    key = digest(YOSYS, *SCRIPT, entry["module"], blank, *content)
-    return _Unit(entry["node"], read, entry["module"], entry.get("macs", 0) >= HEAVY_MACS, key)
+    shape = " ".join(f"{k}={v if isinstance(v, int) else bool(v)}" for k, v in entry["params"].items())
+    key = digest(YOSYS, *SCRIPT, entry["module"], shape, *content)
+    return _Unit(entry["node"], read, entry["module"], int(entry.get("macs", 0)), key)
 
 
 def _whole(folder: Path, facts: Mapping) -> _Unit:
@@ -197,7 +198,7 @@ def _whole(folder: Path, facts: Mapping) -> _Unit:
     content = [(folder / source).read_bytes() for source in sources] + [path.read_bytes() for path in memories]
     files = " ".join(f"accel/{source}" for source in sources)
     read = f'read_slang {files} --top {facts["top"]} -G MEM_DIR="accel/{facts["mem_dir"]}/"'
-    return _Unit("whole", read, facts["top"], True, digest(YOSYS, *SCRIPT, "whole", *content))
+    return _Unit("whole", read, facts["top"], sys.maxsize, digest(YOSYS, *SCRIPT, "whole", *content))
 
 
 def _synthesize_all(folder: Path, units: Sequence[_Unit], jobs: int, tick: Tick) -> dict[str, Resources]:
@@ -210,13 +211,13 @@ def _synthesize_all(folder: Path, units: Sequence[_Unit], jobs: int, tick: Tick)
             missing.setdefault(unit.key, unit)
     done = sum(unit.key in found for unit in units)
     tick(done, len(units), "")
-    light = [unit for unit in missing.values() if not unit.heavy]
-    batches = [[unit] for unit in missing.values() if unit.heavy]
-    batches.sort(key=lambda batch: batch[0].name != "whole")  # the longest first
+    light = [unit for unit in missing.values() if unit.macs < HEAVY_MACS]
+    heavy = [unit for unit in missing.values() if unit.macs >= HEAVY_MACS]
+    batches = [[unit] for unit in sorted(heavy, key=lambda unit: -unit.macs)]  # the longest first
     batches += [light[k : k + LIGHT_BATCH] for k in range(0, len(light), LIGHT_BATCH)]
-    running = _Processes()
+    stop = threading.Event()
     with ThreadPoolExecutor(jobs) as pool:
-        tasks = {pool.submit(_batch, folder, batch, running): batch for batch in batches}
+        tasks = {pool.submit(_batch, folder, batch, stop): batch for batch in batches}
         try:
             for task in as_completed(tasks):
                 for unit, resources in zip(tasks[task], task.result(), strict=True):
@@ -224,35 +225,25 @@ def _synthesize_all(folder: Path, units: Sequence[_Unit], jobs: int, tick: Tick)
                     done += sum(other.key == unit.key for other in units)
                     tick(done, len(units), unit.name)
         except BaseException:
-            running.kill()
+            stop.set()
             pool.shutdown(cancel_futures=True)
             raise
     return found
 
 
-class _Processes:
-    """The Yosys processes under way, so that an interruption can end them."""
-
-    def __init__(self) -> None:
-        self._lock, self._all, self._closed = threading.Lock(), [], False
-
-    def run(self, command: Sequence[str], cwd: Path) -> tuple[int, str]:
-        with self._lock:
-            if self._closed:
-                return 1, "interrupted"
-            process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-            self._all.append(process)
-        output = process.communicate()[0]
-        return process.returncode, output
-
-    def kill(self) -> None:
-        with self._lock:
-            self._closed = True
-            for process in self._all:
-                process.kill()
+def _run(command: Sequence[str], cwd: Path, stop: threading.Event) -> tuple[int, str]:
+    """Exit status and output of a program, which ends when `stop` is set."""
+    with subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        while True:
+            try:
+                output = process.communicate(timeout=0.2)[0]
+                return process.returncode, output
+            except subprocess.TimeoutExpired:
+                if stop.is_set():
+                    process.kill()
 
 
-def _batch(folder: Path, units: Sequence[_Unit], running: _Processes) -> list[Resources]:
+def _batch(folder: Path, units: Sequence[_Unit], stop: threading.Event) -> list[Resources]:
     """Synthesise units in one Yosys process, each as a module of its own; caches and returns their resources."""
     with tempfile.TemporaryDirectory(prefix="signflow-synthesis-") as name:
         work = Path(name)
@@ -260,7 +251,7 @@ def _batch(folder: Path, units: Sequence[_Unit], running: _Processes) -> list[Re
         lines = [line for k, unit in enumerate(units) for line in (unit.read, f"rename {unit.top} unit{k}")]
         lines += SCRIPT
         (work / "script.ys").write_text("\n".join(lines) + "\n")
-        status, log = running.run([sys.executable, "-c", CHILD], work)
+        status, log = _run([sys.executable, "-c", CHILD], work, stop)
         if status:
             raise SynthesisError(_explain(units, log))
         modules = json.loads((work / "stat.json").read_text())["modules"]

@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+
 from signflow.hw.sim import verilator
 from signflow.hw.sim.stream import StreamModel, StreamRun
 from signflow.hw.sim.toolchain import SimError
@@ -34,11 +35,17 @@ class SimResult:
     starts: tuple[int, ...]  # index of the first image of each worker's share
     cycles: int  # simulated by all workers together
     seconds: float  # wall time of the simulation alone
+    cpu_seconds: float  # processor time of all workers together
 
     @property
     def cycles_per_second(self) -> float:
         """Simulated clock cycles per second, all workers together."""
         return self.cycles / self.seconds
+
+    @property
+    def cycles_per_core_second(self) -> float:
+        """Simulated clock cycles per second of processor time: what one undisturbed core does."""
+        return self.cycles / self.cpu_seconds
 
     @property
     def latency(self) -> int:
@@ -138,7 +145,8 @@ class RtlSimulator:
         values = unpack(words, side["elem_bits"], side["word_elems"], signed).reshape(-1, *side["shape"])
         outputs = 2 * values - 1 if side["dtype"] == "BIPOLAR" else values
         first_in, last_out = (np.concatenate([getattr(run, name) for run in runs]) for name in ("first_in", "last_out"))
-        return SimResult(outputs, first_in, last_out, starts, sum(run.cycles for run in runs), seconds)
+        cycles, cpu_seconds = sum(run.cycles for run in runs), sum(run.cpu_seconds for run in runs)
+        return SimResult(outputs, first_in, last_out, starts, cycles, seconds, cpu_seconds)
 
 
 def _codes(images: np.ndarray, side: Mapping) -> np.ndarray:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+
 from signflow.hw.sim.toolchain import SimError
 from signflow.hw.sim.verilator import CompiledModel
 
@@ -40,7 +41,8 @@ class StreamRun:
     in_cycles: np.ndarray | None  # [in_words] cycle in which each input word was taken
     out_cycles: np.ndarray | None  # [out_words] cycle in which each output word was taken
     cycles: int  # simulated, the watch for surplus words included
-    seconds: float
+    seconds: float  # wall time
+    cpu_seconds: float  # processor time; less than wall time on a busy machine
 
 
 class Job(ctypes.Structure):
@@ -138,13 +140,13 @@ class StreamModel:
             setattr(job, name, cycles[name].ctypes.data)
         job.in_stall, job.out_stall = _probability("in_stall", in_stall), _probability("out_stall", out_stall)
         job.seed, job.watchdog, job.drain, job.strict = seed, watchdog, drain, int(strict)
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.thread_time()
         status = self._library.sim_run(self._sim, ctypes.byref(job))
-        seconds = time.perf_counter() - start
+        seconds, cpu_seconds = time.perf_counter() - start, time.thread_time() - cpu_start
         if KINDS[status] != "done":
             raise _error(self.model.top, KINDS[status], job)
         per_word = (cycles["in_cycles"], cycles["out_cycles"]) if stamps else (None, None)
-        return StreamRun(result, cycles["first_in"], cycles["last_out"], *per_word, job.cycles, seconds)
+        return StreamRun(result, cycles["first_in"], cycles["last_out"], *per_word, job.cycles, seconds, cpu_seconds)
 
     def reset(self) -> None:
         """Reset the design (memory images stay)."""

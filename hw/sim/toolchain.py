@@ -111,6 +111,9 @@ def cached(kind: str, key: str, build: Callable[[Path], None]) -> Path:
             try:
                 build(work)
                 work.rename(final)
+            except OSError:
+                if not final.is_dir():  # else somebody made it meanwhile
+                    raise
             finally:
                 shutil.rmtree(work, ignore_errors=True)
             _prune(final.parent)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from signflow.deploy.synthesize import Resources, SynthesisError, _resources, synthesize
 from signflow.hw.sim import toolchain
 

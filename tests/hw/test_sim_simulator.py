@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+
 from signflow.hw.sim import RtlSimulator, SimError, StreamError
 
 # Words of two pixels; per image the sum of weight * pixel and its negative. A frame takes 6 cycles in and one word out.
@@ -102,7 +103,7 @@ def test_outputs_equal_numpy(simulator, workers, stall):
     if not stall:
         assert (result.latency, result.interval) == (6, 6)
         np.testing.assert_array_equal(result.first_in[: 101 // workers], np.arange(101 // workers) * 6)
-    assert result.cycles_per_second > 0
+    assert result.cycles_per_second > 0 and result.cycles_per_core_second > 0
 
 
 def test_few_images_need_few_workers(simulator):
