@@ -24,17 +24,35 @@ def test_verilator_wall(module):
     verilator.lint(module, sources(module), FILES.get(module))
 
 
+def slang_errors(top: str, files: list[Path], options: list[str]) -> list[str]:
+    driver = pyslang.driver.Driver()
+    driver.addStandardArgs()
+    command = " ".join(["slang", "--top", top, *options, *map(str, files)])
+    assert driver.parseCommandLine(command, pyslang.driver.CommandLineOptions())
+    assert driver.processOptions() and driver.parseAllSources()
+    return [str(d.code) for d in driver.createCompilation().getAllDiagnostics() if d.isError()]
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_slang(module):
     options = [f"'-G{k}=\"{v}\"'" for k, v in FILES.get(module, {}).items()]
-    driver = pyslang.driver.Driver()
-    driver.addStandardArgs()
-    command = " ".join(["slang", "--top", module, *options, *map(str, sources(module))])
-    assert driver.parseCommandLine(command, pyslang.driver.CommandLineOptions())
-    assert driver.processOptions() and driver.parseAllSources()
-    compilation = driver.createCompilation()
-    errors = [d for d in compilation.getAllDiagnostics() if d.isError()]
-    assert not errors, [str(d.code) for d in errors]
+    assert not slang_errors(module, sources(module), options)
+
+
+def test_finn_wrapper_of_every_operator_elaborates(mini, tmp_path):
+    """What FINN's own per-node flow (PrepareIP, stitching) reads: wrapper, modules, memory images."""
+    from signflow.deploy import flow
+    from signflow.deploy.generate import chain
+
+    model = flow.read(mini[1], flow.FOLDED)
+    for op in chain(model):
+        folder = tmp_path / op.onnx_node.name
+        folder.mkdir()
+        op.set_nodeattr("code_gen_dir_ipgen", str(folder))
+        op.code_generation_ipgen(model, "xc7z020clg400-1", 10)
+        assert op.get_nodeattr("gen_top_module") == op.get_verilog_top_module_name() == op.onnx_node.name
+        assert not slang_errors(op.onnx_node.name, op.get_rtl_file_list(abspath=True), [])
+        assert op.code_generation_ipi()
 
 
 @pytest.mark.parametrize("module", MODULES)
