@@ -5,8 +5,8 @@ leaves out the few gates of the top (TLAST) and what optimisation across operato
 flattened top as well. Results are cached by content: module text, parameters and memory images.
 
 These are Yosys' numbers, before placement: good for comparing, not a Vivado utilisation report. LUTs are counted as
-cells (LUT1 to LUT6, plus those used as memory or shift register); two small LUTs that share a site count twice. `lc` is
-Yosys' estimate of the sites after such sharing.
+cells (LUT1 to LUT6 and inverters, plus those used as memory or shift register); two small LUTs that share a site count
+twice. `lc` is Yosys' estimate of the sites after such sharing.
 """
 
 import importlib.util
@@ -205,8 +205,8 @@ def _synthesize_all(folder: Path, units: Sequence[_Unit], jobs: int, tick: Tick)
     """Resources by key; each key is synthesised once, and only if the cache does not know it."""
     found, missing = {}, {}
     for unit in units:
-        if (entry := cache_root() / "synthesis" / unit.key).is_dir():
-            found[unit.key] = Resources(**json.loads((entry / "resources.json").read_text()))
+        if (entry := cache_root() / "cells" / unit.key).is_dir():
+            found[unit.key] = _resources(json.loads((entry / "stat.json").read_text()))
         else:
             missing.setdefault(unit.key, unit)
     done = sum(unit.key in found for unit in units)
@@ -255,11 +255,11 @@ def _batch(folder: Path, units: Sequence[_Unit], stop: threading.Event) -> list[
         if status:
             raise SynthesisError(_explain(units, log))
         modules = json.loads((work / "stat.json").read_text())["modules"]
-    results = [_resources(modules[f"\\unit{k}"]) for k in range(len(units))]
+    results = [modules[f"\\unit{k}"] for k in range(len(units))]
     for unit, result in zip(units, results, strict=True):
-        text = json.dumps(asdict(result))
-        cached("synthesis", unit.key, lambda entry, text=text: (entry / "resources.json").write_text(text))
-    return results
+        text = json.dumps(result)
+        cached("cells", unit.key, lambda entry, text=text: (entry / "stat.json").write_text(text))
+    return [_resources(result) for result in results]
 
 
 def _resources(module: Mapping) -> Resources:
@@ -273,7 +273,7 @@ def _resources(module: Mapping) -> Resources:
     unknown = [kind for kind in cells if kind.startswith("RAM") and kind[:4] != "RAMB" and kind not in LUTRAM_SITES]
     if unknown or cells.get("$mem_v2"):
         raise SynthesisError(f"cannot count these cells of Yosys: {', '.join(unknown) or '$mem_v2'}")
-    logic, srl = sum(cells.get(f"LUT{k}", 0) for k in range(1, 7)), count("SRL")
+    logic, srl = sum(cells.get(f"LUT{k}", 0) for k in range(1, 7)) + cells.get("INV", 0), count("SRL")
     return Resources(
         lut=logic + lutram + srl,
         lutram=lutram,

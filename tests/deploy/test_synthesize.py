@@ -141,7 +141,7 @@ def test_missing_yosys_and_missing_accelerator(tmp_path, monkeypatch):
 
 
 def test_unknown_memories_are_not_overlooked():
-    cells = {"LUT6": 3, "RAM32M": 2, "SRLC32E": 1, "FDRE": 4, "RAMB18E1": 3, "DSP48E1": 1}
+    cells = {"LUT6": 2, "INV": 1, "RAM32M": 2, "SRLC32E": 1, "FDRE": 4, "RAMB18E1": 3, "DSP48E1": 1}
     found = _resources({"num_cells_by_type": cells, "estimated_num_lc": 3})
     assert found == Resources(lut=12, lutram=8, srl=1, ff=4, bram18=3, dsp=1, lc=3) and found.bram == 1.5
     with pytest.raises(SynthesisError, match="RAM512X1S"):
