@@ -16,7 +16,9 @@ from finn.custom_op.fpgadataflow.rtlbackend import RTLBackend
 
 RTL_DIR = Path(__file__).resolve().parents[1] / "rtl"
 RTL_DOMAIN = "finn.custom_op.fpgadataflow.rtl"
-BRAM18_DEPTH, BRAM18_WIDTH = 512, 36
+BRAM18_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
+LUT_PER_BRAM18 = 100
+"""LUTs worth one block RAM. The XC7Z020 has 190 for each; weights want the block RAMs more than FIFOs and windows do not want the LUTs."""
 
 
 class OpError(ValueError):
@@ -65,8 +67,20 @@ def to_bits(values: np.ndarray, width: int) -> np.ndarray:
 
 
 def brams(width: int, depth: int) -> int:
-    """18 kbit block RAMs of a memory, ``width`` bits by ``depth`` words."""
-    return math.ceil(width / BRAM18_WIDTH) * math.ceil(depth / BRAM18_DEPTH)
+    """18 kbit block RAMs of a memory with one write and one read port, ``width`` bits by ``depth`` words."""
+    return min(math.ceil(width / w) * math.ceil(depth / d) for w, d in BRAM18_SHAPES)
+
+
+def lut_rams(width: int, depth: int) -> int:
+    """LUTs of a memory with one write and one read port: 6 bits by 32 words or 3 bits by 64 words in four, and multiplexers beyond that."""
+    if depth <= 32:
+        return math.ceil(width / 6) * 4
+    return math.ceil(width / 3) * 4 * math.ceil(depth / 64) + width * ((depth - 1) // 256)
+
+
+def in_block(style: str, width: int, depth: int) -> bool:
+    """Whether a memory lies in block RAM: FINN's attribute ram_style, "auto" by what is scarcer on a board (LUT_PER_BRAM18)."""
+    return style == "block" or (style == "auto" and lut_rams(width, depth) > LUT_PER_BRAM18 * brams(width, depth))
 
 
 class StreamOp:
@@ -146,4 +160,4 @@ class StreamOp:
         return [*(f"add_files -norecurse {f}" for f in self.get_rtl_file_list(abspath=True)), f"create_bd_cell -type module -reference {name} {name}"]
 
 
-__all__ = ["BRAM18_DEPTH", "RTL_DIR", "RTL_DOMAIN", "OpError", "RTLBackend", "RtlInstance", "StreamOp", "brams", "earliest", "hex_words", "to_bits"]
+__all__ = ["RTL_DIR", "RTL_DOMAIN", "OpError", "RTLBackend", "RtlInstance", "StreamOp", "brams", "earliest", "hex_words", "in_block", "lut_rams", "to_bits"]

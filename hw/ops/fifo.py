@@ -5,18 +5,21 @@ import math
 import numpy as np
 from finn.custom_op.fpgadataflow.streamingfifo import StreamingFIFO
 
-from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, earliest
-
-BLOCK_BITS = 8192  # from here on a block RAM is cheaper than LUT RAM
-BLOCK_DEPTH = 128
+from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, earliest, in_block, lut_rams
 
 
 class StreamingFIFO_sf(StreamOp, StreamingFIFO, RTLBackend):
     """FINN's StreamingFIFO; the tensor is unchanged. Its timing is that of a FIFO that never fills (see `signflow.deploy.buffer`)."""
 
-    def _block(self) -> bool:
+    def block(self) -> bool:
+        """The words lie in block RAM: attribute ram_style, "auto" by cost."""
+        return in_block(self.get_nodeattr("ram_style"), self.get_instream_width(), self.get_nodeattr("depth"))
+
+    def capacity(self) -> int:
+        """Words it holds: at least ``depth``, up to the end of the memory that this takes."""
         depth = self.get_nodeattr("depth")
-        return depth > BLOCK_DEPTH and depth * self.get_instream_width() >= BLOCK_BITS
+        unit = 512 if self.block() else 32 if depth <= 32 else 64
+        return math.ceil(depth / unit) * unit
 
     def execute_node(self, context, graph) -> None:
         """Passes the tensor on."""
@@ -25,8 +28,10 @@ class StreamingFIFO_sf(StreamOp, StreamingFIFO, RTLBackend):
     def rtl_instance(self, model) -> RtlInstance:
         """See `fifo.sv`."""
         if self.get_nodeattr("depth") < 2:
-            raise self.fail(f"depth = {self.get_nodeattr('depth')}, must be >= 2")
-        return RtlInstance("fifo", {"WIDTH": self.get_instream_width(), "DEPTH": self.get_nodeattr("depth"), "BLOCK": int(self._block())})
+            raise self.fail(f"depth = {self.get_nodeattr('depth')}, must be >= 2 for one word a cycle")
+        if self.get_nodeattr("ram_style") not in ("auto", "distributed", "block"):
+            raise self.fail(f"ram_style is {self.get_nodeattr('ram_style')}; FIFOs are auto, distributed or block here")
+        return RtlInstance("fifo", {"WIDTH": self.get_instream_width(), "DEPTH": self.capacity(), "BLOCK": int(self.block())})
 
     def get_exp_cycles(self) -> int:
         """One cycle a word."""
@@ -34,13 +39,13 @@ class StreamingFIFO_sf(StreamOp, StreamingFIFO, RTLBackend):
 
     def timing(self, arrivals: np.ndarray) -> np.ndarray:
         """One cycle in LUT RAM, two in block RAM."""
-        return earliest(arrivals) + (2 if self._block() else 1)
+        return earliest(arrivals) + (2 if self.block() else 1)
 
     def lut_estimation(self, fpgapart: str = "") -> int:
-        """LUT RAM (pointers and counter only where block RAM holds the words)."""
-        depth, width = self.get_nodeattr("depth"), self.get_instream_width()
-        return int(3 * math.log2(depth) + 8 + (0 if self._block() else width * math.ceil(depth / 32) * 0.7))
+        """LUT RAM, pointers and counter."""
+        control = 4 * math.ceil(math.log2(self.capacity())) + 4
+        return control + (0 if self.block() else lut_rams(self.get_instream_width(), self.capacity()))
 
     def bram_estimation(self, fpgapart: str = "") -> int:
         """Deep FIFOs only."""
-        return brams(self.get_instream_width(), self.get_nodeattr("depth")) if self._block() else 0
+        return brams(self.get_instream_width(), self.capacity()) if self.block() else 0

@@ -15,6 +15,8 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
     def table(self, model) -> np.ndarray:
         """Output codes (channels or 1, 2**bits), addressed by the input's bits; one row when all channels agree."""
         idt, odt = self.get_input_datatype(), self.get_output_datatype()
+        if not idt.is_integer():
+            raise self.fail(f"the input is {idt.name}; a table has hardware for integers")
         if idt.bitwidth() > MAX_WIDTH:
             raise self.fail(f"the input is {idt.name}; a table has hardware up to {MAX_WIDTH} bits")
         size = 1 << idt.bitwidth()
@@ -24,8 +26,13 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         elif idt.signed():
             x = np.where(x >= size // 2, x - size, x)
         thresholds = model.get_initializer(self.onnx_node.input[1])
+        if thresholds.ndim != 2 or thresholds.shape[0] not in (1, self.get_nodeattr("NumChannels")) or np.isnan(thresholds).any():
+            raise self.fail(f"thresholds are {thresholds.shape}, must be ({self.get_nodeattr('NumChannels')} or 1, steps) numbers")
         count = (x[None, None, :] >= thresholds[:, :, None]).sum(axis=1)
-        codes = (count > 0).astype(np.int64) if odt.bitwidth() == 1 else count + self.get_nodeattr("ActVal")
+        codes = count if odt.name == "BIPOLAR" else count + self.get_nodeattr("ActVal")
+        most = 1 if odt.name == "BIPOLAR" else odt.max()
+        if codes.min() < min(odt.min(), 0) or codes.max() > most:
+            raise self.fail(f"codes {codes.min()}..{codes.max()} do not fit the output, {odt.name}; thresholds and ActVal must match outputDataType")
         return codes[:1] if (codes == codes[:1]).all() else codes
 
     def rtl_instance(self, model) -> RtlInstance:
@@ -33,6 +40,8 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         pe, channels = self.get_nodeattr("PE"), self.get_nodeattr("NumChannels")
         if pe < 1 or channels % pe:
             raise self.fail(f"PE = {pe} does not divide NumChannels = {channels}")
+        if self.get_nodeattr("runtime_writeable_weights"):
+            raise self.fail("runtime_writeable_weights = 1; a table is fixed here")
         codes, bits, file = self.table(model), self.get_output_datatype().bitwidth(), f"{self.onnx_node.name}_table.mem"
         params = {"IN_WIDTH": self.get_input_datatype().bitwidth(), "OUT_WIDTH": bits, "PE": pe, "CHANNELS": len(codes), "TABLE_FILE": file}
         return RtlInstance("lut", params, {file: hex_words(to_bits(codes.reshape(-1, 1), bits))})

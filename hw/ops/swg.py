@@ -1,17 +1,22 @@
 """Sliding-window generator, serial (`hw/rtl/swg.sv`) or one window a cycle (`hw/rtl/swg_parallel.sv`)."""
 
-import math
-
 import numpy as np
 from finn.custom_op.fpgadataflow.convolutioninputgenerator import ConvolutionInputGenerator
 
-from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, earliest
+from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, earliest, in_block, lut_rams
 
 LATENCY = 1
+"""Cycles from the step that reads a word (or takes a window's last pixel) to the output."""
 
 
 class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBackend):
     """FINN's ConvolutionInputGenerator: (1, H, W, C) -> (1, OH, OW, KH*KW*C), no dilation, not depthwise."""
+
+    def get_nodeattr_types(self):
+        """FINN's attributes; ram_style is "auto" unless set."""
+        types = super().get_nodeattr_types()
+        style, required, _, allowed = types["ram_style"]
+        return types | {"ram_style": (style, required, "auto", allowed)}
 
     def use_parallel_window_output(self) -> bool:
         """FINN asks whether an output word holds a whole window."""
@@ -23,15 +28,20 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
 
     def _check(self) -> None:
         get = self.get_nodeattr
-        h, w, kh, kw, *_ = self._dims()
+        h, w, kh, kw, sh, sw = self._dims()
         if get("SIMD") < 1 or get("IFMChannels") % get("SIMD"):
             raise self.fail(f"SIMD = {get('SIMD')} does not divide IFMChannels = {get('IFMChannels')}")
         if get("parallel_window") and get("SIMD") != get("IFMChannels"):
             raise self.fail(f"parallel_window needs SIMD = IFMChannels = {get('IFMChannels')}, it is {get('SIMD')}")
-        if kh > h or kw > w:
+        if not (1 <= kh <= h and 1 <= kw <= w):
             raise self.fail(f"the {kh}x{kw} kernel is larger than the {h}x{w} frame")
-        if list(get("Dilation")) != [1, 1] or get("depthwise") or get("dynamic_mode"):
-            raise self.fail("dilation, depthwise and dynamic windows have no hardware here")
+        if sh < 1 or sw < 1:
+            raise self.fail(f"Stride = {[sh, sw]}, must be >= 1")
+        for name, legal in (("Dilation", [1, 1]), ("depthwise", 0), ("dynamic_mode", 0)):
+            if get(name) != legal:
+                raise self.fail(f"{name} = {get(name)} has no hardware here, only {legal}")
+        if get("ram_style") == "ultra":
+            raise self.fail("ram_style is ultra; pixels lie in block or distributed memory here")
 
     def rtl_instance(self, model) -> RtlInstance:
         """See `swg.sv` and `swg_parallel.sv`."""
@@ -39,15 +49,28 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
         get = self.get_nodeattr
         h, w, kh, kw, sh, sw = self._dims()
         params = {"ELEM_WIDTH": self.get_input_datatype().bitwidth(), "C": get("IFMChannels")}
-        if not get("parallel_window"):
-            params["SIMD"] = get("SIMD")
         params |= {"H": h, "W": w, "KH": kh, "KW": kw, "SH": sh, "SW": sw}
-        return RtlInstance("swg_parallel" if get("parallel_window") else "swg", params)
+        if get("parallel_window"):
+            return RtlInstance("swg_parallel", params)
+        return RtlInstance("swg", params | {"SIMD": get("SIMD"), "BLOCK": int(self.block())})
 
     def _sizes(self) -> tuple[int, int, int]:
         """(words of a pixel, output rows, output columns)."""
         h, w, kh, kw, sh, sw = self._dims()
         return self.get_nodeattr("IFMChannels") // self.get_nodeattr("SIMD"), (h - kh) // sh + 1, (w - kw) // sw + 1
+
+    def _last_rows(self) -> int:
+        """Rows from the first one of the last row of windows to the end of the frame."""
+        return self._dims()[0] - (self._sizes()[1] - 1) * self._dims()[4]
+
+    def ring_words(self) -> int:
+        """Words of the ring of `swg.sv`."""
+        _, w, kh, _, sh, _ = self._dims()
+        return (self._last_rows() + (kh - 1 if kh > sh else sh)) * w * self._sizes()[0]
+
+    def block(self) -> bool:
+        """The ring lies in block RAM: attribute ram_style, "auto" by cost. Line buffers of whole windows are LUT RAM."""
+        return not self.get_nodeattr("parallel_window") and in_block(self.get_nodeattr("ram_style"), self.get_instream_width(), self.ring_words())
 
     def get_exp_cycles(self) -> int:
         """The slower of writing a frame and reading its windows."""
@@ -68,42 +91,52 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
         taken = earliest(arrivals).reshape(-1, h, w)
         return taken[:, kh - 1 : kh + (oh - 1) * sh : sh, kw - 1 : kw + (ow - 1) * sw : sw].ravel() + LATENCY
 
-    def _serial(self, arrivals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(cycle of every write, cycle of every read) of `swg.sv`, output row by output row.
+    def _places(self) -> tuple[np.ndarray, np.ndarray]:
+        """Words that a row of windows reads, in order, counted from its first row; the same for the last row of a frame.
 
-        A write of word i waits until the ring has room: i < base + RING, where base is the first word of the current output row. A read waits until all words
-        of its window have been written the cycle before, and the last window of a frame for the whole frame.
+        The last word also waits for pixels that no window covers and whose rows are freed with it, as if it lay behind them.
         """
-        h, w, kh, kw, sh, sw = self._dims()
-        cf, oh, ow = self._sizes()
-        row, run = w * cf, kw * cf
-        ring, each = 2 * max(kh, sh) * row, kh * run
+        _, w, kh, kw, sh, sw = self._dims()
+        cf, _, ow = self._sizes()
+        window, line, word = np.ogrid[:ow, :kh, : kw * cf]
+        places = (window * sw * cf + line * w * cf + word).ravel()
+        last = places.copy()
+        places[-1] = max(places[-1], sh * w * cf - 1 if sh > kh else 0)
+        last[-1] = self._last_rows() * w * cf - 1
+        return places, last
+
+    def _serial(self, arrivals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(cycle of every write, cycle of every read) of `swg.sv`, row of windows by row of windows.
+
+        Word i is written when it is there and the ring has room: i < base + ring, base being the first word of the current row of windows. It is read from the
+        cycle after on.
+        """
+        h, w, _, _, sh, _ = self._dims()
+        cf, oh, _ = self._sizes()
+        (places, last_places), ring, row = self._places(), self.ring_words(), w * cf
         writes, reads = np.empty_like(arrivals), []
-        done = base = base_since = 0
-        last_read = -1
+        done = base = free_since = 0
         for r in range(len(arrivals) // (h * row) * oh):
-            last_row = r % oh == oh - 1
-            step = (h - (oh - 1) * sh) * row if last_row else sh * row
             limit = min(base + ring, len(arrivals))
             if limit > done:
-                bound = np.maximum(arrivals[done:limit], base_since)
+                bound = np.maximum(arrivals[done:limit], free_since)
                 bound[0] = max(bound[0], writes[done - 1] + 1 if done else 0)
                 writes[done:limit], done = earliest(bound), limit
-            need = base + (kh - 1) * row + run + np.arange(ow) * sw * cf
-            if last_row:
-                need[-1] = base + step
-            ramp = np.arange(ow) * each
-            start = np.maximum.accumulate(np.maximum(writes[need - 1] + 1, last_read + 1) - ramp) + ramp
-            reads.append((start[:, None] + np.arange(each)).ravel())
-            last_read = int(reads[-1][-1])
-            base, base_since = base + step, last_read + 1
+            last = r % oh == oh - 1
+            bound = writes[base + (last_places if last else places)] + 1
+            bound[0] = max(bound[0], free_since)
+            reads.append(earliest(bound))
+            base, free_since = base + (self._last_rows() if last else sh) * row, int(reads[-1][-1]) + 1
         return writes, np.concatenate(reads)
 
     def lut_estimation(self, fpgapart: str = "") -> int:
-        """Ring or line buffers in LUT RAM, and address arithmetic."""
-        h, w, kh, kw, sh, _ = self._dims()
+        """Ring or line buffers in LUT RAM, address arithmetic."""
+        _, w, kh, *_ = self._dims()
         bits = self.get_instream_width()
         if self.get_nodeattr("parallel_window"):
-            return int((kh - 1) * bits * math.ceil(w / 32) * 0.7 + 40)
-        words = 2 * max(kh, sh) * w * self._sizes()[0]
-        return int(bits * math.ceil(words / 64) * 1.5 + 150)
+            return lut_rams((kh - 1) * bits, w) + 40
+        return 150 + (0 if self.block() else lut_rams(bits, self.ring_words()))
+
+    def bram_estimation(self, fpgapart: str = "") -> int:
+        """The ring, where it lies in block RAM."""
+        return brams(self.get_instream_width(), self.ring_words()) if self.block() else 0

@@ -24,7 +24,7 @@ module fifo #(
   if (WIDTH < 1) $error("fifo: WIDTH = %0d, must be >= 1", WIDTH);
   if (DEPTH < 2) $error("fifo: DEPTH = %0d, must be >= 2", DEPTH);
 
-  localparam int PW = $clog2(DEPTH);
+  localparam int PW = DEPTH > 2 ? $clog2(DEPTH) : 1;
   localparam int CW = $clog2(DEPTH + 1);
   localparam logic [PW-1:0] LAST = PW'(DEPTH - 1);
 

@@ -4,9 +4,11 @@
 //   out   windows of KH x KW pixels:               [oh][ow][kh][kw][cf],  oh < (H-KH)/SH + 1,  ow < (W-KW)/SW + 1
 //
 //   throughput  max(H*W, OH*OW*KH*KW) * C/SIMD cycles for a frame: writing overlaps reading, also from one frame to the next
-//   latency     2 cycles from the last pixel a window needs to its first word
-//   storage     a ring of 2*max(KH, SH) rows, so that the first KH rows of a frame fit while the last KH rows of the one before are still read
+//   latency     2 cycles from a pixel's word to its first use in a window
+//   storage     a ring of rows: besides the LAST rows that the last windows of a frame need, those that the first windows of the next frame
+//               need before they can start (fewer would make reading wait; the tests try all shapes)
 //
+// Rows are freed when the row of windows that starts with them is complete. BLOCK = 1 puts the ring into block RAM, else it is LUT RAM.
 // No padding (a separate operator's job), no dilation.
 `default_nettype none
 
@@ -20,6 +22,7 @@ module swg #(
   parameter int KW   = 3,
   parameter int SH   = 1,
   parameter int SW   = 1,
+  parameter bit BLOCK = 1'b0,
   localparam int WIDTH = SIMD * ELEM_WIDTH
 ) (
   input  wire              clk_i,
@@ -33,99 +36,91 @@ module swg #(
 );
   if (C % SIMD != 0)    $error("swg: SIMD = %0d does not divide C = %0d", SIMD, C);
   if (KH > H || KW > W) $error("swg: kernel %0dx%0d is larger than the %0dx%0d frame", KH, KW, H, W);
+  if (SH < 1 || SW < 1) $error("swg: stride %0dx%0d, must be >= 1", SH, SW);
 
   localparam int CF   = C / SIMD;
-  localparam int OH   = (H - KH) / SH + 1;
-  localparam int OW   = (W - KW) / SW + 1;
-  localparam int ROW  = W * CF;                     // words in a row
-  localparam int RING = 2 * (KH > SH ? KH : SH) * ROW;  // words in the ring
-  localparam int RUN  = KW * CF;                    // contiguous words in one line of a window
-  localparam int NEXT_ROW   = SH * ROW;             // from one output row to the next
-  localparam int NEXT_FRAME = (H - (OH - 1) * SH) * ROW;
-  localparam int AW = $clog2(RING + 1);
+  localparam int OH   = SH > 0 ? (H - KH) / SH + 1 : 1;
+  localparam int OW   = SW > 0 ? (W - KW) / SW + 1 : 1;
+  localparam int ROW  = W * CF;                            // words in a row
+  localparam int RUN  = KW * CF;                           // contiguous words in one line of a window
+  localparam int LAST = H - (OH - 1) * SH;                 // rows from the last row of windows to the end of the frame
+  localparam int RING = (LAST + (KH > SH ? KH - 1 : SH)) * ROW;
+  localparam int AW    = $clog2(RING);                     // bits of an address,
+  localparam int FW    = $clog2(RING + 1);                 // of a number of words
   localparam int RUN_W = RUN > 1 ? $clog2(RUN) : 1;
-  localparam int KH_W = KH > 1 ? $clog2(KH) : 1;
-  localparam int OW_W = OW > 1 ? $clog2(OW) : 1;
-  localparam int OH_W = OH > 1 ? $clog2(OH) : 1;
+  localparam int KH_W  = KH > 1 ? $clog2(KH) : 1;
+  localparam int OW_W  = OW > 1 ? $clog2(OW) : 1;
+  localparam int OH_W  = OH > 1 ? $clog2(OH) : 1;
 
-  // (a + b) mod RING for a < RING, b <= RING
-  function automatic logic [AW-1:0] ring_add(input logic [AW-1:0] a, input logic [AW-1:0] b);
-    logic [AW:0] s;
-    s = {1'b0, a} + {1'b0, b};
-    ring_add = AW'(s >= (AW + 1)'(RING) ? s - (AW + 1)'(RING) : s);
+  // steps of the read position: to the next line of a window, window, row of windows, frame; FINAL is the last word of a row of windows
+  localparam int LINE   = ROW - RUN + 1;
+  localparam int WINDOW = SW * CF - (KH - 1) * ROW - RUN + 1;
+  localparam int FINAL  = (KH - 1) * ROW + (OW - 1) * SW * CF + RUN - 1;
+
+  function automatic logic [AW-1:0] modulo(input int step);  // a step around the ring, forward
+    return AW'((step + RING) % RING);
   endfunction
 
-  logic [WIDTH-1:0] ring_q [RING];
-  logic [AW-1:0] write_q;                           // next word to write
-  logic [AW-1:0] fill_q;                            // words written from the first row of the current output row on
-  logic [AW-1:0] need_q;                            // of them, how many the current window needs
-  logic [AW-1:0] base_q, window_q, line_q, read_q;  // ring addresses: output row, window, line of the window, word
+  logic [WIDTH-1:0] out_q;
+  logic [AW-1:0] write_q, read_q;  // ring addresses
+  logic [FW-1:0] fill_q;           // words written, counted from the first row of the current row of windows
+  logic [FW-1:0] place_q;          // place of the word to read, counted likewise
   logic [RUN_W-1:0] run_q;
   logic [KH_W-1:0]  kh_q;
   logic [OW_W-1:0]  ow_q;
   logic [OH_W-1:0]  oh_q;
   logic             out_valid_q;
-  logic [WIDTH-1:0] out_q;
 
-  assign in_ready_o = fill_q != AW'(RING);
+  assign in_ready_o = fill_q != FW'(RING);
   wire push = in_valid_i && in_ready_o;
   wire move = !out_valid_q || out_ready_i;
-  wire last_word = run_q == RUN_W'(RUN - 1);
-  wire last_line = last_word && kh_q == KH_W'(KH - 1);
-  wire last_col  = ow_q == OW_W'(OW - 1);
+  wire last_run  = run_q == RUN_W'(RUN - 1);
+  wire last_line = last_run && kh_q == KH_W'(KH - 1);
   wire last_row  = oh_q == OH_W'(OH - 1);
-  wire end_row   = last_line && last_col;
-  wire [AW-1:0] need = last_col && last_row ? AW'(NEXT_FRAME) : need_q;  // the last window also waits for pixels no window covers
-  wire step = move && fill_q >= need;
+  wire end_row   = last_line && ow_q == OW_W'(OW - 1);
+  // the last word of a row of windows also waits for the pixels that no window covers, where their rows are freed with it
+  wire [FW-1:0] place = !end_row ? place_q : last_row ? FW'(LAST * ROW - 1) : FW'(SH > KH ? SH * ROW - 1 : FINAL);
+  wire step = move && fill_q > place;
+  wire [FW-1:0] freed = last_row ? FW'(LAST * ROW) : FW'(SH * ROW);
 
-  wire [AW-1:0] next_base = ring_add(base_q, last_row ? AW'(NEXT_FRAME) : AW'(NEXT_ROW));
-  wire [AW-1:0] next_window = ring_add(window_q, AW'(SW * CF));
-  wire [AW-1:0] next_line = ring_add(line_q, AW'(ROW));
-  wire [AW-1:0] freed = !(step && end_row) ? '0 : last_row ? AW'(NEXT_FRAME) : AW'(NEXT_ROW);
+  wire [AW-1:0] ahead = end_row ? (last_row ? modulo(LAST * ROW - FINAL) : modulo(SH * ROW - FINAL))
+                      : last_line ? modulo(WINDOW) : last_run ? modulo(LINE) : modulo(1);
+  wire [AW:0] next_read = {1'b0, read_q} + {1'b0, ahead};
 
   always_ff @(posedge clk_i) begin
-    if (push) ring_q[write_q] <= in_data_i;
     if (!rst_ni) begin
-      write_q <= '0;
-      fill_q  <= '0;
+      {write_q, read_q, fill_q, place_q} <= '0;
+      run_q <= '0;
+      kh_q  <= '0;
+      ow_q  <= '0;
+      oh_q  <= '0;
     end else begin
-      if (push) write_q <= ring_add(write_q, AW'(1));
-      fill_q <= fill_q + AW'(push) - freed;
-    end
-  end
-
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      {base_q, window_q, line_q, read_q} <= '0;
-      need_q <= AW'((KH - 1) * ROW + RUN);
-      run_q  <= '0;
-      kh_q   <= '0;
-      ow_q   <= '0;
-      oh_q   <= '0;
-    end else if (step) begin
-      run_q <= last_word ? '0 : run_q + 1'b1;
-      if (last_word) kh_q <= last_line ? '0 : kh_q + 1'b1;
-      if (last_line) ow_q <= last_col ? '0 : ow_q + 1'b1;
-      if (end_row) oh_q <= last_row ? '0 : oh_q + 1'b1;
-      if (end_row) begin
-        {base_q, window_q, line_q, read_q} <= {4{next_base}};
-        need_q <= AW'((KH - 1) * ROW + RUN);
-      end else if (last_line) begin
-        {window_q, line_q, read_q} <= {3{next_window}};
-        need_q <= need_q + AW'(SW * CF);
-      end else if (last_word) begin
-        {line_q, read_q} <= {2{next_line}};
-      end else begin
-        read_q <= ring_add(read_q, AW'(1));
+      if (push) write_q <= write_q == AW'(RING - 1) ? '0 : write_q + 1'b1;
+      fill_q <= fill_q + FW'(push) - (step && end_row ? freed : '0);
+      if (step) begin
+        read_q  <= AW'(next_read >= (AW + 1)'(RING) ? next_read - (AW + 1)'(RING) : next_read);
+        place_q <= end_row ? '0 : place_q + (last_line ? FW'(WINDOW) : last_run ? FW'(LINE) : FW'(1));
+        run_q   <= last_run ? '0 : run_q + 1'b1;
+        if (last_run) kh_q <= last_line ? '0 : kh_q + 1'b1;
+        if (last_line) ow_q <= end_row ? '0 : ow_q + 1'b1;
+        if (end_row) oh_q <= last_row ? '0 : oh_q + 1'b1;
       end
     end
   end
 
-  always_ff @(posedge clk_i) begin
-    if (step) out_q <= ring_q[read_q];
+  if (BLOCK) begin : gen_block
+    (* ram_style = "block" *) logic [WIDTH-1:0] ring_q [RING];
+    always_ff @(posedge clk_i) if (push) ring_q[write_q] <= in_data_i;
+    always_ff @(posedge clk_i) if (step) out_q <= ring_q[read_q];
+  end else begin : gen_distributed
+    (* ram_style = "distributed" *) logic [WIDTH-1:0] ring_q [RING];
+    always_ff @(posedge clk_i) if (push) ring_q[write_q] <= in_data_i;
+    always_ff @(posedge clk_i) if (step) out_q <= ring_q[read_q];
+  end
+
+  always_ff @(posedge clk_i)
     if (!rst_ni) out_valid_q <= 1'b0;
     else if (move) out_valid_q <= step;
-  end
   assign out_data_o  = out_q;
   assign out_valid_o = out_valid_q;
 endmodule

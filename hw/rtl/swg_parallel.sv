@@ -30,15 +30,18 @@ module swg_parallel #(
   output wire                    out_valid_o,
   input  wire                    out_ready_i
 );
+  if (SH < 1 || SW < 1) $error("swg_parallel: stride %0dx%0d, must be >= 1", SH, SW);
   if (KH > H || KW > W) $error("swg_parallel: kernel %0dx%0d is larger than the %0dx%0d frame", KH, KW, H, W);
 
-  localparam int OH = (H - KH) / SH + 1;
-  localparam int OW = (W - KW) / SW + 1;
-  localparam int XW = W > 1 ? $clog2(W) : 1;
-  localparam int YW = H > 1 ? $clog2(H) : 1;
+  localparam int XW  = W > 1 ? $clog2(W) : 1;
+  localparam int YW  = H > 1 ? $clog2(H) : 1;
+  localparam int WXW = KW > SW ? (KW > 1 ? $clog2(KW) : 1) : SW > 1 ? $clog2(SW) : 1;
+  localparam int WYW = KH > SH ? (KH > 1 ? $clog2(KH) : 1) : SH > 1 ? $clog2(SH) : 1;
 
   logic [XW-1:0] x_q;
   logic [YW-1:0] y_q;
+  logic [WXW-1:0] wait_x_q;
+  logic [WYW-1:0] wait_y_q;
   logic          out_valid_q;
   logic [KH-1:0][KW-1:0][WIDTH-1:0] window_q;  // [0][0]: first pixel, least significant
   logic [KH-1:0][WIDTH-1:0]         column;    // newest column of the window
@@ -57,9 +60,9 @@ module swg_parallel #(
     assign column = in_data_i;
   end
 
-  // a window ends at (x, y) where it covers pixels 0..  and the stride matches
-  wire ends_x = x_q >= XW'(KW - 1) && (32'(x_q) - (KW - 1)) % SW == 0 && (32'(x_q) - (KW - 1)) / SW < OW;
-  wire ends_y = y_q >= YW'(KH - 1) && (32'(y_q) - (KH - 1)) % SH == 0 && (32'(y_q) - (KH - 1)) / SH < OH;
+  // pixels (rows) until the next window ends: first KW - 1, then SW - 1
+  wire ends_x = wait_x_q == '0;
+  wire ends_y = wait_y_q == '0;
 
   always_ff @(posedge clk_i) begin
     if (take)
@@ -70,10 +73,18 @@ module swg_parallel #(
     if (!rst_ni) begin
       x_q         <= '0;
       y_q         <= '0;
+      wait_x_q    <= WXW'(KW - 1);
+      wait_y_q    <= WYW'(KH - 1);
       out_valid_q <= 1'b0;
     end else begin
-      if (take) x_q <= last_x ? '0 : x_q + 1'b1;
-      if (take && last_x) y_q <= last_y ? '0 : y_q + 1'b1;
+      if (take) begin
+        x_q      <= last_x ? '0 : x_q + 1'b1;
+        wait_x_q <= last_x ? WXW'(KW - 1) : ends_x ? WXW'(SW - 1) : wait_x_q - 1'b1;
+      end
+      if (take && last_x) begin
+        y_q      <= last_y ? '0 : y_q + 1'b1;
+        wait_y_q <= last_y ? WYW'(KH - 1) : ends_y ? WYW'(SH - 1) : wait_y_q - 1'b1;
+      end
       if (in_ready_o) out_valid_q <= take && ends_x && ends_y;
     end
   end

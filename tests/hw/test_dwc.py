@@ -1,0 +1,39 @@
+"""Width converter: words, cycles and refusals."""
+
+import numpy as np
+import pytest
+from signflow.hw.ops.base import OpError
+from signflow.hw.sim import RtlError
+
+
+def dwc(bench, narrow, ratio, up, bits="BINARY"):
+    size = {"BINARY": 1, "UINT3": 3}[bits]
+    widths = [narrow * size, narrow * size * ratio]
+    elems = narrow * ratio * 6
+    inw, outw = widths if up else widths[::-1]
+    return bench("StreamingDataWidthConverter_sf", {"inShape": [1, elems], "outShape": [1, elems], "inWidth": inw, "outWidth": outw, "dataType": bits})
+
+
+@pytest.mark.parametrize("up", [True, False])
+@pytest.mark.parametrize(("narrow", "ratio", "bits"), [(1, 2, "BINARY"), (8, 3, "BINARY"), (5, 7, "UINT3"), (64, 4, "BINARY"), (3, 1, "UINT3")])
+def test_dwc(bench, narrow, ratio, up, bits):
+    if ratio == 1:
+        with pytest.raises(OpError, match="inWidth = outWidth = 9: equal widths need no converter"):
+            node = dwc(bench, narrow, ratio, up, bits)
+            node.op.rtl_instance(node.model)
+    else:
+        dwc(bench, narrow, ratio, up, bits).compile().check(np.random.default_rng(ratio))
+
+
+def test_through_a_pixel_boundary(bench):
+    """A word may hold elements of several pixels: 2 channels to 6 lanes."""
+    shape = {"inShape": [1, 3, 4, 2], "outShape": [1, 3, 4, 2], "inWidth": 2, "outWidth": 6, "dataType": "BIPOLAR"}
+    bench("StreamingDataWidthConverter_sf", shape).compile().check(np.random.default_rng(0))
+
+
+def test_only_integer_ratios(bench):
+    node = bench("StreamingDataWidthConverter_sf", {"inShape": [1, 24], "outShape": [1, 24], "inWidth": 4, "outWidth": 6, "dataType": "BINARY"})
+    with pytest.raises(OpError, match="inWidth = 4 and outWidth = 6: one must be a multiple of the other"):
+        node.op.rtl_instance(node.model)
+    with pytest.raises(RtlError, match="OUT_WIDTH = 6 and IN_WIDTH = 4"):
+        dwc(bench, 4, 2, True).compile(OUT_WIDTH=6)
