@@ -1,6 +1,7 @@
 """The operators, one file each, and their registration with FINN.
 
-They live in FINN's own RTL domain under the name ``<FINN operator>_sf``, so that FINN's passes treat them as its own. Import this package after
+They live in FINN's own RTL domain under the name ``<FINN operator>_sf``, so that FINN's passes treat them as its own.
+Import this package after
 `signflow.deploy.engine.boot`.
 """
 
@@ -18,5 +19,13 @@ def register() -> None:
     from signflow.hw.ops.mvau import MVAU_sf
     from signflow.hw.ops.swg import ConvolutionInputGenerator_sf
 
-    for op in (MVAU_sf, ConvolutionInputGenerator_sf, MaxPool_sf, Thresholding_sf, LabelSelect_sf, StreamingFIFO_sf, StreamingDataWidthConverter_sf):
+    for op in (
+        MVAU_sf,
+        ConvolutionInputGenerator_sf,
+        MaxPool_sf,
+        Thresholding_sf,
+        LabelSelect_sf,
+        StreamingFIFO_sf,
+        StreamingDataWidthConverter_sf,
+    ):
         add_op_to_domain(RTL_DOMAIN, op)

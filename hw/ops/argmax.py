@@ -15,12 +15,17 @@ class LabelSelect_sf(StreamOp, LabelSelect, RTLBackend):
         """See `argmax.sv`."""
         labels, idt, odt = self.get_nodeattr("Labels"), self.get_input_datatype(), self.get_output_datatype()
         if self.get_nodeattr("K") != 1 or self.get_nodeattr("PE") != 1:
-            raise self.fail(f"K = {self.get_nodeattr('K')}, PE = {self.get_nodeattr('PE')}; only K = 1 and PE = 1 have hardware here")
+            raise self.fail(
+                f"K = {self.get_nodeattr('K')}, PE = {self.get_nodeattr('PE')}; only K = 1 and PE = 1 have hardware here"
+            )
         if not idt.is_integer():
             raise self.fail(f"inputDataType is {idt.name}; only integers have hardware here")
         if odt.max() < labels - 1 or odt.signed():
             raise self.fail(f"outputDataType {odt.name} cannot hold the index {labels - 1}")
-        return RtlInstance("argmax", {"LABELS": labels, "WIDTH": idt.bitwidth(), "IS_SIGNED": int(idt.signed()), "OUT_WIDTH": odt.bitwidth()})
+        return RtlInstance(
+            "argmax",
+            {"LABELS": labels, "WIDTH": idt.bitwidth(), "IS_SIGNED": int(idt.signed()), "OUT_WIDTH": odt.bitwidth()},
+        )
 
     def timing(self, arrivals: np.ndarray) -> np.ndarray:
         """One cycle after the last value."""

@@ -1,8 +1,12 @@
-"""What every operator of signflow adds to the FINN operator it implements: an RTL module, memory images, exact timing, resource estimates.
+"""What every operator of signflow adds to the FINN operator it implements: an RTL module, memory images, exact timing,
+resource estimates.
 
-An operator is written once as a SystemVerilog module of `hw/rtl` with one stream in and one out, and bound here to a FINN hardware operator (`FINNOp_sf`) that
-supplies data types, folding attributes, shapes, and the reference behaviour in numpy. `rtl_instance` says which module with which parameters and memory
-images computes a node; from it alone come the instance in the top (`signflow.deploy.generate`) and FINN's per-node wrapper (`generate_hdl`).
+An operator is written once as a SystemVerilog module of `hw/rtl` with one stream in and one out, and bound here to a
+FINN hardware operator (`FINNOp_sf`) that
+supplies data types, folding attributes, shapes, and the reference behaviour in numpy. `rtl_instance` says which module
+with which parameters and memory
+images computes a node; from it alone come the instance in the top (`signflow.deploy.generate`) and FINN's per-node
+wrapper (`generate_hdl`).
 """
 
 import math
@@ -18,7 +22,9 @@ RTL_DIR = Path(__file__).resolve().parents[1] / "rtl"
 RTL_DOMAIN = "finn.custom_op.fpgadataflow.rtl"
 BRAM18_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
 LUT_PER_BRAM18 = 100
-"""LUTs worth one block RAM. The XC7Z020 has 190 for each; weights want the block RAMs more than FIFOs and windows do not want the LUTs."""
+"""LUTs worth one block RAM. The XC7Z020 has 190 for each; weights want the block RAMs more than FIFOs and windows do
+not want the LUTs.
+"""
 
 
 class OpError(ValueError):
@@ -43,12 +49,18 @@ class RtlInstance:
 @cache
 def _with_parts(module: str) -> frozenset[str]:
     text = (RTL_DIR / f"{module}.sv").read_text()
-    parts = [p.stem for p in RTL_DIR.glob("*.sv") if p.stem != module and re.search(rf"^\s*{p.stem}\s+(#\(|\w+\s*\()", text, re.MULTILINE)]
+    parts = [
+        p.stem
+        for p in RTL_DIR.glob("*.sv")
+        if p.stem != module and re.search(rf"^\s*{p.stem}\s+(#\(|\w+\s*\()", text, re.MULTILINE)
+    ]
     return frozenset({module}.union(*(_with_parts(p) for p in parts)))
 
 
 def earliest(bound: np.ndarray) -> np.ndarray:
-    """Cycles of events that happen in order, at most one a cycle, event i not before ``bound[i]``: t[i] = max(bound[i], t[i-1] + 1)."""
+    """Cycles of events that happen in order, at most one a cycle, event i not before ``bound[i]``: t[i] = max(bound[i],
+    t[i-1] + 1).
+    """
     ramp = np.arange(len(bound))
     return np.maximum.accumulate(bound - ramp) + ramp
 
@@ -72,14 +84,18 @@ def brams(width: int, depth: int) -> int:
 
 
 def lut_rams(width: int, depth: int) -> int:
-    """LUTs of a memory with one write and one read port: 6 bits by 32 words or 3 bits by 64 words in four, and multiplexers beyond that."""
+    """LUTs of a memory with one write and one read port: 6 bits by 32 words or 3 bits by 64 words in four, and
+    multiplexers beyond that.
+    """
     if depth <= 32:
         return math.ceil(width / 6) * 4
     return math.ceil(width / 3) * 4 * math.ceil(depth / 64) + width * ((depth - 1) // 256)
 
 
 def in_block(style: str, width: int, depth: int) -> bool:
-    """Whether a memory lies in block RAM: FINN's attribute ram_style, "auto" by what is scarcer on a board (LUT_PER_BRAM18)."""
+    """Whether a memory lies in block RAM: FINN's attribute ram_style, "auto" by what is scarcer on a board
+    (LUT_PER_BRAM18).
+    """
     return style == "block" or (style == "auto" and lut_rams(width, depth) > LUT_PER_BRAM18 * brams(width, depth))
 
 
@@ -95,7 +111,9 @@ class StreamOp:
         raise NotImplementedError
 
     def accepts(self, arrivals: np.ndarray) -> np.ndarray:
-        """Cycle in which each input word is taken when it is offered from ``arrivals`` on and the output is never blocked (int64, whole frames)."""
+        """Cycle in which each input word is taken when it is offered from ``arrivals`` on and the output is never
+        blocked (int64, whole frames).
+        """
         return earliest(arrivals)
 
     def timing(self, arrivals: np.ndarray) -> np.ndarray:
@@ -121,7 +139,9 @@ class StreamOp:
     # ---- FINN's per-node interface: everything from rtl_instance
 
     def generate_hdl(self, model, fpgapart: str, clk: float) -> None:
-        """Write FINN's wrapper (ap_clk, in0_V_T*, out0_V_T*), the module and its memory images to ``code_gen_dir_ipgen``."""
+        """Write FINN's wrapper (ap_clk, in0_V_T*, out0_V_T*), the module and its memory images to
+        ``code_gen_dir_ipgen``.
+        """
         folder = Path(self.get_nodeattr("code_gen_dir_ipgen"))
         rtl = self.rtl_instance(model)
         for name, words in rtl.mem.items():
@@ -136,7 +156,9 @@ class StreamOp:
     def _wrapper(self, rtl: RtlInstance, folder: Path) -> str:
         widths = self.get_instream_width(), self.get_outstream_width()
         padded = self.get_instream_width_padded(), self.get_outstream_width_padded()
-        params = ", ".join(f'.{k}("{folder / v if v else ""}")' if isinstance(v, str) else f".{k}({v})" for k, v in rtl.params.items())
+        params = ", ".join(
+            f'.{k}("{folder / v if v else ""}")' if isinstance(v, str) else f".{k}({v})" for k, v in rtl.params.items()
+        )
         pad = f"{{{padded[1] - widths[1]}'b0, out}}" if padded[1] > widths[1] else "out"
         return (
             f"module {self.onnx_node.name} (\n  input ap_clk, input ap_rst_n,\n"
@@ -157,7 +179,23 @@ class StreamOp:
     def code_generation_ipi(self) -> list[str]:
         """Tcl that adds the node to a Vivado block design."""
         name = self.onnx_node.name
-        return [*(f"add_files -norecurse {f}" for f in self.get_rtl_file_list(abspath=True)), f"create_bd_cell -type module -reference {name} {name}"]
+        return [
+            *(f"add_files -norecurse {f}" for f in self.get_rtl_file_list(abspath=True)),
+            f"create_bd_cell -type module -reference {name} {name}",
+        ]
 
 
-__all__ = ["RTL_DIR", "RTL_DOMAIN", "OpError", "RTLBackend", "RtlInstance", "StreamOp", "brams", "earliest", "hex_words", "in_block", "lut_rams", "to_bits"]
+__all__ = [
+    "RTL_DIR",
+    "RTL_DOMAIN",
+    "OpError",
+    "RTLBackend",
+    "RtlInstance",
+    "StreamOp",
+    "brams",
+    "earliest",
+    "hex_words",
+    "in_block",
+    "lut_rams",
+    "to_bits",
+]

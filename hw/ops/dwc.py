@@ -15,15 +15,23 @@ class StreamingDataWidthConverter_sf(StreamOp, StreamingDataWidthConverter, RTLB
         """(converts to wider words, words of the narrow side in one of the wide side)."""
         i, o = self.get_nodeattr("inWidth"), self.get_nodeattr("outWidth")
         if i == o or min(i, o) < 1:
-            raise self.fail(f"inWidth = outWidth = {i}: equal widths need no converter" if i == o else f"inWidth = {i}, outWidth = {o}: must be >= 1")
+            raise self.fail(
+                f"inWidth = outWidth = {i}: equal widths need no converter"
+                if i == o
+                else f"inWidth = {i}, outWidth = {o}: must be >= 1"
+            )
         if max(i, o) % min(i, o):
-            raise self.fail(f"inWidth = {i} and outWidth = {o}: one must be a multiple of the other; chain two through the least common multiple")
+            raise self.fail(
+                f"inWidth = {i} and outWidth = {o}: one must be a multiple of the other; chain two through the least common multiple"
+            )
         return o >= i, max(i, o) // min(i, o)
 
     def rtl_instance(self, model) -> RtlInstance:
         """See `dwc.sv`."""
         self._ratio()
-        return RtlInstance("dwc", {"IN_WIDTH": self.get_nodeattr("inWidth"), "OUT_WIDTH": self.get_nodeattr("outWidth")})
+        return RtlInstance(
+            "dwc", {"IN_WIDTH": self.get_nodeattr("inWidth"), "OUT_WIDTH": self.get_nodeattr("outWidth")}
+        )
 
     def get_exp_cycles(self) -> int:
         """Words of the narrow side."""

@@ -9,7 +9,9 @@ from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, earli
 
 
 class StreamingFIFO_sf(StreamOp, StreamingFIFO, RTLBackend):
-    """FINN's StreamingFIFO; the tensor is unchanged. Its timing is that of a FIFO that never fills (see `signflow.deploy.buffer`)."""
+    """FINN's StreamingFIFO; the tensor is unchanged. Its timing is that of a FIFO that never fills (see
+    `signflow.deploy.buffer`).
+    """
 
     def block(self) -> bool:
         """The words lie in block RAM: attribute ram_style, "auto" by cost."""
@@ -31,7 +33,9 @@ class StreamingFIFO_sf(StreamOp, StreamingFIFO, RTLBackend):
             raise self.fail(f"depth = {self.get_nodeattr('depth')}, must be >= 2 for one word a cycle")
         if self.get_nodeattr("ram_style") not in ("auto", "distributed", "block"):
             raise self.fail(f"ram_style is {self.get_nodeattr('ram_style')}; FIFOs are auto, distributed or block here")
-        return RtlInstance("fifo", {"WIDTH": self.get_instream_width(), "DEPTH": self.capacity(), "BLOCK": int(self.block())})
+        return RtlInstance(
+            "fifo", {"WIDTH": self.get_instream_width(), "DEPTH": self.capacity(), "BLOCK": int(self.block())}
+        )
 
     def get_exp_cycles(self) -> int:
         """One cycle a word."""

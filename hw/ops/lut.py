@@ -26,13 +26,21 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         elif idt.signed():
             x = np.where(x >= size // 2, x - size, x)
         thresholds = model.get_initializer(self.onnx_node.input[1])
-        if thresholds.ndim != 2 or thresholds.shape[0] not in (1, self.get_nodeattr("NumChannels")) or np.isnan(thresholds).any():
-            raise self.fail(f"thresholds are {thresholds.shape}, must be ({self.get_nodeattr('NumChannels')} or 1, steps) numbers")
+        if (
+            thresholds.ndim != 2
+            or thresholds.shape[0] not in (1, self.get_nodeattr("NumChannels"))
+            or np.isnan(thresholds).any()
+        ):
+            raise self.fail(
+                f"thresholds are {thresholds.shape}, must be ({self.get_nodeattr('NumChannels')} or 1, steps) numbers"
+            )
         count = (x[None, None, :] >= thresholds[:, :, None]).sum(axis=1)
         codes = count if odt.name == "BIPOLAR" else count + self.get_nodeattr("ActVal")
         most = 1 if odt.name == "BIPOLAR" else odt.max()
         if codes.min() < min(odt.min(), 0) or codes.max() > most:
-            raise self.fail(f"codes {codes.min()}..{codes.max()} do not fit the output, {odt.name}; thresholds and ActVal must match outputDataType")
+            raise self.fail(
+                f"codes {codes.min()}..{codes.max()} do not fit the output, {odt.name}; thresholds and ActVal must match outputDataType"
+            )
         return codes[:1] if (codes == codes[:1]).all() else codes
 
     def rtl_instance(self, model) -> RtlInstance:
@@ -43,7 +51,13 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         if self.get_nodeattr("runtime_writeable_weights"):
             raise self.fail("runtime_writeable_weights = 1; a table is fixed here")
         codes, bits, file = self.table(model), self.get_output_datatype().bitwidth(), f"{self.onnx_node.name}_table.mem"
-        params = {"IN_WIDTH": self.get_input_datatype().bitwidth(), "OUT_WIDTH": bits, "PE": pe, "CHANNELS": len(codes), "TABLE_FILE": file}
+        params = {
+            "IN_WIDTH": self.get_input_datatype().bitwidth(),
+            "OUT_WIDTH": bits,
+            "PE": pe,
+            "CHANNELS": len(codes),
+            "TABLE_FILE": file,
+        }
         return RtlInstance("lut", params, {file: hex_words(to_bits(codes.reshape(-1, 1), bits))})
 
     def get_exp_cycles(self) -> int:

@@ -11,11 +11,19 @@ LATENCY = 1
 
 
 class MaxPool_sf(StreamOp, RTLBackend):
-    """(1, H, W, C) binary -> (1, H//kh, W//kw, C): maximum over kh x kw windows that do not overlap; pixels that fill no window are dropped."""
+    """(1, H, W, C) binary -> (1, H//kh, W//kw, C): maximum over kh x kw windows that do not overlap; pixels that fill
+    no window are dropped.
+    """
 
     def get_nodeattr_types(self):
         """IFMDim [H, W], Channels, PoolDim [kh, kw], PE channels in a word, inputDataType BINARY or BIPOLAR."""
-        own = {"IFMDim": ("ints", True, []), "Channels": ("i", True, 0), "PoolDim": ("ints", True, []), "PE": ("i", True, 0), "inputDataType": ("s", True, "")}
+        own = {
+            "IFMDim": ("ints", True, []),
+            "Channels": ("i", True, 0),
+            "PoolDim": ("ints", True, []),
+            "PE": ("i", True, 0),
+            "inputDataType": ("s", True, ""),
+        }
         return super().get_nodeattr_types() | own
 
     def _dims(self) -> tuple[int, int, int, int, int, int]:
@@ -84,7 +92,9 @@ class MaxPool_sf(StreamOp, RTLBackend):
         if pe < 1 or c % pe:
             raise self.fail(f"PE = {pe} does not divide Channels = {c}")
         if self.get_input_datatype().bitwidth() != 1:
-            raise self.fail(f"the map is {self.get_nodeattr('inputDataType')}; only binary maps have a maximum pool here")
+            raise self.fail(
+                f"the map is {self.get_nodeattr('inputDataType')}; only binary maps have a maximum pool here"
+            )
         if not (1 <= kh <= h and 1 <= kw <= w):
             raise self.fail(f"the window {kh}x{kw} does not fit the {h}x{w} frame")
         return RtlInstance("maxpool", {"C": c, "PE": pe, "H": h, "W": w, "KH": kh, "KW": kw})

@@ -29,7 +29,9 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         return -most, most
 
     def acc_width(self) -> int:
-        """Bits of the accumulator, which holds acc - T for every reachable acc and a T from "always" to "never"; without thresholds, of the output."""
+        """Bits of the accumulator, which holds acc - T for every reachable acc and a T from "always" to "never";
+        without thresholds, of the output.
+        """
         if self.get_nodeattr("noActivation"):
             return self.get_output_datatype().bitwidth()
         low, high = self._acc_range()
@@ -41,7 +43,9 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         return style == "block" or (style == "auto" and math.prod(self._folds()) > SHALLOW)
 
     def latency(self) -> int:
-        """Cycles from the last step of a fold to its output word: one register in front of the products, their tree, one behind."""
+        """Cycles from the last step of a fold to its output word: one register in front of the products, their tree,
+        one behind.
+        """
         simd = self.get_nodeattr("SIMD")
         leaves, stages = (-(-simd // 6), 1) if self._binary_input() else (-(-simd // 3), 2)
         return 2 + stages + (leaves - 1).bit_length()
@@ -54,11 +58,15 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         if get("weightDataType") not in ("BIPOLAR", "BINARY"):
             raise self.fail(f"weights are {get('weightDataType')}; only BIPOLAR weights have hardware here")
         if get("inputDataType") == "BINARY" and not get("binaryXnorMode"):
-            raise self.fail("inputDataType is BINARY without binaryXnorMode; a product of {0, 1} with weights has no hardware here, make the input BIPOLAR")
+            raise self.fail(
+                "inputDataType is BINARY without binaryXnorMode; a product of {0, 1} with weights has no hardware here, make the input BIPOLAR"
+            )
         if not self.get_input_datatype(0).is_integer():
             raise self.fail(f"inputDataType is {get('inputDataType')}; only integers have hardware here")
         if not get("noActivation") and self.get_output_datatype().bitwidth() != 1:
-            raise self.fail(f"the activation gives {get('outputDataType')}; only one threshold (one bit) has hardware here")
+            raise self.fail(
+                f"the activation gives {get('outputDataType')}; only one threshold (one bit) has hardware here"
+            )
         if get("ram_style") == "ultra":
             raise self.fail("ram_style is ultra; weights lie in block or distributed memory here")
 
@@ -95,7 +103,11 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         """Raw accumulators must fit the output type, with these weights."""
         dt, odt = self.get_input_datatype(0), self.get_output_datatype()
         plus, minus = weights.sum(axis=1), (~weights).sum(axis=1)
-        low, high = (0, weights.shape[1]) if self._binary_input() else ((plus * dt.min() - minus * dt.max()).min(), (plus * dt.max() - minus * dt.min()).max())
+        low, high = (
+            (0, weights.shape[1])
+            if self._binary_input()
+            else ((plus * dt.min() - minus * dt.max()).min(), (plus * dt.max() - minus * dt.min()).max())
+        )
         if not (odt.allowed(low) and odt.allowed(high)):
             raise self.fail(f"outputDataType {odt.name} does not hold the accumulators, {int(low)}..{int(high)}")
 
@@ -157,4 +169,6 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
 
     def bram_estimation(self, fpgapart: str = "") -> int:
         """Weights in block RAM."""
-        return brams(self.get_nodeattr("PE") * self.get_nodeattr("SIMD"), math.prod(self._folds())) if self.block() else 0
+        return (
+            brams(self.get_nodeattr("PE") * self.get_nodeattr("SIMD"), math.prod(self._folds())) if self.block() else 0
+        )

@@ -70,7 +70,9 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
 
     def block(self) -> bool:
         """The ring lies in block RAM: attribute ram_style, "auto" by cost. Line buffers of whole windows are LUT RAM."""
-        return not self.get_nodeattr("parallel_window") and in_block(self.get_nodeattr("ram_style"), self.get_instream_width(), self.ring_words())
+        return not self.get_nodeattr("parallel_window") and in_block(
+            self.get_nodeattr("ram_style"), self.get_instream_width(), self.ring_words()
+        )
 
     def get_exp_cycles(self) -> int:
         """The slower of writing a frame and reading its windows."""
@@ -92,9 +94,11 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
         return taken[:, kh - 1 : kh + (oh - 1) * sh : sh, kw - 1 : kw + (ow - 1) * sw : sw].ravel() + LATENCY
 
     def _places(self) -> tuple[np.ndarray, np.ndarray]:
-        """Words that a row of windows reads, in order, counted from its first row; the same for the last row of a frame.
+        """Words that a row of windows reads, in order, counted from its first row; the same for the last row of a
+        frame.
 
-        The last word also waits for pixels that no window covers and whose rows are freed with it, as if it lay behind them.
+        The last word also waits for pixels that no window covers and whose rows are freed with it, as if it lay behind
+        them.
         """
         _, w, kh, kw, sh, sw = self._dims()
         cf, _, ow = self._sizes()
@@ -108,7 +112,8 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
     def _serial(self, arrivals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(cycle of every write, cycle of every read) of `swg.sv`, row of windows by row of windows.
 
-        Word i is written when it is there and the ring has room: i < base + ring, base being the first word of the current row of windows. It is read from the
+        Word i is written when it is there and the ring has room: i < base + ring, base being the first word of the
+        current row of windows. It is read from the
         cycle after on.
         """
         h, w, _, _, sh, _ = self._dims()

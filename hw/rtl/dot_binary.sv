@@ -1,6 +1,8 @@
 // Dot product of SIMD bits with SIMD binary weights: the number of places where they agree, one result per cycle.
 //
-//   count = popcount(act XNOR weights), STAGES = 1 + LEVELS cycles later
+//   count = popcount(act XNOR weights)
+//   latency     STAGES = 1 + LEVELS cycles
+//   throughput  one count a cycle
 //
 // Six places are counted in one step of look-up tables, then pairs of counts are added, one adder a stage, with registers after each stage. The whole
 // tree moves with `move_i`; it has no reset, so that its first STAGES results are not valid.

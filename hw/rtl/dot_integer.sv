@@ -1,6 +1,8 @@
 // Dot products of SIMD integers with PE rows of SIMD weights in {-1, +1} (bit 1 = +1), PE results per cycle.
 //
-//   sum[p] = dot(act, weights[p]) - N[p],  N[p] = number of threes of weights[p] whose last weight is -1;  STAGES = 2 + LEVELS cycles later
+//   sum[p] = dot(act, weights[p]) - N[p],  N[p] = number of threes of weights[p] whose last weight is -1
+//   latency     STAGES = 2 + LEVELS cycles
+//   throughput  PE sums a cycle
 //
 // Activations are taken by threes x, y, z. The four sums z +- x +- y are made once for all PE rows. Each row selects one of them and inverts it where
 // the weight of z is -1 (inverting is one short of negating: N counts what is missing, and belongs to the caller's constants). A tree of

@@ -1,6 +1,7 @@
 """One bench for every operator: the RTL of a node against its numpy reference and its timing model.
 
-`Bench(op_type, attributes, ...)` builds a graph of one node. `check` compiles its module as it is (no wrapper), streams several frames back to back and
+`Bench(op_type, attributes, ...)` builds a graph of one node. `check` compiles its module as it is (no wrapper), streams
+several frames back to back and
 asks for the same words as numpy, the same cycles as `accepts` and `timing`, and nothing left over.
 """
 
@@ -11,6 +12,7 @@ from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 from qonnx.util.basic import qonnx_make_model
+
 from signflow.hw import ops
 from signflow.hw.ops.base import RTL_DIR, RTL_DOMAIN
 from signflow.hw.sim import verilator
@@ -41,10 +43,14 @@ class Bench:
     def __init__(self, folder, op_type, attributes, *constants):
         ops.register()
         names = ["x", *(f"c{i}" for i in range(len(constants)))]
-        node = helper.make_node(op_type, names, ["y"], domain=RTL_DOMAIN, backend="fpgadataflow", name="dut", **attributes)
+        node = helper.make_node(
+            op_type, names, ["y"], domain=RTL_DOMAIN, backend="fpgadataflow", name="dut", **attributes
+        )
         self.op, self.folder = getCustomOp(node), folder
-        tensors = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in
-                   (("x", self.op.get_normal_input_shape()), ("y", self.op.get_normal_output_shape()))]
+        tensors = [
+            helper.make_tensor_value_info(n, TensorProto.FLOAT, s)
+            for n, s in (("x", self.op.get_normal_input_shape()), ("y", self.op.get_normal_output_shape()))
+        ]
         self.model = ModelWrapper(qonnx_make_model(helper.make_graph([node], "g", tensors[:1], tensors[1:])))
         for name, values in zip(names[1:], constants, strict=True):
             self.model.set_initializer(name, np.asarray(values, np.float32))
@@ -63,7 +69,10 @@ class Bench:
         parameters = self.rtl.params | override
         verilator.lint(self.rtl.module, sources, parameters)
         self.compiled = verilator.compile(self.rtl.module, sources, parameters, variant=variant)
-        assert (self.compiled.in_bits, self.compiled.out_bits) == (self.op.get_instream_width(), self.op.get_outstream_width())
+        assert (self.compiled.in_bits, self.compiled.out_bits) == (
+            self.op.get_instream_width(),
+            self.op.get_outstream_width(),
+        )
         return self
 
     def golden(self, frames):
@@ -78,15 +87,27 @@ class Bench:
 
     def stream(self, frames, **options):
         """Run frames [n, *shape] through the RTL; returns (outputs [n, *shape] as codes, run)."""
-        words = pack(codes(frames, self.types[0]).reshape(len(frames) * self.words[0], self.lanes[0]), self.types[0].bitwidth())
+        words = pack(
+            codes(frames, self.types[0]).reshape(len(frames) * self.words[0], self.lanes[0]), self.types[0].bitwidth()
+        )
         with StreamModel(self.compiled, self.folder, seed=7) as dut:
-            run = dut.run(words, len(frames) * self.words[1], frames=len(frames), stamps=True, strict=True, watchdog=20_000, **options)
+            run = dut.run(
+                words,
+                len(frames) * self.words[1],
+                frames=len(frames),
+                stamps=True,
+                strict=True,
+                watchdog=20_000,
+                **options,
+            )
         signed = self.types[1].signed() and self.types[1].name != "BIPOLAR"
         values = unpack(run.words, self.types[1].bitwidth(), self.lanes[1], signed)
         return values.reshape(len(frames), *self.shapes[1]), run
 
     def check(self, rng, frames=4):
-        """RTL = numpy under all stall patterns; RTL = timing model for several arrival patterns; steady interval = get_exp_cycles."""
+        """RTL = numpy under all stall patterns; RTL = timing model for several arrival patterns; steady interval =
+        get_exp_cycles.
+        """
         x = draw(rng, self.types[0], (frames, *self.shapes[0]))
         expected = codes(self.golden(x), self.types[1])
         for seed, (source, sink) in enumerate(STALLS):

@@ -4,10 +4,17 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+
 from signflow.hw.ops.base import OpError
 from signflow.hw.sim import RtlError
 
-FEW = settings(max_examples=10, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
+FEW = settings(
+    max_examples=10,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 
 
 def swg(bench, h, w, channels, simd, kh=3, kw=3, sh=1, sw=1, parallel=0, dt="BINARY"):
@@ -34,7 +41,9 @@ def test_serial(bench, shape, dt):
 @FEW
 @given(shapes(), st.sampled_from(["BINARY", "UINT8"]))
 def test_parallel(bench, shape, dt):
-    swg(bench, **shape | {"simd": shape["channels"]}, parallel=1, dt=dt).compile().check(np.random.default_rng(shape["h"]))
+    swg(bench, **shape | {"simd": shape["channels"]}, parallel=1, dt=dt).compile().check(
+        np.random.default_rng(shape["h"])
+    )
 
 
 @pytest.mark.parametrize("parallel", [0, 1])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from signflow.hw.ops.base import OpError
 from signflow.hw.sim import RtlError
 
@@ -11,11 +12,17 @@ def dwc(bench, narrow, ratio, up, bits="BINARY"):
     widths = [narrow * size, narrow * size * ratio]
     elems = narrow * ratio * 6
     inw, outw = widths if up else widths[::-1]
-    return bench("StreamingDataWidthConverter_sf", {"inShape": [1, elems], "outShape": [1, elems], "inWidth": inw, "outWidth": outw, "dataType": bits})
+    return bench(
+        "StreamingDataWidthConverter_sf",
+        {"inShape": [1, elems], "outShape": [1, elems], "inWidth": inw, "outWidth": outw, "dataType": bits},
+    )
 
 
 @pytest.mark.parametrize("up", [True, False])
-@pytest.mark.parametrize(("narrow", "ratio", "bits"), [(1, 2, "BINARY"), (8, 3, "BINARY"), (5, 7, "UINT3"), (64, 4, "BINARY"), (3, 1, "UINT3")])
+@pytest.mark.parametrize(
+    ("narrow", "ratio", "bits"),
+    [(1, 2, "BINARY"), (8, 3, "BINARY"), (5, 7, "UINT3"), (64, 4, "BINARY"), (3, 1, "UINT3")],
+)
 def test_dwc(bench, narrow, ratio, up, bits):
     if ratio == 1:
         with pytest.raises(OpError, match="inWidth = outWidth = 9: equal widths need no converter"):
@@ -32,7 +39,10 @@ def test_through_a_pixel_boundary(bench):
 
 
 def test_only_integer_ratios(bench):
-    node = bench("StreamingDataWidthConverter_sf", {"inShape": [1, 24], "outShape": [1, 24], "inWidth": 4, "outWidth": 6, "dataType": "BINARY"})
+    node = bench(
+        "StreamingDataWidthConverter_sf",
+        {"inShape": [1, 24], "outShape": [1, 24], "inWidth": 4, "outWidth": 6, "dataType": "BINARY"},
+    )
     with pytest.raises(OpError, match="inWidth = 4 and outWidth = 6: one must be a multiple of the other"):
         node.op.rtl_instance(node.model)
     with pytest.raises(RtlError, match="OUT_WIDTH = 6 and IN_WIDTH = 4"):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from signflow.hw.ops.base import OpError
 from signflow.hw.sim import RtlError
 
@@ -18,7 +19,13 @@ def test_fifo(bench, width, depth, ram_style):
 
 
 def test_the_depth_is_rounded_up_to_the_memory_it_takes(bench):
-    for depth, ram_style, capacity in [(2, "auto", 32), (33, "auto", 64), (65, "distributed", 128), (3, "block", 512), (513, "auto", 1024)]:
+    for depth, ram_style, capacity in [
+        (2, "auto", 32),
+        (33, "auto", 64),
+        (65, "distributed", 128),
+        (3, "block", 512),
+        (513, "auto", 1024),
+    ]:
         assert fifo(bench, 32, depth, ram_style=ram_style).op.capacity() == capacity
 
 
@@ -34,7 +41,10 @@ def test_it_holds_its_depth_and_keeps_up(bench, ram_style):
     assert np.diff(run.out_cycles).mean() < 1 / 0.4 * 1.1
 
 
-@pytest.mark.parametrize(("attribute", "value", "message"), [("depth", 1, "depth = 1, must be >= 2"), ("ram_style", "ultra", "ram_style is ultra")])
+@pytest.mark.parametrize(
+    ("attribute", "value", "message"),
+    [("depth", 1, "depth = 1, must be >= 2"), ("ram_style", "ultra", "ram_style is ultra")],
+)
 def test_illegal_attributes(bench, attribute, value, message):
     node = fifo(bench, 8, 4)
     node.op.set_nodeattr(attribute, value)
@@ -42,7 +52,9 @@ def test_illegal_attributes(bench, attribute, value, message):
         node.op.rtl_instance(node.model)
 
 
-@pytest.mark.parametrize(("override", "message"), [({"DEPTH": 1}, "DEPTH = 1, must be >= 2"), ({"WIDTH": 0}, "WIDTH = 0")])
+@pytest.mark.parametrize(
+    ("override", "message"), [({"DEPTH": 1}, "DEPTH = 1, must be >= 2"), ({"WIDTH": 0}, "WIDTH = 0")]
+)
 def test_elaboration_refuses(bench, override, message):
     with pytest.raises(RtlError, match=message):
         fifo(bench, 8, 4).compile(**override)

@@ -4,21 +4,37 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+
 from signflow.hw.ops.base import OpError
 from signflow.hw.sim import RtlError
 
-FEW = settings(max_examples=8, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
+FEW = settings(
+    max_examples=8,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 
 
 def pool(bench, h, w, channels, pe, kh=2, kw=2, dt="BINARY"):
-    return bench("MaxPool_sf", {"IFMDim": [h, w], "Channels": channels, "PoolDim": [kh, kw], "PE": pe, "inputDataType": dt})
+    return bench(
+        "MaxPool_sf", {"IFMDim": [h, w], "Channels": channels, "PoolDim": [kh, kw], "PE": pe, "inputDataType": dt}
+    )
 
 
 @st.composite
 def shapes(draw):
     h, w, channels = draw(st.integers(1, 9)), draw(st.integers(1, 9)), draw(st.integers(1, 12))
     pe = draw(st.sampled_from([d for d in range(1, channels + 1) if channels % d == 0]))
-    return {"h": h, "w": w, "channels": channels, "pe": pe, "kh": draw(st.integers(1, min(h, 4))), "kw": draw(st.integers(1, min(w, 4)))}
+    return {
+        "h": h,
+        "w": w,
+        "channels": channels,
+        "pe": pe,
+        "kh": draw(st.integers(1, min(h, 4))),
+        "kw": draw(st.integers(1, min(w, 4))),
+    }
 
 
 @FEW
@@ -44,7 +60,10 @@ def test_illegal_attributes(bench, attribute, value, message):
         node.op.rtl_instance(node.model)
 
 
-@pytest.mark.parametrize(("override", "message"), [({"PE": 3}, "PE = 3 does not divide C = 8"), ({"KH": 5}, "window 5x2 is larger than the 4x4 frame")])
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [({"PE": 3}, "PE = 3 does not divide C = 8"), ({"KH": 5}, "window 5x2 is larger than the 4x4 frame")],
+)
 def test_elaboration_refuses(bench, override, message):
     with pytest.raises(RtlError, match=message):
         pool(bench, 4, 4, 8, 2).compile(**override)

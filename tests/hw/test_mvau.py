@@ -4,10 +4,17 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+
 from signflow.hw.ops.base import OpError
 from signflow.hw.sim import RtlError
 
-FEW = settings(max_examples=8, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
+FEW = settings(
+    max_examples=8,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 
 
 def mvau(bench, rng, mw, mh, simd, pe, act="BINARY", threshold=True, vectors=(1,), **attributes):
@@ -102,7 +109,10 @@ def test_raw_accumulators_must_fit(bench):
         node.op.rtl_instance(node.model)
 
 
-@pytest.mark.parametrize(("override", "message"), [({"SIMD": 5}, "SIMD = 5 does not divide MW = 12"), ({"PE": 3}, "PE = 3 does not divide MH = 8")])
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [({"SIMD": 5}, "SIMD = 5 does not divide MW = 12"), ({"PE": 3}, "PE = 3 does not divide MH = 8")],
+)
 def test_elaboration_refuses(bench, override, message):
     node = mvau(bench, np.random.default_rng(0), 12, 8, 4, 2)
     with pytest.raises(RtlError, match=message):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from signflow.hw.sim import SimError, StreamError, StreamModel, pack, unpack, verilator
 
 # A registered stage between AXI streams that adds a table entry, and misbehaves as its memory image says. One build

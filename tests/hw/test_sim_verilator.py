@@ -1,6 +1,7 @@
 """Finding the tools, compiling once, and errors that help."""
 
 import pytest
+
 from signflow.hw.sim import RtlError, ToolMissingError, toolchain, verilator
 
 GOOD = """

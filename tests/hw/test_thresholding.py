@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from signflow.hw.ops.base import OpError
 from signflow.hw.sim import RtlError
 
