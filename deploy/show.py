@@ -17,8 +17,10 @@ from signflow.deploy.export import reference
 from signflow.deploy.generate import chain
 from signflow.deploy.images import ImageInput, image_kind
 from signflow.deploy.intgraph import IntGraph
-from signflow.deploy.locate import Difference, locate
+from signflow.deploy.locate import locate
 from signflow.deploy.passes.head import Head
+from signflow.deploy.passes.rounding import notes_of
+from signflow.deploy.signs import first_difference
 from signflow.deploy.verify import LadderError, Rung, check, climb
 from signflow.hw.boards import board
 from signflow.hw.sim import RtlSimulator
@@ -63,6 +65,8 @@ def build(console: Console, settings: flow.Settings, work: Path, start: str) -> 
         console.print(f"building [bold]{settings.source}[/] for {settings.board}")
         seconds = flow.build(settings, work, start, tick)
     console.print(f"  {'total':<12}{sum(seconds.values()):7.1f} s", highlight=False)
+    for note in notes_of(flow.read(work, flow.INTEGER)):
+        console.print(f"  note: {note}", highlight=False, soft_wrap=True)
     return seconds
 
 
@@ -210,16 +214,15 @@ def ladder(
     result = {"network": settings.name, "board": settings.board, "split": what}
     result |= {"ladder": [row.as_dict() for row in rows], "cycles": cycles}
     flow.write_json(result, work / flow.VERIFIED, json_file)
-    check(rows, lambda at: _where(locate(integer, folded, work / flow.ACCELERATOR, images[at])))
+    check(rows, lambda at: _where(onnx, integer, folded, work / flow.ACCELERATOR, images[at]))
     return result
 
 
-def _where(difference: Difference | None) -> str:
-    return (
-        f"first differing node: {difference}"
-        if difference
-        else "integer graph, FINN and every RTL operator alone agree on this image"
-    )
+def _where(onnx, integer, folded, folder: Path, image: np.ndarray) -> str:
+    """The first node, pixel and channel that differ, from the top of the ladder downwards."""
+    difference = first_difference(onnx, integer, image) or locate(integer, folded, folder, image)
+    alone = "QONNX, integer graph, FINN and every RTL operator alone agree on this image"
+    return f"first differing node: {difference}" if difference else alone
 
 
 def _cycles(console: Console, work: Path, simulator: RtlSimulator, run) -> dict:

@@ -34,6 +34,7 @@ LUTRAM_SITES = {
     "RAM32X1S": 1, "RAM64X1S": 1, "RAM128X1S": 2, "RAM256X1S": 4, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4,
     "RAM32M": 4, "RAM64M": 4,
 }  # fmt: skip
+PLUMBING = {"fifo": "FIFOs", "dwc": "width converters"}
 SYNTHESIS = "synth_xilinx -family xc7 -noiopad -noclkbuf"
 SCRIPT = [
     'setattr -set rom_style "logic" a:rom_style=distributed',  # Vivado's word for it, which Yosys takes for LUT RAM
@@ -122,22 +123,29 @@ class Synthesis:
         return facts | {"operators": rows}
 
     def table(self, available: Mapping[str, int] | None = None) -> Table:
-        """For the terminal; `available` (keys lut, ff, bram36, dsp) adds a line with the share of the device used."""
+        """For the terminal, FIFOs and width converters in one line each (the JSON has all); `available` (keys lut, ff,
+        bram36, dsp) adds a line with the share of the device used.
+        """
         table = Table(title=f"{self.name}: Yosys {SYNTHESIS.split(' -no')[0]}")
-        for head in ["operator", "LUT", "LUT RAM", "SRL", "FF", "BRAM36", "CARRY4", "DSP", "MAC/cycle", "LUT/MAC"]:
+        for head in ["operator", "LUT", "FF", "BRAM36", "DSP", "MAC/cycle", "LUT/MAC"]:
             table.add_column(head, justify="left" if head == "operator" else "right")
+        small = {module: [op for op in self.operators if op.module == module] for module in PLUMBING}
         for op in self.operators:
-            table.add_row(op.node, *_cells(op.resources, op.macs, op.lut_per_mac))
+            if op.module not in PLUMBING:
+                table.add_row(op.node, *_cells(op.resources, op.macs))
+        for module, ops in small.items():
+            if ops:
+                cost = sum((op.resources for op in ops), Resources())
+                table.add_row(f"{len(ops)} {PLUMBING[module]}", *_cells(cost, 0))
         macs = sum(op.macs for op in self.operators)
         table.add_section()
-        table.add_row("sum of operators", *_cells(self.total, macs, self.lut_per_mac), style="bold")
+        table.add_row("sum of operators", *_cells(self.total, macs), style="bold")
         if self.whole:
-            table.add_row("whole, flattened", *_cells(self.whole, macs, self.whole.lut / macs if macs else None))
+            table.add_row("whole, flattened", *_cells(self.whole, macs))
         if available:
             used = {"lut": self.total.lut, "ff": self.total.ff, "bram36": self.total.bram, "dsp": self.total.dsp}
-            share = {key: f"{100 * used[key] / available[key]:.1f} %" for key in used if available.get(key)}
-            columns = ["lut", "", "", "ff", "bram36", "", "dsp"]
-            table.add_row("of the device", *(share.get(key, "") for key in columns), "", "")
+            share = [f"{100 * used[key] / available[key]:.1f} %" if available.get(key) else "" for key in used]
+            table.add_row("of the device", *share, "", "")
         return table
 
 
@@ -294,18 +302,6 @@ def _explain(units: Sequence[_Unit], log: str) -> str:
     return "\n  ".join([f"Yosys refuses one of {names}:", *rows[first : first + 8]])
 
 
-def _cells(resources: Resources, macs: int, lut_per_mac: float | None) -> list[str]:
-    numbers = [
-        resources.lut,
-        resources.lutram,
-        resources.srl,
-        resources.ff,
-        resources.bram,
-        resources.carry4,
-        resources.dsp,
-    ]
-    return [
-        *(f"{number:g}" for number in numbers),
-        str(macs) if macs else "",
-        f"{lut_per_mac:.2f}" if lut_per_mac else "",
-    ]
+def _cells(resources: Resources, macs: int) -> list[str]:
+    numbers = [resources.lut, resources.ff, resources.bram, resources.dsp]
+    return [*(f"{n:g}" for n in numbers), str(macs or ""), f"{resources.lut / macs:.2f}" if macs else ""]
