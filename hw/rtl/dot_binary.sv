@@ -1,11 +1,9 @@
 // Dot product of SIMD bits with SIMD binary weights: the number of places where they agree, one result per cycle.
 //
-//   count = popcount(act XNOR weights)
-//   latency     STAGES = 1 + LEVELS cycles
-//   throughput  one count a cycle
+//   count = popcount(act XNOR weights), STAGES = 1 + LEVELS cycles later
 //
-// Six places are counted in one step of look-up tables, then pairs of counts are added, one adder a stage, with registers after each stage. The whole
-// tree moves with `move_i`; it has no reset, so that its first STAGES results are not valid.
+// Six places are counted in one step of look-up tables, then pairs of counts are added, one adder a stage, with registers after each stage. They run
+// freely, without enable or reset: an enable would cost yosys a look-up table input at every register. Whoever uses the tree knows which results count.
 `default_nettype none
 
 module dot_binary #(
@@ -15,7 +13,6 @@ module dot_binary #(
   localparam int WIDTH  = 3 + LEVELS
 ) (
   input  wire              clk_i,
-  input  wire              move_i,
   input  wire  [SIMD-1:0]  act_i,
   input  wire  [SIMD-1:0]  weights_i,
   output wire  [WIDTH-1:0] count_o
@@ -43,16 +40,15 @@ module dot_binary #(
     logic [NODES-1:0][W-1:0] sum_q;
     if (l == 0) begin : gen_leaf
       for (genvar i = 0; i < NODES; i++) begin : gen_node
-        always_ff @(posedge clk_i) if (move_i) sum_q[i] <= count(places[6*i +: 6]);
+        always_ff @(posedge clk_i) sum_q[i] <= count(places[6*i +: 6]);
       end
     end else begin : gen_add
       localparam int BELOW = (LEAVES + (1 << (l - 1)) - 1) >> (l - 1);
       for (genvar i = 0; i < NODES; i++) begin : gen_node
         if (2*i + 1 < BELOW) begin : gen_pair
-          always_ff @(posedge clk_i)
-            if (move_i) sum_q[i] <= W'(gen_level[l-1].sum_q[2*i]) + W'(gen_level[l-1].sum_q[2*i+1]);
+          always_ff @(posedge clk_i) sum_q[i] <= W'(gen_level[l-1].sum_q[2*i]) + W'(gen_level[l-1].sum_q[2*i+1]);
         end else begin : gen_odd
-          always_ff @(posedge clk_i) if (move_i) sum_q[i] <= W'(gen_level[l-1].sum_q[2*i]);
+          always_ff @(posedge clk_i) sum_q[i] <= W'(gen_level[l-1].sum_q[2*i]);
         end
       end
     end

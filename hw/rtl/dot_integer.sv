@@ -6,7 +6,7 @@
 //
 // Activations are taken by threes x, y, z. The four sums z +- x +- y are made once for all PE rows. Each row selects one of them and inverts it where
 // the weight of z is -1 (inverting is one short of negating: N counts what is missing, and belongs to the caller's constants). A tree of
-// registered adders follows, one adder a stage. The whole pipeline moves with `move_i`; it has no reset, so that its first STAGES results are not valid.
+// registered adders follows, one adder a stage. The registers run freely, without enable or reset; whoever uses the sums knows which count.
 `default_nettype none
 
 module dot_integer #(
@@ -20,7 +20,6 @@ module dot_integer #(
   localparam int WIDTH  = SUM_W + LEVELS
 ) (
   input  wire                      clk_i,
-  input  wire                      move_i,
   input  wire [SIMD*ACT_WIDTH-1:0] act_i,
   input  wire        [PE*SIMD-1:0] weights_i,
   output wire       [PE*WIDTH-1:0] sum_o
@@ -38,10 +37,10 @@ module dot_integer #(
       assign e[k] = ACT_SIGNED ? SUM_W'($signed(raw)) : SUM_W'(raw);
     end
     always_ff @(posedge clk_i)
-      if (move_i) choice_q[t] <= {e[2] + e[1] + e[0], e[2] + e[1] - e[0], e[2] - e[1] + e[0], e[2] - e[1] - e[0]};
+      choice_q[t] <= {e[2] + e[1] + e[0], e[2] + e[1] - e[0], e[2] - e[1] + e[0], e[2] - e[1] - e[0]};
   end
   logic [PE*SIMD-1:0] weights_q;
-  always_ff @(posedge clk_i) if (move_i) weights_q <= weights_i;
+  always_ff @(posedge clk_i) weights_q <= weights_i;
 
   // ---- stage 2: select and invert; then the adder tree
   for (genvar p = 0; p < PE; p++) begin : gen_row
@@ -55,7 +54,7 @@ module dot_integer #(
           // a missing third activation is 0: with its weight +1, only the choice counts
           wire minus = 3*t + 2 < SIMD && !w[3*t + 2];
           wire [1:0] index = w[3*t +: 2] ^ {2{minus}};
-          always_ff @(posedge clk_i) if (move_i) sum_q[t] <= choice_q[t][index] ^ {W{minus}};
+          always_ff @(posedge clk_i) sum_q[t] <= choice_q[t][index] ^ {W{minus}};
         end
       end else begin : gen_add
         localparam int BELOW = (THREES + (1 << (l - 1)) - 1) >> (l - 1);
@@ -63,9 +62,9 @@ module dot_integer #(
           wire [W-2:0] a = gen_level[l-1].sum_q[2*i];
           if (2*i + 1 < BELOW) begin : gen_pair
             wire [W-2:0] b = gen_level[l-1].sum_q[2*i+1];
-            always_ff @(posedge clk_i) if (move_i) sum_q[i] <= W'($signed(a)) + W'($signed(b));
+            always_ff @(posedge clk_i) sum_q[i] <= W'($signed(a)) + W'($signed(b));
           end else begin : gen_odd
-            always_ff @(posedge clk_i) if (move_i) sum_q[i] <= W'($signed(a));
+            always_ff @(posedge clk_i) sum_q[i] <= W'($signed(a));
           end
         end
       end

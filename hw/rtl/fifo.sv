@@ -27,6 +27,7 @@ module fifo #(
   localparam int PW = DEPTH > 2 ? $clog2(DEPTH) : 1;
   localparam int CW = $clog2(DEPTH + 1);
   localparam logic [PW-1:0] LAST = PW'(DEPTH - 1);
+  localparam bit WRAPS = DEPTH != 2**PW;  // else the pointers do so by themselves
 
   (* ram_style = BLOCK ? "block" : "distributed" *)
   logic [WIDTH-1:0] mem_q [DEPTH];
@@ -37,7 +38,7 @@ module fifo #(
   wire pop  = out_valid_o && out_ready_i;
 
   assign in_ready_o = count_q != CW'(DEPTH);
-  assign rd_d = !pop ? rd_q : rd_q == LAST ? '0 : rd_q + 1'b1;
+  assign rd_d = !pop ? rd_q : WRAPS && rd_q == LAST ? '0 : rd_q + 1'b1;
 
   always_ff @(posedge clk_i) begin
     if (push) mem_q[wr_q] <= in_data_i;
@@ -46,7 +47,7 @@ module fifo #(
       rd_q    <= '0;
       count_q <= '0;
     end else begin
-      if (push) wr_q <= wr_q == LAST ? '0 : wr_q + 1'b1;
+      if (push) wr_q <= WRAPS && wr_q == LAST ? '0 : wr_q + 1'b1;
       rd_q    <= rd_d;
       count_q <= count_q + CW'(push) - CW'(pop);
     end

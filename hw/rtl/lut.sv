@@ -45,7 +45,7 @@ module lut #(
   end
 
   for (genvar p = 0; p < PE; p++) begin : gen_lane
-    (* rom_style = "distributed" *) logic [OUT_WIDTH-1:0] rom [CHANNELS*SIZE];
+    (* logic_block *) logic [OUT_WIDTH-1:0] rom [CHANNELS*SIZE];
     initial $readmemh(TABLE_FILE, rom);
     localparam int AW = $clog2(CHANNELS * SIZE);
     wire [AW-1:0] channel = CHANNELS == 1 ? '0 : AW'(32'(fold_q) * PE + p);

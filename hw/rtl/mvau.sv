@@ -13,7 +13,10 @@
 // start = -T (binary) or N - T (integer; N: what dot_integer leaves out). With THRESHOLDS = 0, T = 0.
 //
 // Memories ($readmemh): WEIGHTS_FILE, NF*SF words of PE*SIMD bits; START_FILE, NF words of PE*ACC_WIDTH bits (unused where all are 0).
-// Weights are logic that merges with the XNOR, or with BLOCK = 1 a block RAM. There is no saturation: ACC_WIDTH must hold acc - T.
+// Weights are logic, or with BLOCK = 1 in block RAM. There is no saturation: ACC_WIDTH must hold acc - T.
+//
+// Nothing stalls between the input and the FIFO at the output: a step starts only if its result will find room there. So in_ready_o does not
+// depend on out_ready_i, and the data path has no enables.
 //
 // TREE = 0 replaces the tree of dot_binary by the $countones it computes, after the same number of cycles. Synthesis builds the tree; Verilator
 // takes $countones unless told otherwise, because it runs ten times faster. The tests compare both.
@@ -63,16 +66,21 @@ module mvau #(
   localparam int  STAGES = ACT_WIDTH == 1 ? 1 + $clog2((SIMD + 5) / 6) : 2 + $clog2((SIMD + 2) / 3);
   localparam bit  COUNT  = ACT_WIDTH == 1 && !TREE;
 
-  // ---- step control: the whole pipeline moves unless its last register is blocked
-  logic           out_valid_q;
+  localparam int  ROOM   = 32;  // words of the FIFO at the output: more than are under way at once, and what one LUT RAM holds
+
+  // ---- step control
   logic [SFW-1:0] sf_q;
   logic [NFW-1:0] nf_q;
-  wire            move  = !out_valid_q || out_ready_i;
+  logic [$clog2(ROOM+1)-1:0] room_q;  // words of the FIFO that no step under way will need
   wire            fresh = nf_q == '0;
-  wire            step  = move && (!fresh || in_valid_i);
+  wire            step  = room_q != '0 && (!fresh || in_valid_i);
   wire            sf_last = sf_q == SFW'(SF - 1);
   wire            nf_last = nf_q == NFW'(NF - 1);
-  assign in_ready_o = move && fresh;
+  assign in_ready_o = room_q != '0 && fresh;
+
+  always_ff @(posedge clk_i)
+    if (!rst_ni) room_q <= 6'(ROOM);
+    else room_q <= room_q - 6'(step && sf_last) + 6'(out_valid_o && out_ready_i);
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -90,28 +98,26 @@ module mvau #(
     (* ram_style = "distributed" *) logic [LANES-1:0] buffer_q [SF];
     always_ff @(posedge clk_i) begin
       if (step && fresh) buffer_q[sf_q] <= in_data_i;
-      if (step) act_q <= fresh ? in_data_i : buffer_q[sf_q];
+      act_q <= fresh ? in_data_i : buffer_q[sf_q];
     end
   end else begin : gen_straight
-    always_ff @(posedge clk_i) if (step) act_q <= in_data_i;
+    always_ff @(posedge clk_i) act_q <= in_data_i;
   end
 
   // ---- what accompanies the step through the pipeline; [STAGES] is where its sum arrives
   logic [STAGES:0] valid_q, first_q, last_q;
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) valid_q <= '0;
-    else if (move) valid_q <= (STAGES + 1)'({valid_q, step});
-    if (move) begin
-      first_q <= (STAGES + 1)'({first_q, sf_q == '0});
-      last_q  <= (STAGES + 1)'({last_q, sf_last});
-    end
+    valid_q <= rst_ni ? (STAGES + 1)'({valid_q, step}) : '0;
+    first_q <= (STAGES + 1)'({first_q, sf_q == '0});
+    last_q  <= (STAGES + 1)'({last_q, sf_last});
   end
-  wire arrives = move && valid_q[STAGES];
+  wire arrives = valid_q[STAGES];
+  wire result  = arrives && last_q[STAGES];
 
-  // ---- weights: read for the step that enters the tree, or (COUNT) for the step that is counted
+  // ---- weights: read for the step that starts, or (COUNT) for the step that is counted
   logic [AW-1:0] addr_q;
-  logic [PE*SIMD-1:0] weights;
-  wire advance = COUNT ? arrives : step;
+  logic [PE*SIMD-1:0] word, weights;
+  wire advance = COUNT ? valid_q[STAGES-1] : step;
   always_ff @(posedge clk_i)
     if (!rst_ni) addr_q <= '0;
     else if (advance) addr_q <= addr_q == AW'(DEPTH - 1) ? '0 : addr_q + 1'b1;
@@ -119,18 +125,17 @@ module mvau #(
   if (BLOCK) begin : gen_block
     (* rom_style = "block" *) logic [PE*SIMD-1:0] rom [DEPTH];
     initial $readmemh(WEIGHTS_FILE, rom);
-    if (COUNT) assign weights = rom[addr_q];
-    else begin : gen_read
-      logic [PE*SIMD-1:0] weights_q;
-      always_ff @(posedge clk_i) if (step) weights_q <= rom[addr_q];
-      assign weights = weights_q;
-    end
+    assign word = rom[addr_q];
   end else begin : gen_logic
     (* logic_block *) logic [PE*SIMD-1:0] rom [DEPTH];
     initial $readmemh(WEIGHTS_FILE, rom);
-    logic [AW-1:0] addr1_q;
-    always_ff @(posedge clk_i) if (step) addr1_q <= addr_q;
-    assign weights = rom[COUNT ? addr_q : addr1_q];
+    assign word = rom[addr_q];
+  end
+  if (COUNT) assign weights = word;
+  else begin : gen_read
+    logic [PE*SIMD-1:0] weights_q;
+    always_ff @(posedge clk_i) weights_q <= word;
+    assign weights = weights_q;
   end
 
   // ---- start values: of the fold that is summed
@@ -141,7 +146,7 @@ module mvau #(
     initial $readmemh(START_FILE, rom);
     always_ff @(posedge clk_i)
       if (!rst_ni) fold_q <= '0;
-      else if (arrives && last_q[STAGES]) fold_q <= fold_q == NFW'(NF - 1) ? '0 : fold_q + 1'b1;
+      else if (result) fold_q <= fold_q == NFW'(NF - 1) ? '0 : fold_q + 1'b1;
     assign start = rom[fold_q];
   end else begin : gen_zero
     assign start = '0;
@@ -150,43 +155,43 @@ module mvau #(
   // ---- sums of SIMD products
   localparam int PART_W = ACT_WIDTH > 1 ? ACT_WIDTH + 3 - 32'(ACT_SIGNED) + $clog2((SIMD + 2) / 3)
                         : COUNT ? $clog2(SIMD + 1) : STAGES + 2;
-  logic [PE*PART_W-1:0] parts;
+  logic [PE-1:0][PART_W-1:0] parts;
   if (ACT_WIDTH > 1) begin : gen_integer
     dot_integer #(.SIMD(SIMD), .PE(PE), .ACT_WIDTH(ACT_WIDTH), .ACT_SIGNED(ACT_SIGNED)) i_dot (
-      .clk_i, .move_i(move), .act_i(act_q), .weights_i(weights), .sum_o(parts));
+      .clk_i, .act_i(act_q), .weights_i(weights), .sum_o(parts));
   end else if (!COUNT) begin : gen_tree
     for (genvar p = 0; p < PE; p++) begin : gen_pe
-      dot_binary #(.SIMD(SIMD)) i_dot (
-        .clk_i, .move_i(move), .act_i(act_q), .weights_i(weights[p*SIMD +: SIMD]), .count_o(parts[p*PART_W +: PART_W]));
+      dot_binary #(.SIMD(SIMD)) i_dot (.clk_i, .act_i(act_q), .weights_i(weights[p*SIMD +: SIMD]), .count_o(parts[p]));
     end
   end else begin : gen_count
-    logic [STAGES-1:0][LANES-1:0] delay_q;
-    always_ff @(posedge clk_i) if (move) delay_q <= (STAGES*LANES)'({delay_q, act_q});
+    logic [STAGES-1:0][LANES-1:0] act;  // of this step and the ones before
+    assign act[0] = act_q;
+    if (STAGES > 1) begin : gen_delay
+      logic [STAGES-2:0][LANES-1:0] delay_q;
+      always_ff @(posedge clk_i) delay_q <= act[STAGES-2:0];
+      assign act[STAGES-1:1] = delay_q;
+    end
     for (genvar p = 0; p < PE; p++) begin : gen_pe
-      wire [SIMD-1:0] agree = delay_q[STAGES-1] ~^ weights[p*SIMD +: SIMD];
-      assign parts[p*PART_W +: PART_W] = PART_W'($countones(agree));
+      logic [PART_W-1:0] part_q;
+      wire  [SIMD-1:0]   agree = act[STAGES-1] ~^ weights[p*SIMD +: SIMD];
+      always_ff @(posedge clk_i) if (valid_q[STAGES-1]) part_q <= PART_W'($countones(agree));
+      assign parts[p] = part_q;
     end
   end
 
-  // ---- accumulate and compare
+  // ---- accumulate, compare, hand over
+  logic [PE*OUT_WIDTH-1:0] results;
   for (genvar p = 0; p < PE; p++) begin : gen_pe
-    wire  [PART_W-1:0]    part = parts[p*PART_W +: PART_W];
-    wire  [ACC_WIDTH-1:0] wide = ACT_WIDTH > 1 ? ACC_WIDTH'($signed(part)) : ACC_WIDTH'(part);
+    wire  [ACC_WIDTH-1:0] part = ACT_WIDTH > 1 ? ACC_WIDTH'($signed(parts[p])) : ACC_WIDTH'(parts[p]);
     logic [ACC_WIDTH-1:0] acc_q;
-    wire  [ACC_WIDTH-1:0] sum = wide + (SF == 1 || first_q[STAGES] ? start[p*ACC_WIDTH +: ACC_WIDTH] : acc_q);
-    logic [OUT_WIDTH-1:0] out_q;
-    always_ff @(posedge clk_i) begin
-      if (arrives) acc_q <= sum;
-      if (arrives && last_q[STAGES]) out_q <= THRESHOLDS ? OUT_WIDTH'(!sum[ACC_WIDTH-1]) : OUT_WIDTH'(sum);
-    end
-    assign out_data_o[p*OUT_WIDTH +: OUT_WIDTH] = out_q;
+    wire  [ACC_WIDTH-1:0] sum = part + (SF == 1 || first_q[STAGES] ? start[p*ACC_WIDTH +: ACC_WIDTH] : acc_q);
+    always_ff @(posedge clk_i) if (arrives) acc_q <= sum;
+    assign results[p*OUT_WIDTH +: OUT_WIDTH] = THRESHOLDS ? OUT_WIDTH'(!sum[ACC_WIDTH-1]) : OUT_WIDTH'(sum);
   end
 
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) out_valid_q <= 1'b0;
-    else if (move) out_valid_q <= valid_q[STAGES] && last_q[STAGES];
-  end
-  assign out_valid_o = out_valid_q;
+  wire unused_ready;  // there is always room
+  fifo #(.WIDTH(PE*OUT_WIDTH), .DEPTH(ROOM)) i_fifo (
+    .clk_i, .rst_ni, .in_data_i(results), .in_valid_i(result), .in_ready_o(unused_ready), .out_data_o, .out_valid_o, .out_ready_i);
 endmodule
 
 `default_nettype wire
