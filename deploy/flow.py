@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.transformation.general import GiveReadableTensorNames
 
 from signflow.deploy import buffer, engine, fold, generate, lower, streamline, timing
 from signflow.deploy.export import export, load, save
@@ -135,7 +136,7 @@ def step_fold(settings: Settings, work: Path) -> None:
     fold.save_folding(model, work / "4-folding.json")
     buffer.insert_width_converters(model)
     buffer.insert_fifos(model)
-    save(model, work / FOLDED)
+    save(model.transform(GiveReadableTensorNames()), work / FOLDED)  # qonnx draws names of new tensors at random
 
 
 def step_generate(settings: Settings, work: Path) -> None:

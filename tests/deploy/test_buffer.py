@@ -38,12 +38,19 @@ def test_ratios_that_are_no_integers_go_through_the_least_common_multiple(mini):
     from signflow.deploy import fold
 
     model = flow.read(mini[1], flow.HARDWARE)
-    fold.apply_folding(model, {"MVAU_sf_6": {"PE": 32, "SIMD": 32}, "MVAU_sf_1": {"PE": 2, "SIMD": 9}})
+    fold.apply_folding(
+        model,
+        {
+            "MVAU_sf_6": {"PE": 32, "SIMD": 32},
+            "MVAU_sf_1": {"PE": 2, "SIMD": 9},
+            "ConvolutionInputGenerator_sf_1": {"SIMD": 8},
+        },
+    )
     buffer.insert_width_converters(model)
     converters = [
         (op.get_nodeattr("inWidth"), op.get_nodeattr("outWidth"))
         for op in chain(model)
         if "WidthConverter" in op.onnx_node.op_type
     ]
-    assert (1, 9) in converters
+    assert (8, 72) in converters and (72, 9) in converters  # windows of 8 channels, 9 lanes
     assert all(max(c) % min(c) == 0 for c in converters)
