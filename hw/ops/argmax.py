@@ -16,7 +16,8 @@ class LabelSelect_sf(StreamOp, LabelSelect, RTLBackend):
         labels, idt, odt = self.get_nodeattr("Labels"), self.get_input_datatype(), self.get_output_datatype()
         if self.get_nodeattr("K") != 1 or self.get_nodeattr("PE") != 1:
             raise self.fail(
-                f"K = {self.get_nodeattr('K')}, PE = {self.get_nodeattr('PE')}; only K = 1 and PE = 1 have hardware here"
+                f"K = {self.get_nodeattr('K')}, PE = {self.get_nodeattr('PE')}; "
+                "only K = 1 and PE = 1 have hardware here"
             )
         if not idt.is_integer():
             raise self.fail(f"inputDataType is {idt.name}; only integers have hardware here")

@@ -33,7 +33,7 @@ class OpError(ValueError):
 
 @dataclass(frozen=True)
 class RtlInstance:
-    """A module of `hw/rtl` with parameter values; the values of file parameters are names of memory images in ``mem``."""
+    """A module of `hw/rtl` with parameter values; file parameters name memory images in ``mem``."""
 
     module: str
     params: dict[str, int | str]

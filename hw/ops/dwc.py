@@ -22,7 +22,8 @@ class StreamingDataWidthConverter_sf(StreamOp, StreamingDataWidthConverter, RTLB
             )
         if max(i, o) % min(i, o):
             raise self.fail(
-                f"inWidth = {i} and outWidth = {o}: one must be a multiple of the other; chain two through the least common multiple"
+                f"inWidth = {i} and outWidth = {o}: one must be a multiple of the other; "
+                "chain two through the least common multiple"
             )
         return o >= i, max(i, o) // min(i, o)
 

@@ -39,7 +39,8 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         most = 1 if odt.name == "BIPOLAR" else odt.max()
         if codes.min() < min(odt.min(), 0) or codes.max() > most:
             raise self.fail(
-                f"codes {codes.min()}..{codes.max()} do not fit the output, {odt.name}; thresholds and ActVal must match outputDataType"
+                f"codes {codes.min()}..{codes.max()} do not fit the output, {odt.name}; "
+                "thresholds and ActVal must match outputDataType"
             )
         return codes[:1] if (codes == codes[:1]).all() else codes
 

@@ -1,4 +1,4 @@
-"""Maximum pooling of binary maps: an OR (`hw/rtl/maxpool.sv`). FINN has only a window generator and an HLS pool for it."""
+"""Maximum pooling of binary maps: an OR (`hw/rtl/maxpool.sv`). FINN has a window generator and an HLS pool for it."""
 
 import math
 

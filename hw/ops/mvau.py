@@ -11,7 +11,7 @@ SHALLOW = 32  # weight memories up to this many words are logic, deeper ones blo
 
 
 class MVAU_sf(StreamOp, MVAU, RTLBackend):
-    """FINN's MVAU: input (.., MW), weights (MW, MH), thresholds (MH or 1, 1) or none (noActivation); output (.., MH)."""
+    """FINN's MVAU: (.., MW), weights (MW, MH), thresholds (MH or 1, 1) or none (noActivation) -> (.., MH)."""
 
     def _binary_input(self) -> bool:
         return self.get_input_datatype(0).bitwidth() == 1
@@ -47,8 +47,8 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         one behind.
         """
         simd = self.get_nodeattr("SIMD")
-        leaves, stages = (-(-simd // 6), 1) if self._binary_input() else (-(-simd // 3), 2)
-        return 2 + stages + (leaves - 1).bit_length()
+        leaves = -(-simd // (15 if self._binary_input() else 3))
+        return 4 + (leaves - 1).bit_length()
 
     def _check(self) -> None:
         get = self.get_nodeattr
@@ -59,7 +59,8 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
             raise self.fail(f"weights are {get('weightDataType')}; only BIPOLAR weights have hardware here")
         if get("inputDataType") == "BINARY" and not get("binaryXnorMode"):
             raise self.fail(
-                "inputDataType is BINARY without binaryXnorMode; a product of {0, 1} with weights has no hardware here, make the input BIPOLAR"
+                "inputDataType is BINARY without binaryXnorMode; products of {0, 1} have no hardware here, "
+                "make the input BIPOLAR"
             )
         if not self.get_input_datatype(0).is_integer():
             raise self.fail(f"inputDataType is {get('inputDataType')}; only integers have hardware here")

@@ -69,7 +69,7 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
         return (self._last_rows() + (kh - 1 if kh > sh else sh)) * w * self._sizes()[0]
 
     def block(self) -> bool:
-        """The ring lies in block RAM: attribute ram_style, "auto" by cost. Line buffers of whole windows are LUT RAM."""
+        """The ring lies in block RAM: attribute ram_style, "auto" by cost. Line buffers are LUT RAM."""
         return not self.get_nodeattr("parallel_window") and in_block(
             self.get_nodeattr("ram_style"), self.get_instream_width(), self.ring_words()
         )

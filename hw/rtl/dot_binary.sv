@@ -1,16 +1,18 @@
 // Dot product of SIMD bits with SIMD binary weights: the number of places where they agree, one result per cycle.
 //
-//   count = popcount(act XNOR weights), STAGES = 1 + LEVELS cycles later
+//   count = popcount(act XNOR weights), STAGES = 2 + LEVELS cycles later
 //
-// Six places are counted in one step of look-up tables, then pairs of counts are added, one adder a stage, with registers after each stage. They run
-// freely, without enable or reset: an enable would cost yosys a look-up table input at every register. Whoever uses the tree knows which results count.
+// A full adder takes a plain bit and two places with their weights: five inputs, so both of its outputs fit one 6-input look-up table. Fifteen
+// places are reduced to their lowest sum bit and seven carries that way, and then the carries are counted. Pairs of such counts are added, one
+// adder a stage. Registers follow the full adders, the counts, and every adder. They run freely, without enable or reset: an enable would cost
+// a table input at every register. Whoever uses the tree knows which results count.
 `default_nettype none
 
 module dot_binary #(
   parameter int  SIMD   = 64,
-  localparam int LEAVES = (SIMD + 5) / 6,
+  localparam int LEAVES = (SIMD + 14) / 15,
   localparam int LEVELS = $clog2(LEAVES),
-  localparam int WIDTH  = 3 + LEVELS
+  localparam int WIDTH  = 4 + LEVELS
 ) (
   input  wire              clk_i,
   input  wire  [SIMD-1:0]  act_i,
@@ -23,24 +25,42 @@ module dot_binary #(
     return {(a & b) | (a & c) | (b & c), a ^ b ^ c};
   endfunction
 
-  function automatic logic [2:0] count(input logic [5:0] x);
-    logic [1:0] a, b, high;
+  // 15 places: {7 carries, sum}
+  function automatic logic [7:0] reduce(input logic [14:0] x);
+    logic [1:0] a, b, c, d, e, f, g;
+    a = full_add(x[0], x[1], x[2]);
+    b = full_add(x[3], x[4], a[0]);
+    c = full_add(x[5], x[6], b[0]);
+    d = full_add(x[7], x[8], x[9]);
+    e = full_add(x[10], x[11], d[0]);
+    f = full_add(x[12], x[13], e[0]);
+    g = full_add(c[0], f[0], x[14]);
+    return {a[1], b[1], c[1], d[1], e[1], f[1], g[1], g[0]};
+  endfunction
+
+  function automatic logic [2:0] count(input logic [6:0] x);
+    logic [1:0] a, b, c;
     a = full_add(x[0], x[1], x[2]);
     b = full_add(x[3], x[4], x[5]);
-    high = full_add(a[1], b[1], a[0] & b[0]);
-    return {high, a[0] ^ b[0]};
+    c = full_add(a[0], b[0], x[6]);
+    return {full_add(a[1], b[1], c[1]), c[0]};
   endfunction
 
   wire [SIMD-1:0]     agree  = act_i ~^ weights_i;
-  wire [LEAVES*6-1:0] places = (LEAVES*6)'(agree);
+  wire [LEAVES*15-1:0] places = (LEAVES*15)'(agree);
+
+  logic [LEAVES-1:0][7:0] reduced_q;
+  for (genvar i = 0; i < LEAVES; i++) begin : gen_reduce
+    always_ff @(posedge clk_i) reduced_q[i] <= reduce(places[15*i +: 15]);
+  end
 
   for (genvar l = 0; l <= LEVELS; l++) begin : gen_level
     localparam int NODES = (LEAVES + (1 << l) - 1) >> l;
-    localparam int W     = 3 + l;
+    localparam int W     = 4 + l;
     logic [NODES-1:0][W-1:0] sum_q;
     if (l == 0) begin : gen_leaf
       for (genvar i = 0; i < NODES; i++) begin : gen_node
-        always_ff @(posedge clk_i) sum_q[i] <= count(places[6*i +: 6]);
+        always_ff @(posedge clk_i) sum_q[i] <= {count(reduced_q[i][7:1]), reduced_q[i][0]};
       end
     end else begin : gen_add
       localparam int BELOW = (LEAVES + (1 << (l - 1)) - 1) >> (l - 1);

@@ -63,7 +63,7 @@ module mvau #(
   localparam int AW    = DEPTH > 1 ? $clog2(DEPTH) : 1;
   localparam int LANES = SIMD * ACT_WIDTH;
 
-  localparam int  STAGES = ACT_WIDTH == 1 ? 1 + $clog2((SIMD + 5) / 6) : 2 + $clog2((SIMD + 2) / 3);
+  localparam int  STAGES = ACT_WIDTH == 1 ? 2 + $clog2((SIMD + 14) / 15) : 2 + $clog2((SIMD + 2) / 3);
   localparam bit  COUNT  = ACT_WIDTH == 1 && !TREE;
 
   localparam int  ROOM   = 32;  // words of the FIFO at the output: more than are under way at once, and what one LUT RAM holds

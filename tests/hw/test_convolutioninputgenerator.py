@@ -18,8 +18,18 @@ FEW = settings(
 
 
 def swg(bench, h, w, channels, simd, kh=3, kw=3, sh=1, sw=1, parallel=0, dt="BINARY"):
-    attributes = {"ConvKernelDim": [kh, kw], "IFMChannels": channels, "IFMDim": [h, w], "OFMDim": [(h - kh) // sh + 1, (w - kw) // sw + 1], "SIMD": simd,
-                  "Stride": [sh, sw], "Dilation": [1, 1], "inputDataType": dt, "outputDataType": dt, "parallel_window": parallel}  # fmt: skip
+    attributes = {
+        "ConvKernelDim": [kh, kw],
+        "IFMChannels": channels,
+        "IFMDim": [h, w],
+        "OFMDim": [(h - kh) // sh + 1, (w - kw) // sw + 1],
+        "SIMD": simd,
+        "Stride": [sh, sw],
+        "Dilation": [1, 1],
+        "inputDataType": dt,
+        "outputDataType": dt,
+        "parallel_window": parallel,
+    }
     return bench("ConvolutionInputGenerator_sf", attributes)
 
 
@@ -64,10 +74,17 @@ def test_the_model_reaches_the_interval(bench, shape):
 
 @pytest.mark.parametrize(
     ("attribute", "value", "message"),
-    [("SIMD", 3, "SIMD = 3 does not divide IFMChannels = 4"), ("parallel_window", 1, "parallel_window needs SIMD = IFMChannels = 4, it is 2"),
-     ("ConvKernelDim", [6, 3], "6x3 kernel is larger than the 5x5 frame"), ("Dilation", [2, 1], r"Dilation = \[2, 1\]"), ("depthwise", 1, "depthwise = 1"),
-     ("dynamic_mode", 1, "dynamic_mode = 1"), ("Stride", [0, 1], r"Stride = \[0, 1\]"), ("ram_style", "ultra", "ram_style is ultra")],
-)  # fmt: skip
+    [
+        ("SIMD", 3, "SIMD = 3 does not divide IFMChannels = 4"),
+        ("parallel_window", 1, "parallel_window needs SIMD = IFMChannels = 4, it is 2"),
+        ("ConvKernelDim", [6, 3], "6x3 kernel is larger than the 5x5 frame"),
+        ("Dilation", [2, 1], r"Dilation = \[2, 1\]"),
+        ("depthwise", 1, "depthwise = 1"),
+        ("dynamic_mode", 1, "dynamic_mode = 1"),
+        ("Stride", [0, 1], r"Stride = \[0, 1\]"),
+        ("ram_style", "ultra", "ram_style is ultra"),
+    ],
+)
 def test_illegal_attributes(bench, attribute, value, message):
     node = swg(bench, 5, 5, 4, 2)
     node.op.set_nodeattr(attribute, value)
@@ -77,9 +94,14 @@ def test_illegal_attributes(bench, attribute, value, message):
 
 @pytest.mark.parametrize(
     ("parallel", "override", "message"),
-    [(0, {"SIMD": 3}, "SIMD = 3 does not divide C = 4"), (0, {"KH": 6}, "kernel 6x3 is larger than the 5x5 frame"), (0, {"SW": 0}, "stride 1x0"),
-     (1, {"KW": 6}, "kernel 3x6 is larger than the 5x5 frame"), (1, {"SH": 0}, "stride 0x1")],
-)  # fmt: skip
+    [
+        (0, {"SIMD": 3}, "SIMD = 3 does not divide C = 4"),
+        (0, {"KH": 6}, "kernel 6x3 is larger than the 5x5 frame"),
+        (0, {"SW": 0}, "stride 1x0"),
+        (1, {"KW": 6}, "kernel 3x6 is larger than the 5x5 frame"),
+        (1, {"SH": 0}, "stride 0x1"),
+    ],
+)
 def test_elaboration_refuses(bench, parallel, override, message):
     with pytest.raises(RtlError, match=message):
         swg(bench, 5, 5, 4, 4, parallel=parallel).compile(**override)

@@ -29,9 +29,13 @@ def test_label_select(bench, labels, idt):
 
 @pytest.mark.parametrize(
     ("attribute", "value", "message"),
-    [("K", 2, "K = 2, PE = 1; only K = 1"), ("PE", 2, "PE = 2; only K = 1 and PE = 1"), ("outputDataType", "UINT3", "UINT3 cannot hold the index 9"),
-     ("inputDataType", "FLOAT32", "inputDataType is FLOAT32")],
-)  # fmt: skip
+    [
+        ("K", 2, "K = 2, PE = 1; only K = 1"),
+        ("PE", 2, "PE = 2; only K = 1 and PE = 1"),
+        ("outputDataType", "UINT3", "UINT3 cannot hold the index 9"),
+        ("inputDataType", "FLOAT32", "inputDataType is FLOAT32"),
+    ],
+)
 def test_illegal_attributes(bench, attribute, value, message):
     node = label_select(bench, 10)
     node.op.set_nodeattr(attribute, value)

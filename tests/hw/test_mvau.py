@@ -25,9 +25,18 @@ def mvau(bench, rng, mw, mh, simd, pe, act="BINARY", threshold=True, vectors=(1,
     t[rng.random((mh, 1)) < 0.2] = rng.choice([low, high, high + 1, low - 1])
     out = rng.choice(["BINARY", "BIPOLAR"]) if threshold else "UINT16" if act in ("BINARY", "BIPOLAR") else "INT20"
     attributes = {
-        "MW": mw, "MH": mh, "SIMD": simd, "PE": pe, "inputDataType": act, "weightDataType": "BINARY" if xnor else "BIPOLAR", "outputDataType": out,
-        "binaryXnorMode": int(xnor), "noActivation": int(not threshold), "numInputVectors": list(vectors), "ActVal": 0,
-    } | attributes  # fmt: skip
+        "MW": mw,
+        "MH": mh,
+        "SIMD": simd,
+        "PE": pe,
+        "inputDataType": act,
+        "weightDataType": "BINARY" if xnor else "BIPOLAR",
+        "outputDataType": out,
+        "binaryXnorMode": int(xnor),
+        "noActivation": int(not threshold),
+        "numInputVectors": list(vectors),
+        "ActVal": 0,
+    } | attributes
     return bench("MVAU_sf", attributes, weights, *([t] if threshold else []))
 
 
@@ -38,8 +47,15 @@ def divisor(draw, n):
 @st.composite
 def shapes(draw, most=72):
     mw, mh = draw(st.integers(1, most)), draw(st.integers(1, 24))
-    return {"mw": mw, "mh": mh, "simd": divisor(draw, mw), "pe": divisor(draw, mh), "threshold": draw(st.booleans()),
-            "vectors": draw(st.sampled_from([(1,), (3,), (1, 2, 2)])), "ram_style": draw(st.sampled_from(["auto", "block", "distributed"]))}  # fmt: skip
+    return {
+        "mw": mw,
+        "mh": mh,
+        "simd": divisor(draw, mw),
+        "pe": divisor(draw, mh),
+        "threshold": draw(st.booleans()),
+        "vectors": draw(st.sampled_from([(1,), (3,), (1, 2, 2)])),
+        "ram_style": draw(st.sampled_from(["auto", "block", "distributed"])),
+    }
 
 
 @FEW
