@@ -46,7 +46,7 @@ module dot_binary #(
     return {full_add(a[1], b[1], c[1]), c[0]};
   endfunction
 
-  wire [SIMD-1:0]     agree  = act_i ~^ weights_i;
+  wire [SIMD-1:0]      agree  = act_i ~^ weights_i;
   wire [LEAVES*15-1:0] places = (LEAVES*15)'(agree);
 
   logic [LEAVES-1:0][7:0] reduced_q;
