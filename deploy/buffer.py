@@ -84,11 +84,12 @@ def insert_fifos(model: ModelWrapper) -> None:
 
 
 def depths(model: ModelWrapper) -> list[int]:
-    """Words that wait at most in front of each operator's successor, when every FIFO is unbounded; one number for each
+    """Words that each operator holds at most, when every FIFO is unbounded: taken in, not yet taken by its successor;
+    one for each
     operator of the chain.
     """
     steps = trace(chain(model))
-    return [waiting(step.departures, after.accepts) for step, after in itertools.pairwise(steps)] + [0]
+    return [waiting(step.accepts, after.accepts) for step, after in itertools.pairwise(steps)] + [0]
 
 
 def waiting(pushed: np.ndarray, popped: np.ndarray) -> int:

@@ -44,11 +44,11 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
 
     def latency(self) -> int:
         """Cycles from the last step of a fold to its output word: one register in front of the products, their tree,
-        one behind.
+        two behind.
         """
         simd = self.get_nodeattr("SIMD")
         leaves = -(-simd // (15 if self._binary_input() else 3))
-        return 4 + (leaves - 1).bit_length()
+        return 5 + (leaves - 1).bit_length()
 
     def _check(self) -> None:
         get = self.get_nodeattr

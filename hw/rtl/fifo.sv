@@ -48,8 +48,9 @@ module fifo #(
       count_q <= '0;
     end else begin
       if (push) wr_q <= WRAPS && wr_q == LAST ? '0 : wr_q + 1'b1;
-      rd_q    <= rd_d;
-      count_q <= count_q + CW'(push) - CW'(pop);
+      if (pop) rd_q <= rd_d;
+      if (push && !pop) count_q <= count_q + 1'b1;
+      if (pop && !push) count_q <= count_q - 1'b1;
     end
   end
 

@@ -7,7 +7,7 @@
 //
 //   folding     NF = MH/PE neuron folds, SF = MW/SIMD input folds; PE p works on neuron nf*PE + p in step nf*SF + sf
 //   throughput  one vector in exactly NF*SF cycles, no gaps; the SF input words are taken during nf = 0 and replayed after that
-//   latency     2 + STAGES cycles from the last step of a fold to its output word, STAGES as in dot_binary.sv and dot_integer.sv
+//   latency     3 + STAGES cycles from the last step of a fold to its output word, STAGES as in dot_binary.sv and dot_integer.sv
 //
 // Accumulators start at a constant of their neuron instead of 0, and the sign of the result is compared instead of the result:
 // start = -T (binary) or N - T (integer; N: what dot_integer leaves out). With THRESHOLDS = 0, T = 0.
@@ -65,7 +65,6 @@ module mvau #(
 
   localparam int  STAGES = ACT_WIDTH == 1 ? 2 + $clog2((SIMD + 14) / 15) : 2 + $clog2((SIMD + 2) / 3);
   localparam bit  COUNT  = ACT_WIDTH == 1 && !TREE;
-
   localparam int  ROOM   = 32;  // words of the FIFO at the output: more than are under way at once, and what one LUT RAM holds
 
   // ---- step control
@@ -111,8 +110,7 @@ module mvau #(
     first_q <= (STAGES + 1)'({first_q, sf_q == '0});
     last_q  <= (STAGES + 1)'({last_q, sf_last});
   end
-  wire arrives = valid_q[STAGES];
-  wire result  = arrives && last_q[STAGES];
+  wire arrives = valid_q[STAGES], result = arrives && last_q[STAGES];
 
   // ---- weights: read for the step that starts, or (COUNT) for the step that is counted
   logic [AW-1:0] addr_q;
@@ -180,18 +178,22 @@ module mvau #(
   end
 
   // ---- accumulate, compare, hand over
-  logic [PE*OUT_WIDTH-1:0] results;
+  logic [PE-1:0][OUT_WIDTH-1:0] results_q;
+  logic                         result_q;
   for (genvar p = 0; p < PE; p++) begin : gen_pe
     wire  [ACC_WIDTH-1:0] part = ACT_WIDTH > 1 ? ACC_WIDTH'($signed(parts[p])) : ACC_WIDTH'(parts[p]);
     logic [ACC_WIDTH-1:0] acc_q;
     wire  [ACC_WIDTH-1:0] sum = part + (SF == 1 || first_q[STAGES] ? start[p*ACC_WIDTH +: ACC_WIDTH] : acc_q);
-    always_ff @(posedge clk_i) if (arrives) acc_q <= sum;
-    assign results[p*OUT_WIDTH +: OUT_WIDTH] = THRESHOLDS ? OUT_WIDTH'(!sum[ACC_WIDTH-1]) : OUT_WIDTH'(sum);
+    always_ff @(posedge clk_i) if (arrives) begin
+      acc_q        <= sum;
+      results_q[p] <= THRESHOLDS ? OUT_WIDTH'(!sum[ACC_WIDTH-1]) : OUT_WIDTH'(sum);
+    end
   end
+  always_ff @(posedge clk_i) result_q <= rst_ni && result;
 
   wire unused_ready;  // there is always room
   fifo #(.WIDTH(PE*OUT_WIDTH), .DEPTH(ROOM)) i_fifo (
-    .clk_i, .rst_ni, .in_data_i(results), .in_valid_i(result), .in_ready_o(unused_ready), .out_data_o, .out_valid_o, .out_ready_i);
+    .clk_i, .rst_ni, .in_data_i(results_q), .in_valid_i(result_q), .in_ready_o(unused_ready), .out_data_o, .out_valid_o, .out_ready_i);
 endmodule
 
 `default_nettype wire
