@@ -84,7 +84,7 @@ def insert_fifos(model: ModelWrapper) -> None:
 
 
 def depths(model: ModelWrapper) -> list[int]:
-    """Most words that each operator holds, taken in and not yet taken by its successor, when every FIFO is unbounded."""
+    """Most words each operator holds (taken in, not yet taken by its successor) when every FIFO is unbounded."""
     steps = trace(chain(model))
     return [waiting(step.accepts, after.accepts) for step, after in itertools.pairwise(steps)] + [0]
 
