@@ -133,7 +133,7 @@ def step_fold(settings: Settings, work: Path) -> None:
         fold.fold_to_fps(model, target, settings.fps)
     else:
         fold.fold_to_board(model, target)
-    fold.save_folding(model, work / "4-folding.json")
+    write_json(fold.folding_of(model), work / "4-folding.json")
     buffer.insert_width_converters(model)
     buffer.insert_fifos(model)
     save(model.transform(GiveReadableTensorNames()), work / FOLDED)  # qonnx draws names of new tensors at random

@@ -10,7 +10,6 @@ their least common multiple is built on the way.
 
 import json
 import math
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -191,7 +190,7 @@ def _fold_mvau(op: StreamOp, window: StreamOp | None, before: StreamOp | None, t
     except FoldingError:
         window.set_nodeattr("SIMD", channels)
         window.set_nodeattr("parallel_window", 1)
-        _cheapest(op, [o for o in options if o["SIMD"] % channels == 0 or channels % o["SIMD"] == 0], target)
+        _cheapest(op, options, target)
     return None
 
 
@@ -266,10 +265,3 @@ def read_folding(path: Path) -> dict[str, dict[str, int]]:
             f'{path}: not a folding file; expected JSON such as {{"MVAU_sf_0": {{"PE": 4, "SIMD": 16}}}}'
         )
     return table
-
-
-def save_folding(model: ModelWrapper, path: Path) -> None:
-    """Write the folding as `read_folding` reads it, atomically."""
-    tmp = path.with_suffix(".tmp")
-    tmp.write_text(json.dumps(folding_of(model), indent=1) + "\n")
-    os.replace(tmp, path)

@@ -12,9 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from signflow.deploy import flow, streamline, synthesize, timing
+from signflow.deploy import flow, streamline, synthesize
 from signflow.deploy.export import reference
-from signflow.deploy.generate import chain
 from signflow.deploy.images import ImageInput, image_kind
 from signflow.deploy.intgraph import IntGraph
 from signflow.deploy.locate import locate
@@ -300,17 +299,18 @@ def report(console: Console, work: Path, whole: bool, json_file: Path | None = N
         start = time.perf_counter()
         result = synthesize.synthesize(work / flow.ACCELERATOR, whole=whole, tick=lambda done, total, _: tick(done))
     console.print(result.table({"lut": target.lut, "ff": target.ff, "bram36": target.bram18 / 2}))
-    prediction = timing.predict(chain(flow.read(work, flow.FOLDED)))
-    fps = target.clock_mhz * 1e6 / prediction.interval
+    predicted = facts["predicted"]
+    fps = target.clock_mhz * 1e6 / predicted["interval"]
     console.print(
-        f"{fps:,.0f} images/s at {target.clock_mhz:g} MHz (initiation interval {prediction.interval:,} cycles); "
+        f"{fps:,.0f} images/s at {target.clock_mhz:g} MHz (initiation interval {predicted['interval']:,} cycles); "
         f"{result.lut_per_mac:.2f} LUT per binary MAC per cycle; "
         f"yosys estimate in {time.perf_counter() - start:.0f} s, not a Vivado report",
         highlight=False,
     )
-    facts = {"board": target.name, "fps": fps, "interval": prediction.interval, "latency": prediction.latency}
-    flow.write_json(result.as_dict() | facts, work / flow.SYNTHESISED, json_file)
-    return result.as_dict() | facts
+    found = result.as_dict() | {"board": target.name, "fps": fps}
+    found |= {"interval": predicted["interval"], "latency": predicted["latency"]}
+    flow.write_json(found, work / flow.SYNTHESISED, json_file)
+    return found
 
 
 def markdown(works: list[Path]) -> str:

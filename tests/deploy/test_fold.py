@@ -89,7 +89,7 @@ def test_unknown_board():
 
 def test_folding_file_round_trip(hardware, tmp_path):
     fold.fold_to_cycles(hardware, 9000)
-    fold.save_folding(hardware, tmp_path / "f.json")
+    flow.write_json(fold.folding_of(hardware), tmp_path / "f.json")
     wanted = fold.folding_of(hardware)
     fold.fold_to_cycles(hardware, 50_000)
     fold.apply_folding(hardware, fold.read_folding(tmp_path / "f.json"))

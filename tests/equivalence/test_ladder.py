@@ -39,7 +39,7 @@ def test_shipped_networks_on_the_whole_sample(name, tmp_path):
 
 
 def test_one_flipped_bit_turns_the_ladder_red_and_is_located(mini, tmp_path):
-    """One bit of a threshold memory: the least significant of the last operator that has one."""
+    """One bit of a weight memory: the least significant of the last operator."""
     _settings, work = mini
     broken = tmp_path / "broken"
     shutil.copytree(work, broken)
