@@ -1,29 +1,10 @@
 """The quantisers against their definitions, and what Brevitas exports of them."""
 
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import nn
 
 from signflow.models.layers.binary import binary_conv, binary_linear, sign
 from signflow.models.layers.scale import PowerOfTwo
-from signflow.models.quant import binary_sign
-
-FLOATS = st.floats(-4, 4, width=32)
-
-
-@given(st.lists(FLOATS, min_size=1, max_size=20))
-def test_sign_and_its_gradient(values):
-    x = torch.tensor(values, requires_grad=True)
-    y = binary_sign(x)
-    y.backward(torch.full_like(y, 3.0))
-    assert y.tolist() == [1.0 if v >= 0 else -1.0 for v in values]
-    assert x.grad.tolist() == [3.0 if abs(v) <= 1 else 0.0 for v in values]
-
-
-def test_sign_of_zero_is_plus_one_and_keeps_the_dtype():
-    assert binary_sign(torch.tensor([0.0, -0.0])).tolist() == [1, 1]
-    assert binary_sign(torch.zeros(2, dtype=torch.bfloat16)).dtype == torch.bfloat16
 
 
 def test_layers_compute_integers_with_signs_of_the_latent_weights():
