@@ -25,6 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 
 from signflow.models import weights
+from signflow.models.agc import AdaptiveGradientClipping, exclude_classifier
 from signflow.models.data import load
 from signflow.models.networks import network, predict
 
@@ -50,6 +51,10 @@ class Recipe:
     """Mirror half of the images."""
     amp: bool = True
     """bfloat16 autocast in the forward pass."""
+    agc: float = 0.0
+    """Adaptive gradient clipping (`signflow.models.agc`): its lambda; 0: none."""
+    clip_latent: bool = True
+    """Clamp the latent weights of plain binary layers to [-1, 1] after every step."""
 
     def __post_init__(self):
         network(self.net)
@@ -58,6 +63,8 @@ class Recipe:
                 raise RecipeError(f"{name} = {getattr(self, name)!r}: must be an integer >= {low}")
         if not 0 < self.lr < 1:
             raise RecipeError(f"lr = {self.lr!r}: must lie between 0 and 1")
+        if not 0 <= self.agc < 1:
+            raise RecipeError(f"agc = {self.agc!r}: must lie in [0, 1)")
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -108,10 +115,21 @@ def _learning_rate(recipe: Recipe, step: float, per_epoch: int) -> float:
     return recipe.lr * warm * 0.5 * (1 + math.cos(math.pi * step / (per_epoch * recipe.epochs)))
 
 
+def _optimiser(net: nn.Module, recipe: Recipe):
+    adam = torch.optim.Adam(net.parameters(), recipe.lr)
+    if not recipe.agc:
+        return adam
+    return AdaptiveGradientClipping(adam, net.named_parameters(), recipe.agc, exclude_classifier(net))
+
+
 def train_epoch(net: nn.Module, optimiser, recipe: Recipe, data, epoch: int, device: str, tick) -> float:
     """One epoch; returns the mean training loss. ``tick()`` is called after every step."""
     net.train()
+    for m in net.modules():
+        if hasattr(m, "set_progress"):
+            m.set_progress(epoch / recipe.epochs)
     per_epoch = len(data[0]) // recipe.batch
+    latent = latent_weights(net) if recipe.clip_latent else []
     total = torch.zeros((), device=device)
     for i, (x, y) in enumerate(batches(recipe, *data, epoch)):
         for group in optimiser.param_groups:
@@ -123,17 +141,25 @@ def train_epoch(net: nn.Module, optimiser, recipe: Recipe, data, epoch: int, dev
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        clip_latent_weights(net)
+        clip_latent_weights(latent)
         total += loss.detach()
         tick()
     return float(total) / per_epoch
 
 
-def clip_latent_weights(net: nn.Module) -> None:
-    """Clamp the latent weights of all binary layers to [-1, 1]."""
-    with torch.no_grad():
-        for name in weights.binary_parameters(net):
-            net.get_parameter(name).clamp_(-1, 1)
+def latent_weights(net: nn.Module) -> list[nn.Parameter]:
+    """The latent weights of all plain binary layers. Where a parametrisation stands between the latent weight and the
+    sign (standardisation, shift), its scale is the parametrisation's business and it is not listed.
+    """
+    own = dict(net.named_parameters())
+    return [own[name] for name in weights.binary_parameters(net) if name in own and ".parametrizations." not in name]
+
+
+@torch.no_grad()
+def clip_latent_weights(latent: list[nn.Parameter]) -> None:
+    """Clamp ``latent`` to [-1, 1]."""
+    for p in latent:
+        p.clamp_(-1, 1)
 
 
 def accuracy(net: nn.Module, images: Tensor, labels: Tensor) -> float:
@@ -162,7 +188,7 @@ def train(recipe: Recipe, out: Path, say=print) -> nn.Module:
     data, test = load(spec.dataset, "train", size), load(spec.dataset, "test", size)
     torch.manual_seed(recipe.seed)
     net = spec.build().to(device, memory_format=torch.channels_last)
-    optimiser = torch.optim.Adam(net.parameters(), recipe.lr)
+    optimiser = _optimiser(net, recipe)
     out.mkdir(parents=True, exist_ok=True)
     first, log = 0, []
     if (out / "checkpoint.pt").exists():
