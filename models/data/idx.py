@@ -1,10 +1,11 @@
-"""Data sets as (images, labels): uint8 images (N, C, H, W) with pixels 0..255, int64 labels (N,).
+"""MNIST and Fashion-MNIST, which come as four IDX archives each.
 
-Fashion-MNIST (Xiao et al., 2017, MIT licence) is read from its four IDX archives; the SHA-256 sums of their unpacked
-contents are checked (Debian packs the same bytes anew). `fetch` takes them from the Debian
-package ``dataset-fashion-mnist`` (no root needed: the package is downloaded and unpacked, not installed) or else from
-the public address of its authors. The first
-`SAMPLE_IMAGES` test images ship with signflow, so that the demo and the tests need no download.
+Fashion-MNIST (Xiao et al., 2017, MIT licence): the SHA-256 sums of the unpacked contents are checked when the files are
+fetched (Debian packs the same bytes anew). `fetch` takes them from the Debian package ``dataset-fashion-mnist`` (no
+root needed: the package is downloaded and unpacked, not installed) or else from the public address of its authors. The
+first `SAMPLE_IMAGES` test images ship with signflow, so that the demo and the tests need no download.
+
+MNIST (LeCun, Cortes, Burges): nothing is fetched; the published MD5 sums are checked when the archives are read.
 """
 
 import gzip
@@ -20,7 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-SAMPLE = Path(__file__).parent / "samples"
+from signflow.models.data.files import DataError, check_md5, check_split, data_dir, missing
+
+SAMPLE = Path(__file__).parents[1] / "samples"
 SAMPLE_IMAGES = 1000
 PACKAGE = "dataset-fashion-mnist"
 ADDRESS = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
@@ -31,16 +34,13 @@ FILES = {
     "t10k-images-idx3-ubyte.gz": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
     "t10k-labels-idx1-ubyte.gz": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
+MNIST_MD5 = {
+    "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+    "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+}
 CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
-
-
-class DataError(RuntimeError):
-    """A data set is missing or damaged; the message says which file and what to do."""
-
-
-def data_dir() -> Path:
-    """Where data sets live: ``$SIGNFLOW_DATA``, else ``data/`` in the current directory."""
-    return Path(os.environ.get("SIGNFLOW_DATA", "data"))
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -51,7 +51,7 @@ def read_idx(path: Path) -> np.ndarray:
         with gzip.open(path) as f:
             raw = f.read()
     except (OSError, EOFError) as e:
-        raise DataError(f"{path}: not a readable gzip file ({e}); run `signflow data` to fetch it again") from e
+        raise DataError(f"{path}: not a readable gzip file ({e}); get it again") from e
     if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] != IDX_DTYPE_UINT8:
         raise DataError(f"{path}: not an IDX file of uint8 (it starts with {raw[:4].hex()}, not 000008..)")
     dims = np.frombuffer(raw, ">u4", count=raw[3], offset=4)
@@ -123,37 +123,36 @@ def _from_web(tmp: Path, say) -> Path:
     return tmp
 
 
-def pad_to(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Zero-pad (N, C, H, W) centrally to the given (height, width); an image that is larger raises DataError."""
-    dh, dw = size[0] - images.shape[2], size[1] - images.shape[3]
-    if dh < 0 or dw < 0:
-        raise DataError(f"images of {tuple(images.shape[2:])} do not fit the network's input {size}")
-    return torch.nn.functional.pad(images, (dw // 2, dw - dw // 2, dh // 2, dh - dh // 2))
-
-
-def fashion_mnist(split: str, size: tuple[int, int] = (28, 28)) -> tuple[Tensor, Tensor]:
-    """Fashion-MNIST ``train`` (60,000), ``test`` (10,000) or ``sample`` (first 1,000 of test, shipped), padded with
-    zeros to ``size``.
+def fashion_mnist(split: str) -> tuple[Tensor, Tensor]:
+    """Fashion-MNIST ``train`` (60,000), ``test`` (10,000) or ``sample`` (first 1,000 of test, shipped): images
+    (N, 1, 28, 28), labels (N,). Raises DataError.
     """
-    prefix = {"train": "train", "test": "t10k", "sample": "sample"}.get(split)
-    if prefix is None:
-        raise DataError(f"unknown split {split!r}; Fashion-MNIST has train, test and sample")
+    check_split("Fashion-MNIST", split, ("train", "test", "sample"))
     folder = SAMPLE if split == "sample" else data_dir() / "fashion-mnist"
-    names = [f"{prefix}-images-idx3-ubyte.gz", f"{prefix}-labels-idx1-ubyte.gz"]
-    for name in names:
-        if not (folder / name).exists():
-            raise DataError(
-                f"{folder / name} is missing; run `signflow data` once (SIGNFLOW_DATA names another folder)"
-            )
-    images, labels = (torch.from_numpy(read_idx(folder / name).copy()) for name in names)
-    return pad_to(images[:, None], size), labels.long()
+    return _pair(folder, split, "run `signflow data` once", {})
 
 
-DATASETS = {"fashion-mnist": fashion_mnist}
+def mnist(split: str) -> tuple[Tensor, Tensor]:
+    """MNIST ``train`` (60,000) or ``test`` (10,000): images (N, 1, 28, 28), labels (N,). Raises DataError."""
+    check_split("MNIST", split, ("train", "test"))
+    folder = data_dir() / "mnist"
+    advice = f"put {', '.join(MNIST_MD5)} of MNIST (http://yann.lecun.com/exdb/mnist/ or a mirror) into {folder}"
+    return _pair(folder, split, advice, MNIST_MD5)
 
 
-def load(dataset: str, split: str, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """(images, labels) of a data set by name, images padded to ``size``; raises DataError with the known names."""
-    if dataset not in DATASETS:
-        raise DataError(f"data set {dataset!r} has no loader; available: {', '.join(DATASETS)}")
-    return DATASETS[dataset](split, size)
+def _pair(folder: Path, split: str, advice: str, md5: dict[str, str]) -> tuple[Tensor, Tensor]:
+    """(images, labels) of the two archives of a split, verified as far as ``md5`` knows them."""
+    prefix = {"train": "train", "test": "t10k", "sample": "sample"}[split]
+    paths = [folder / f"{prefix}-images-idx3-ubyte.gz", folder / f"{prefix}-labels-idx1-ubyte.gz"]
+    for path in paths:
+        if not path.exists():
+            raise missing(path, advice)
+        if path.name in md5:
+            check_md5(path, md5[path.name], advice)
+    images, labels = (torch.from_numpy(read_idx(path).copy()) for path in paths)
+    if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels):
+        raise DataError(
+            f"{folder}: images {tuple(images.shape)} and labels {tuple(labels.shape)} of {split} do not belong"
+            f" together; {advice}"
+        )
+    return images[:, None], labels.long()
