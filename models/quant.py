@@ -8,12 +8,18 @@ The binary ones differ from Brevitas' own in one point: sign and gradient are on
 times faster. ``BinaryAct.let(estimator="ede")`` chooses another gradient than the clipped one.
 """
 
+import math
+
 import torch
 from brevitas.core.bit_width import BitWidthConst
 from brevitas.core.utils import StatelessBuffer
 from brevitas.inject import ExtendedInjector
 from brevitas.proxy import ActQuantProxyFromInjector, WeightQuantProxyFromInjector
-from brevitas.quant.fixed_point import Int8ActPerTensorFixedPoint, Int8WeightPerTensorFixedPoint
+from brevitas.quant.fixed_point import (
+    Int8ActPerTensorFixedPoint,
+    Int8WeightPerTensorFixedPoint,
+    Uint8ActPerTensorFixedPoint,
+)
 from torch import Tensor, nn
 
 from signflow.models.estimators import estimator as estimator_by_name
@@ -54,3 +60,20 @@ class BinaryAct(_Binary):
     proxy_class = ActQuantProxyFromInjector
     passthrough_act = True
     act_impl = None
+
+
+class Weight8(Int8WeightPerTensorFixedPoint):
+    """8-bit weights, -127..127 times one power of two per tensor that follows the largest weight."""
+
+
+def fixed_act(bits: int, limit: float, signed: bool = True) -> type[ExtendedInjector]:
+    """Integers of ``bits`` bits on the fixed range [-limit, limit) or [0, 2 limit): the step is limit * 2^(1 - bits).
+
+    ``limit`` must be a power of two, so that every value and every sum of values is exact in float32. Rounds half to
+    even; outside the range the value is clipped and the gradient is 0 (a hard tanh, or a hard ReLU).
+    """
+    if limit <= 0 or math.log2(limit) % 1:
+        raise ValueError(f"limit = {limit}: must be a power of two")
+    base = Int8ActPerTensorFixedPoint if signed else Uint8ActPerTensorFixedPoint
+    top = limit if signed else 2 * limit
+    return base.let(bit_width=bits, scaling_impl_type="const", scaling_init=float(top))

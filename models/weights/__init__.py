@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from signflow.models.layers.bake import bake, baked_state
 from signflow.models.networks import network
 from signflow.models.quant import SignQuant
 
@@ -24,7 +25,7 @@ class WeightsError(RuntimeError):
 
 
 def binary_parameters(net: nn.Module) -> list[str]:
-    """Names of all parameters that a layer uses only through their sign."""
+    """Names of all weights that a layer uses only through their sign, with or without a parametrisation in front."""
     return [
         f"{name}.weight"
         for name, m in net.named_modules()
@@ -33,10 +34,10 @@ def binary_parameters(net: nn.Module) -> list[str]:
 
 
 def save(net: nn.Module, path: Path) -> None:
-    """Write the packed weights of ``net`` atomically; same weights, same bytes."""
+    """Write the packed weights of ``net``, baked, atomically; same weights, same bytes."""
     binary = set(binary_parameters(net))
     arrays = {}
-    for name, value in net.state_dict().items():
+    for name, value in baked_state(net).items():
         value = value.detach().cpu().numpy()
         arrays[name] = np.packbits(value.ravel() >= 0) if name in binary else value
     tmp = path.with_suffix(".tmp.npz")
@@ -45,9 +46,10 @@ def save(net: nn.Module, path: Path) -> None:
 
 
 def load_into(net: nn.Module, path: Path) -> nn.Module:
-    """Fill ``net`` from a packed file (latent weights become exactly +-1); returns it in eval mode. Raises
+    """Bake ``net`` and fill it from a packed file (latent weights become exactly +-1); returns it in eval mode. Raises
     WeightsError.
     """
+    bake(net)
     try:
         with np.load(path, allow_pickle=False) as f:
             arrays = dict(f)

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from signflow.models.methods import METHODS
 from signflow.models.networks import NETWORKS, cnv, mlp, network, predict
+from signflow.models.quant import SignQuant
 from signflow.models.weights import binary_parameters
 
 # weight bits by hand: sum of fan-in times width
@@ -17,13 +19,30 @@ BITS = {
 }
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+CHAINS = [name for name in NETWORKS if name.removesuffix("-cifar").partition("-")[0] in ("tfc", "sfc", "cnv")]
+
+
+@pytest.mark.parametrize("name", BITS)
 def test_weight_bits(name):
     net = NETWORKS[name].build()
     assert sum(net.get_parameter(p).numel() for p in binary_parameters(net)) == BITS[name]
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("base", ["tfc", "cnv-s"])
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_has_the_same_binary_layers(base, name):
+    count = [
+        [m.weight.shape for m in NETWORKS[n].build().modules() if hasattr(m, "weight_quant") and binary(m)]
+        for n in (base, base if name == "bn" else f"{base}-{name}")
+    ]
+    assert count[0] == count[1]
+
+
+def binary(module: nn.Module) -> bool:
+    return isinstance(getattr(module.weight_quant, "tensor_quant", None), SignQuant)
+
+
+@pytest.mark.parametrize("name", CHAINS)
 def test_logits_are_integers_times_a_power_of_two(name):
     torch.manual_seed(0)
     net = NETWORKS[name].build()

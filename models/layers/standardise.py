@@ -1,0 +1,70 @@
+"""Scaled weight standardisation: what replaces batch normalisation's scaling in a BN-free network.
+
+    w^_o = N^(-1/2) (w_o - mean(w_o)) / (std(w_o) + 1e-5)        o: output channel, N: fan-in, population std
+    real step     W_o = gain_o w^_o
+    binary step   W_o = gain_o kappa_o sign(w^_o),   kappa_o = mean |w^_o|, no gradient through kappa
+    gradient      straight through the sign where |w^| <= 1, then exactly through the standardisation
+
+Here the layer computes with sign(w^) alone (integers in, integers out) and `Gain` multiplies its accumulators by
+gain_o kappa_o, which is the same function. Where a pooling stands between, it sees the accumulators.
+
+Reference: Chen et al., "BNN - BN = ? Training Binary Neural Networks without Batch Normalization", CVPR workshops 2021;
+standardisation after Brock et al., "Characterizing signal propagation to close the performance gap in unnormalized
+ResNets", ICLR 2021.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from signflow.models.layers.channels import per_channel
+
+EPS = 1e-5
+INIT_RANGE = 1e-3  # latent weights start in U(0, 1e-3), as the authors'; the mean is subtracted anyway
+
+
+class Standardise(nn.Module):
+    """Parametrisation of a weight (O, ...): w -> w^, same shape."""
+
+    def forward(self, w: Tensor) -> Tensor:
+        """Zero mean and variance 1/N in every output channel."""
+        flat = w.flatten(1)
+        std, mean = torch.std_mean(flat, dim=1, correction=0, keepdim=True)
+        return ((flat - mean) / ((std + EPS) * flat.shape[1] ** 0.5)).view_as(w)
+
+
+def standardise(layer: nn.Module) -> nn.Module:
+    """Give a binary layer fresh latent weights, U(0, 0.001), behind a `Standardise` parametrisation; returns it."""
+    nn.init.uniform_(layer.weight, 0, INIT_RANGE)
+    parametrize.register_parametrization(layer, "weight", Standardise())
+    return layer
+
+
+class Gain(nn.Module):
+    """y = gain_o kappa_o x for the accumulators x of ``layer``, (N, C) or (N, C, H, W).
+
+    While the layer's weights are parametrised, kappa follows them; afterwards the buffer keeps the last value. With
+    the layer's weight quantiser switched off (the real-weight step of the two-step training) kappa is 1.
+    """
+
+    def __init__(self, layer: nn.Module):
+        super().__init__()
+        self._layer = (layer,)  # seen, not owned: its parameters belong to the network
+        channels = layer.weight.shape[0]
+        self.gain = nn.Parameter(torch.ones(channels))
+        self.register_buffer("kappa", torch.ones(channels))
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Set kappa from the layer's present weights."""
+        (layer,) = self._layer
+        with torch.no_grad():
+            if layer.weight_quant.disable_quant:
+                self.kappa.fill_(1.0)
+            elif parametrize.is_parametrized(layer, "weight"):
+                self.kappa.copy_(layer.weight.abs().flatten(1).mean(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape as ``x``."""
+        self.refresh()
+        return x * per_channel(self.gain * self.kappa, x)

@@ -1,0 +1,36 @@
+"""Weight self-distribution: every filter's latent weights are moved by a learnable share of their own mean.
+
+    w'_o = w_o + sigmoid(alpha_o) m_o,   m_o = 0.01 mean(w_o) without gradient,   alpha starts at 0
+    the layer then computes with sign(w'_o)
+
+Static: after training the shift is part of the signs, and the hardware never sees it.
+
+Reference: Xue et al., "Self-Distribution Binary Neural Networks", Applied Intelligence 2022 (arXiv 2103.02394), and
+their released code.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+MEAN_SHARE = 0.01
+
+
+class WeightShift(nn.Module):
+    """Parametrisation of a weight (O, ...): w -> w', same shape."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.alpha = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, w: Tensor) -> Tensor:
+        """Shifted latent weights."""
+        shape = (-1, *[1] * (w.dim() - 1))
+        mean = MEAN_SHARE * w.detach().flatten(1).mean(1)
+        return w + (torch.sigmoid(self.alpha) * mean).view(shape)
+
+
+def self_distribute(layer: nn.Module) -> nn.Module:
+    """Put a `WeightShift` in front of the layer's weight quantiser; returns the layer."""
+    parametrize.register_parametrization(layer, "weight", WeightShift(layer.weight.shape[0]))
+    return layer

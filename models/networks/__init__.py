@@ -1,0 +1,67 @@
+"""The networks as plain modules, and one table `NETWORKS`: name -> how to build it, what it reads, what it is trained
+on.
+
+Images enter as uint8 values 0..255 in a float tensor; their scaling belongs to the network.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from signflow.models.methods import METHODS
+from signflow.models.networks.chains import cnv, mlp
+
+__all__ = ["NETWORKS", "Network", "cnv", "mlp", "network", "predict"]
+
+
+@dataclass(frozen=True)
+class Network:
+    """One row of `NETWORKS`."""
+
+    build: Callable[[], nn.Module]
+    """Makes the network with fresh weights."""
+    input_shape: tuple[int, int, int]
+    """(channels, height, width) of the uint8 image."""
+    dataset: str
+    """What the network is trained on by default: a name of `signflow.models.data`."""
+
+
+CHAINS = {
+    "tfc": (partial(mlp, 64), (1, 28, 28), "fashion-mnist"),
+    "sfc": (partial(mlp, 256), (1, 28, 28), "fashion-mnist"),
+    "lfc": (partial(mlp, 1024), (1, 28, 28), "fashion-mnist"),
+    "cnv": (partial(cnv, 1), (1, 32, 32), "fashion-mnist"),
+    "cnv-s": (partial(cnv, 1, width=0.5), (1, 32, 32), "fashion-mnist"),
+    "cnv-cifar": (partial(cnv, 3), (3, 32, 32), "cifar10"),
+}
+
+
+def _chains() -> dict[str, Network]:
+    """Every chain with every method; batch normalisation needs no suffix."""
+    return {
+        base if name == "bn" else f"{base}-{name}": Network(partial(build, normalisation=name), shape, dataset)
+        for base, (build, shape, dataset) in CHAINS.items()
+        for name in METHODS
+    }
+
+
+NETWORKS: dict[str, Network] = _chains()
+
+
+def network(name: str) -> Network:
+    """Look up a network; raises ValueError that lists the known names."""
+    if name not in NETWORKS:
+        raise ValueError(f"unknown network {name!r}; known networks: {', '.join(NETWORKS)}")
+    return NETWORKS[name]
+
+
+def predict(net: nn.Module, images: Tensor, batch: int = 250) -> Tensor:
+    """Float logits (N, classes) of uint8 ``images`` (N, C, H, W), in eval mode and plain float32 arithmetic (the top
+    rung of the ladder).
+    """
+    net.eval()
+    with torch.inference_mode():
+        return torch.cat([net(part.float()) for part in images.split(batch)])
