@@ -48,13 +48,19 @@ def _chains() -> dict[str, Network]:
     }
 
 
-NETWORKS: dict[str, Network] = _chains()
+PAPERS: dict[str, Network] = {}
+
+NETWORKS: dict[str, Network] = _chains() | PAPERS
 
 
 def network(name: str) -> Network:
     """Look up a network; raises ValueError that lists the known names."""
     if name not in NETWORKS:
-        raise ValueError(f"unknown network {name!r}; known networks: {', '.join(NETWORKS)}")
+        methods = [m for m in METHODS if m != "bn"]
+        raise ValueError(
+            f"unknown network {name!r}; known networks: {', '.join([*CHAINS, *PAPERS])}; "
+            f"{', '.join(CHAINS)} also with a method behind a dash: {', '.join(methods)}"
+        )
     return NETWORKS[name]
 
 
