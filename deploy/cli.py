@@ -86,7 +86,7 @@ def data(directory: Path | None) -> None:
 )
 def train(recipe: Path, out: Path | None) -> None:
     """Train a network as the TOML file RECIPE says; run again to resume after an interruption."""
-    from signflow.models.train import read_recipe
+    from signflow.models.recipe import read_recipe
     from signflow.models.train import train as run
 
     run(read_recipe(recipe), out or Path("runs") / recipe.stem, say=console.print)

@@ -1,150 +1,53 @@
 """One readable training loop, configured by a small TOML file (`experiments/`), resumable to the bit.
 
-Practice followed: Adam on latent weights clipped to [-1, 1] (Hubara et al., 2016), cosine schedule to zero, no weight
-decay (it pulls latent weights to the sign
-change and makes them flip), random crop and flip. The forward pass runs under bfloat16 autocast (``amp``), which rounds
-large accumulators: training only. Every
-accuracy that is reported comes from plain float32, in which all accumulators are exact.
+Practice followed where a recipe says nothing else: Adam on latent weights clipped to [-1, 1] (Hubara et al., 2016),
+cosine schedule to zero, no weight decay (it pulls latent weights to the sign change and makes them flip), random crop
+and flip. The forward pass runs under bfloat16 autocast (``amp``), which rounds large accumulators: training only. Every
+accuracy that is reported comes from plain float32, in which all accumulators of binary layers are exact.
 
-All randomness of an epoch derives from (seed, epoch), and the checkpoint written after each epoch holds everything
-else, so a run that is killed and
-resumed ends with the same bytes as one that was not.
+The order of an epoch derives from (seed, epoch), augmentation from (seed, epoch, step, process), and the checkpoint
+written after each epoch holds everything else, so a run that is killed and resumed ends with the same bytes as one that
+was not. Several processes: `signflow.models.parallel`.
 """
 
-import csv
-import math
-import os
+import argparse
 import time
-import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from signflow.models import weights
-from signflow.models.agc import AdaptiveGradientClipping, exclude_classifier
-from signflow.models.data import load
-from signflow.models.networks import network, predict
+from signflow.models import record, weights
+from signflow.models.data import Augment, Source, source
+from signflow.models.distill import Loss, loss_of
+from signflow.models.layers.bake import bake
+from signflow.models.networks import Network, network, predict
+from signflow.models.optimise import learning_rate, optimiser
+from signflow.models.parallel import ALONE, Workers, workers
+from signflow.models.recipe import Recipe, RecipeError, read_recipe
+from signflow.models.twostep import real_weights, transfer
+
+EVALUATED_AT_ONCE = 1000
 
 
-class RecipeError(ValueError):
-    """A training recipe has an unknown key or an impossible value."""
+def seed_of(*numbers: int) -> int:
+    """64 bits of seed from several small integers; different tuples, unrelated seeds."""
+    return int(np.random.SeedSequence((len(numbers), *numbers)).generate_state(1, np.uint64)[0])
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What a recipe file may say."""
-
-    net: str
-    """Name in `signflow.models.networks.NETWORKS`."""
-    epochs: int
-    batch: int = 128
-    lr: float = 2e-3
-    """Peak learning rate of Adam; cosine to zero over all epochs after a linear warm-up over the first half epoch."""
-    seed: int = 1
-    crop: int = 2
-    """Random translation by up to this many pixels (zeros enter at the border); 0: none."""
-    flip: bool = True
-    """Mirror half of the images."""
-    amp: bool = True
-    """bfloat16 autocast in the forward pass."""
-    agc: float = 0.0
-    """Adaptive gradient clipping (`signflow.models.agc`): its lambda; 0: none."""
-    clip_latent: bool = True
-    """Clamp the latent weights of plain binary layers to [-1, 1] after every step."""
-
-    def __post_init__(self):
-        network(self.net)
-        for name, low in (("epochs", 1), ("batch", 2), ("crop", 0), ("seed", 0)):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < low:
-                raise RecipeError(f"{name} = {getattr(self, name)!r}: must be an integer >= {low}")
-        if not 0 < self.lr < 1:
-            raise RecipeError(f"lr = {self.lr!r}: must lie between 0 and 1")
-        if not 0 <= self.agc < 1:
-            raise RecipeError(f"agc = {self.agc!r}: must lie in [0, 1)")
-
-
-def read_recipe(path: Path) -> Recipe:
-    """Read a TOML recipe; unknown keys and impossible values raise RecipeError that names them and the valid keys."""
-    try:
-        table = tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError) as e:
-        raise RecipeError(f"{path}: {e}") from e
-    known = [f.name for f in fields(Recipe)]
-    if unknown := sorted(set(table) - set(known)):
-        raise RecipeError(f"{path}: unknown key {', '.join(unknown)}; valid keys: {', '.join(known)}")
-    if missing := sorted({"net", "epochs"} - set(table)):
-        raise RecipeError(f"{path}: missing key {', '.join(missing)}")
-    return Recipe(**table)
-
-
-def augment(images: Tensor, crop: int, flip: bool, rng: torch.Generator) -> Tensor:
-    """Random translation by up to ``crop`` pixels and mirroring of uint8 images (N, C, H, W), each image on its own."""
-    n, _, h, w = images.shape
-    if flip:
-        images = torch.where((torch.rand(n, generator=rng) < 0.5)[:, None, None, None], images.flip(3), images)
-    if crop:
-        padded = nn.functional.pad(images, (crop,) * 4)
-        dy, dx = torch.randint(0, 2 * crop + 1, (2, n), generator=rng)
-        rows, cols = dy[:, None] + torch.arange(h), dx[:, None] + torch.arange(w)
-        images = padded[
-            torch.arange(n)[:, None, None, None],
-            torch.arange(images.shape[1])[None, :, None, None],
-            rows[:, None, :, None],
-            cols[:, None, None, :],
-        ]
-    return images
-
-
-def batches(recipe: Recipe, images: Tensor, labels: Tensor, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Shuffled, augmented batches of one epoch; all randomness derives from (seed, epoch). The last, short batch is
-    dropped.
+def batches(recipe: Recipe, data: Source, epoch: int, me: Workers = ALONE) -> Iterator[tuple[Tensor, Tensor]]:
+    """This process' share of the shuffled, augmented batches of one epoch: (uint8 images, labels). The order is common
+    to all processes; the last, short batch is dropped.
     """
-    rng = torch.Generator().manual_seed(recipe.seed * 100_003 + epoch)
-    order = torch.randperm(len(images), generator=rng)
-    for i in range(0, len(order) - recipe.batch + 1, recipe.batch):
-        pick = order[i : i + recipe.batch]
-        yield augment(images[pick], recipe.crop, recipe.flip, rng), labels[pick]
-
-
-def _learning_rate(recipe: Recipe, step: float, per_epoch: int) -> float:
-    warm = min(1.0, (step + 1) / (per_epoch / 2))
-    return recipe.lr * warm * 0.5 * (1 + math.cos(math.pi * step / (per_epoch * recipe.epochs)))
-
-
-def _optimiser(net: nn.Module, recipe: Recipe):
-    adam = torch.optim.Adam(net.parameters(), recipe.lr)
-    if not recipe.agc:
-        return adam
-    return AdaptiveGradientClipping(adam, net.named_parameters(), recipe.agc, exclude_classifier(net))
-
-
-def train_epoch(net: nn.Module, optimiser, recipe: Recipe, data, epoch: int, device: str, tick) -> float:
-    """One epoch; returns the mean training loss. ``tick()`` is called after every step."""
-    net.train()
-    for m in net.modules():
-        if hasattr(m, "set_progress"):
-            m.set_progress(epoch / recipe.epochs)
-    per_epoch = len(data[0]) // recipe.batch
-    latent = latent_weights(net) if recipe.clip_latent else []
-    total = torch.zeros((), device=device)
-    for i, (x, y) in enumerate(batches(recipe, *data, epoch)):
-        for group in optimiser.param_groups:
-            group["lr"] = _learning_rate(recipe, epoch * per_epoch + i, per_epoch)
-        x = x.to(device).float().contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device, torch.bfloat16, enabled=recipe.amp):
-            logits = net(x)
-        loss = nn.functional.cross_entropy(logits.float(), y.to(device))
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        clip_latent_weights(latent)
-        total += loss.detach()
-        tick()
-    return float(total) / per_epoch
+    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed_of(recipe.seed, epoch)))
+    for step in range(len(order) // recipe.batch):
+        pick = me.share(order[step * recipe.batch : (step + 1) * recipe.batch])
+        rng = torch.Generator().manual_seed(seed_of(recipe.seed, epoch, step, me.rank))
+        yield data.batch(pick, rng), data.labels[pick]
 
 
 def latent_weights(net: nn.Module) -> list[nn.Parameter]:
@@ -152,7 +55,7 @@ def latent_weights(net: nn.Module) -> list[nn.Parameter]:
     sign (standardisation, shift), its scale is the parametrisation's business and it is not listed.
     """
     own = dict(net.named_parameters())
-    return [own[name] for name in weights.binary_parameters(net) if name in own and ".parametrizations." not in name]
+    return [own[name] for name in weights.binary_parameters(net) if name in own]
 
 
 @torch.no_grad()
@@ -162,96 +65,161 @@ def clip_latent_weights(latent: list[nn.Parameter]) -> None:
         p.clamp_(-1, 1)
 
 
-def accuracy(net: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """Share of images whose largest logit (first one on a tie) is the label, in [0, 1]; float32."""
-    device = next(net.parameters()).device
-    logits = predict(net, images.to(device)).cpu()
-    return (logits.argmax(1) == labels).float().mean().item()
+def train_epoch(
+    net: nn.Module, step_rule, loss_rule: Loss, recipe: Recipe, data: Source, epoch: int, me: Workers, tick: Callable
+) -> float:
+    """One epoch; returns the mean training loss. ``tick()`` is called after every step."""
+    net.train()
+    for m in net.modules():
+        if hasattr(m, "set_progress"):
+            m.set_progress(epoch / recipe.epochs)
+    per_epoch = len(data) // recipe.batch
+    latent = latent_weights(net) if recipe.clip_latent else []
+    total = torch.zeros((), device=me.device)
+    for i, (x, y) in enumerate(batches(recipe, data, epoch, me)):
+        for group in step_rule.param_groups:
+            group["lr"] = learning_rate(recipe, epoch * per_epoch + i, per_epoch)
+        x = x.to(me.device).float().contiguous(memory_format=torch.channels_last)
+        with torch.autocast(me.device.type, torch.bfloat16, enabled=recipe.amp):
+            logits = net(x)
+        loss = loss_rule(logits.float(), y.to(me.device), x)
+        step_rule.zero_grad()
+        loss.backward()
+        step_rule.step()
+        clip_latent_weights(latent)
+        total += loss.detach()
+        tick()
+    return float(me.total(total)) / me.size / per_epoch
 
 
-def _save(path: Path, value) -> None:
-    tmp = path.with_suffix(".tmp")
-    torch.save(value, tmp)
-    os.replace(tmp, path)
-
-
-def train(recipe: Recipe, out: Path, say=print) -> nn.Module:
-    """Train (or go on with) ``recipe`` in folder ``out``; returns the network in eval mode on the CPU.
-
-    Writes `checkpoint.pt` (resume), `log.csv` (epoch, loss, test accuracy, seconds), `curve.png` and at the end
-    `weights.npz` (packed). The test set is only looked
-    at, never used to choose an epoch: the weights are those of the last epoch.
+def accuracy(net: nn.Module, data: Source, me: Workers = ALONE) -> float:
+    """Share of images whose largest logit (first one on a tie) is the label, in [0, 1]; float32, never augmented. With
+    several processes each looks at its share.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    spec = network(recipe.net)
+    device = next(net.parameters()).device
+    correct = torch.zeros((), dtype=torch.int64, device=device)
+    with torch.backends.cudnn.flags(allow_tf32=False):
+        for pick in me.share(torch.arange(len(data))).split(EVALUATED_AT_ONCE):
+            logits = predict(net, data.batch(pick, None).to(device))
+            correct += (logits.argmax(1) == data.labels[pick].to(device)).sum()
+    return int(me.total(correct)) / len(data)
+
+
+def _data(recipe: Recipe, spec: Network, me: Workers) -> tuple[Source, Source]:
     size = spec.input_shape[1:]
-    data, test = load(spec.dataset, "train", size), load(spec.dataset, "test", size)
-    torch.manual_seed(recipe.seed)
-    net = spec.build().to(device, memory_format=torch.channels_last)
-    optimiser = _optimiser(net, recipe)
-    out.mkdir(parents=True, exist_ok=True)
-    first, log = 0, []
-    if (out / "checkpoint.pt").exists():
-        state = torch.load(out / "checkpoint.pt", weights_only=True, map_location=device)
-        if state["recipe"] != repr(recipe):
-            raise RecipeError(
-                f"{out} holds a run of another recipe ({state['recipe']}); choose another folder or delete it"
-            )
-        net.load_state_dict(state["net"])
-        optimiser.load_state_dict(state["optimiser"])
-        first, log = state["epoch"], state["log"]
-        say(f"resuming after epoch {first} of {recipe.epochs}")
-    say(f"{recipe} on {device}")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, refresh_per_second=2) as progress:
-        task = progress.add_task(
-            "training",
-            total=recipe.epochs * (len(data[0]) // recipe.batch),
-            completed=first * (len(data[0]) // recipe.batch),
+    data, test = source(recipe.data, "train", size, recipe.augment), source(recipe.data, "test", size, Augment())
+    if recipe.batch % me.size or recipe.batch < 2 * me.size or recipe.batch > len(data):
+        raise RecipeError(
+            f"batch = {recipe.batch}: must be a multiple of the {me.size} process(es), at least two images for each, "
+            f"and at most the {len(data)} training images"
         )
-        for epoch in range(first, recipe.epochs):
+    return data, test
+
+
+def _network(recipe: Recipe, spec: Network, data: Source, me: Workers) -> nn.Module:
+    torch.manual_seed(recipe.seed)
+    net = spec.build()
+    if recipe.init:
+        transfer(net, Path(recipe.init))
+    if recipe.binarise == "activations":
+        real_weights(net)
+    images = data.batch(torch.arange(1), None)
+    if tuple(images.shape[1:]) != spec.input_shape:
+        raise RecipeError(f"{recipe.data} has images {tuple(images.shape[1:])}, {recipe.net} reads {spec.input_shape}")
+    if (classes := predict(net, images).shape[1]) != data.classes:
+        raise RecipeError(f"{recipe.data} has {data.classes} classes, {recipe.net} tells {classes} apart")
+    return net.to(me.device, memory_format=torch.channels_last)
+
+
+def _resume(recipe: Recipe, checkpoint: Path, net: nn.Module, step_rule) -> list:
+    """Fill network and optimiser from a checkpoint, if there is one; returns the log of the epochs done."""
+    if not checkpoint.exists():
+        return []
+    state = torch.load(checkpoint, weights_only=True, map_location=next(net.parameters()).device)
+    if state["recipe"] != asdict(recipe):
+        raise RecipeError(
+            f"{checkpoint.parent} holds a run of another recipe ({state['recipe']}); choose another folder or delete it"
+        )
+    net.load_state_dict(state["net"])
+    step_rule.load_state_dict(state["optimiser"])
+    return state["log"]
+
+
+def _store(net: nn.Module, recipe: Recipe, stem: Path) -> Path:
+    """Write the weights: packed, or as they are where they are not binary yet; returns the file."""
+    if recipe.binarise == "activations":
+        record.save(net.state_dict(), path := stem.with_suffix(".pt"))
+    else:
+        weights.save(net, path := stem.with_suffix(".npz"))
+    return path
+
+
+def _write(out: Path, recipe: Recipe, net: nn.Module, step_rule, log: list) -> None:
+    """Everything that an epoch leaves, the checkpoint last: what precedes it is written again by a resumed run."""
+    if log[-1][2] > max((row[2] for row in log[:-1]), default=-1.0):
+        _store(net, recipe, out / "best")
+    record.write_log(out, log)
+    record.draw_curve(out, log)
+    state = {"recipe": asdict(recipe), "net": net.state_dict(), "optimiser": step_rule.state_dict(), "log": log}
+    record.save(state, out / "checkpoint.pt")
+
+
+def _bar(me: Workers) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, refresh_per_second=2, disable=not me.first)
+
+
+def _run(recipe: Recipe, out: Path, say: Callable, me: Workers) -> nn.Module:
+    spec, known = network(recipe.net), record.facts(recipe, me)
+    data, test = _data(recipe, spec, me)
+    net, loss_rule = _network(recipe, spec, data, me), loss_of(recipe, me.device)
+    step_rule = optimiser(net, recipe)
+    log = _resume(recipe, out / "checkpoint.pt", net, step_rule)
+    say(f"{recipe} on {known['device']}" + (f", resuming after epoch {len(log)} of {recipe.epochs}" if log else ""))
+    out.mkdir(parents=True, exist_ok=True)
+    model, per_epoch = me.wrap(net), len(data) // recipe.batch
+    with _bar(me) as bar:
+        task = bar.add_task("training", total=recipe.epochs * per_epoch, completed=len(log) * per_epoch)
+        for epoch in range(len(log), recipe.epochs):
             start = time.perf_counter()
-            loss = train_epoch(net, optimiser, recipe, data, epoch, device, lambda: progress.advance(task))
-            log.append([epoch + 1, loss, accuracy(net, *test), time.perf_counter() - start])
-            _save(
-                out / "checkpoint.pt",
-                {
-                    "recipe": repr(recipe),
-                    "epoch": epoch + 1,
-                    "net": net.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "log": log,
-                },
-            )
-            write_log(out, log)
-            progress.update(task, description=f"epoch {epoch + 1}: loss {loss:.3f}, test {log[-1][2]:.2%}")
+            torch.manual_seed(seed_of(recipe.seed, epoch, me.rank))
+            if recipe.reset_moments:
+                step_rule = optimiser(net, recipe)
+            loss = train_epoch(model, step_rule, loss_rule, recipe, data, epoch, me, lambda: bar.advance(task))
+            log.append([epoch + 1, loss, accuracy(net, test, me), time.perf_counter() - start])
+            if me.first:
+                _write(out, recipe, net, step_rule, log)
+            bar.update(task, description=f"epoch {epoch + 1}: loss {loss:.3f}, test {log[-1][2]:.2%}")
     net = net.cpu().eval()
-    weights.save(net, out / "weights.npz")
-    say(f"test accuracy {accuracy(net, *test):.2%} (float32, last epoch); weights in {out / 'weights.npz'}")
-    return net
+    if me.first:
+        record.write_facts(out, known, log)
+        path = _store(net, recipe, out / "weights")
+        say(f"test accuracy {log[-1][2]:.2%} (float32, last epoch); weights in {path}")
+    return bake(net)
 
 
-def write_log(out: Path, log: list) -> None:
-    """Write `log.csv` and the curve picture."""
-    import matplotlib
+def train(recipe: Recipe, out: Path, say: Callable = print) -> nn.Module:
+    """Train (or go on with) ``recipe`` in folder ``out``; returns the network, baked, in eval mode on the CPU.
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
+    Writes after every epoch `checkpoint.pt` (resume), `log.csv` (epoch, loss, test accuracy, seconds), `curve.png` and,
+    when the test accuracy is the best so far, `best.npz`; at the end `weights.npz` and `run.json` (recipe, code,
+    hardware, result). The returned and final weights are those of the last epoch: the test set has not chosen them, as
+    it has chosen `best`. With ``binarise = "activations"`` the weights are not packed: `best.pt`, `weights.pt`.
 
-    with open(out / "log.tmp", "w", newline="") as f:
-        writer = csv.writer(f, lineterminator="\n")
-        writer.writerow(["epoch", "train_loss", "test_accuracy", "seconds"])
-        writer.writerows([e, f"{loss:.5f}", f"{acc:.4f}", f"{sec:.1f}"] for e, loss, acc, sec in log)
-    os.replace(out / "log.tmp", out / "log.csv")
-    epochs = [row[0] for row in log]
-    fig, left = plt.subplots(figsize=(7, 4))
-    left.plot(epochs, [row[1] for row in log], color="tab:blue")
-    left.set(xlabel="epoch", ylabel="training loss (augmented)")
-    left.yaxis.label.set_color("tab:blue")
-    right = left.twinx()
-    right.plot(epochs, [100 * row[2] for row in log], color="tab:red")
-    right.set_ylabel("test accuracy in %", color="tab:red")
-    right.grid(alpha=0.3)
-    fig.tight_layout()
-    fig.savefig(out / "curve.png", dpi=110, metadata={"Software": None})
-    plt.close(fig)
+    Raises RecipeError for what the recipe asks and is not there, DataError for missing data, WeightsError.
+    """
+    with workers() as me:
+        return _run(recipe, out, say if me.first else lambda *_: None, me)
+
+
+def main() -> None:
+    """``python -m signflow.models.train RECIPE [--out FOLDER]``: what `torchrun` starts; else use `signflow train`."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--out", type=Path, help="folder of checkpoint, log, curve, weights [runs/<recipe>]")
+    args = parser.parse_args()
+    train(read_recipe(args.recipe), args.out or Path("runs") / args.recipe.stem)
+
+
+if __name__ == "__main__":
+    main()
