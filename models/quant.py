@@ -15,11 +15,7 @@ from brevitas.core.bit_width import BitWidthConst
 from brevitas.core.utils import StatelessBuffer
 from brevitas.inject import ExtendedInjector
 from brevitas.proxy import ActQuantProxyFromInjector, WeightQuantProxyFromInjector
-from brevitas.quant.fixed_point import (
-    Int8ActPerTensorFixedPoint,
-    Int8WeightPerTensorFixedPoint,
-    Uint8ActPerTensorFixedPoint,
-)
+from brevitas.quant.fixed_point import Int8WeightPerTensorFixedPoint
 from torch import Tensor, nn
 
 from signflow.models.estimators import estimator as estimator_by_name
@@ -66,14 +62,61 @@ class Weight8(Int8WeightPerTensorFixedPoint):
     """8-bit weights, -127..127 times one power of two per tensor that follows the largest weight."""
 
 
-def fixed_act(bits: int, limit: float, signed: bool = True) -> type[ExtendedInjector]:
-    """Integers of ``bits`` bits on the fixed range [-limit, limit) or [0, 2 limit): the step is limit * 2^(1 - bits).
+class _Grid(torch.autograd.Function):
+    """Rounding to integers times a step inside [low, high]; the gradient passes where low <= x <= bound."""
 
-    ``limit`` must be a power of two, so that every value and every sum of values is exact in float32. Rounds half to
-    even; outside the range the value is clipped and the gradient is 0 (a hard tanh, or a hard ReLU).
+    @staticmethod
+    def forward(ctx, x: Tensor, grid: "GridQuant") -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.low, ctx.bound = grid.low, grid.bound
+        y = x / grid.step
+        return (y.floor_() if grid.floor else y.round_()).mul_(grid.step).clamp_(grid.low, grid.high)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+        (x,) = ctx.saved_tensors
+        eps = torch.finfo(x.dtype).eps  # the kernel's bounds are exclusive
+        low = ctx.low * (1 + eps) if ctx.low else -torch.finfo(x.dtype).tiny
+        return torch.ops.aten.hardtanh_backward(grad, x, low, ctx.bound * (1 + eps)), None
+
+
+class GridQuant(nn.Module):
+    """Brevitas tensor quantiser to ``bits`` bits on [-limit, limit) or [0, limit): see `fixed_act`."""
+
+    def __init__(self, bits: int, limit: float, signed: bool, floor: bool):
+        super().__init__()
+        self.step = limit * 2.0 ** (signed - bits)
+        self.low, self.bound, self.high, self.floor = -limit if signed else 0.0, limit, limit - self.step, floor
+        self.scale = StatelessBuffer(torch.tensor(self.step))
+        self.zero_point = StatelessBuffer(torch.tensor(0.0))
+        self.bit_width = BitWidthConst(bits)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Quantise ``x`` (any shape)."""
+        return _Grid.apply(x, self), self.scale(), self.zero_point(), self.bit_width()
+
+
+class _Fixed(ExtendedInjector):
+    proxy_class = ActQuantProxyFromInjector
+    tensor_quant = GridQuant
+    narrow_range = False
+    requires_input_scale = False
+    passthrough_act = True
+    act_impl = None
+
+
+def fixed_act(bits: int, limit: float, signed: bool = True, floor: bool = False) -> type[ExtendedInjector]:
+    """Brevitas activation quantiser: integers of ``bits`` bits on the fixed range [-limit, limit), unsigned [0, limit).
+
+    forward   round(x / step) step, clipped to the range; step = limit 2^(1 - bits), unsigned limit 2^-bits
+    backward  1 where x lies in the closed range, else 0                      (a hard tanh, or a hard ReLU)
+
+    Rounds half to even, or down with ``floor``. ``limit`` must be a power of two (else ValueError), so that every value
+    and every sum of values is exact in float32.
     """
     if limit <= 0 or math.log2(limit) % 1:
         raise ValueError(f"limit = {limit}: must be a power of two")
-    base = Int8ActPerTensorFixedPoint if signed else Uint8ActPerTensorFixedPoint
-    top = limit if signed else 2 * limit
-    return base.let(bit_width=bits, scaling_impl_type="const", scaling_init=float(top))
+    rounding = "floor" if floor else "round"
+    return _Fixed.let(
+        bits=bits, bit_width=bits, limit=float(limit), signed=signed, floor=floor, float_to_int_impl_type=rounding
+    )

@@ -23,7 +23,6 @@ import math
 
 import brevitas.nn as qnn
 import torch
-from brevitas.quant.fixed_point import Uint8ActPerTensorFixedPoint
 from torch import Tensor, nn
 
 from signflow.models.layers.binary import sign
@@ -49,12 +48,9 @@ class ASD(nn.Module):
         self.clip = qnn.QuantIdentity(act_quant=fixed_act(bits + 1, 1.0))
         self.mean = qnn.QuantIdentity(act_quant=fixed_act(8, 1.0))
         self.squeeze = qnn.QuantLinear(channels, hidden, bias=False, weight_quant=Weight8)
-        self.relu = qnn.QuantReLU(act_quant=fixed_act(8, 2.0, signed=False))
+        self.relu = qnn.QuantIdentity(act_quant=fixed_act(8, 4.0, signed=False))
         self.excite = qnn.QuantLinear(hidden, channels, bias=False, weight_quant=Weight8)
-        level = Uint8ActPerTensorFixedPoint.let(
-            bit_width=bits, scaling_impl_type="const", scaling_init=1.0, float_to_int_impl_type="floor"
-        )
-        self.sigmoid = qnn.QuantSigmoid(act_quant=level)
+        self.level = qnn.QuantIdentity(act_quant=fixed_act(bits, 1.0, signed=False, floor=True))
         self.sign = sign(estimator)
         for layer in (self.squeeze, self.excite):
             nn.init.kaiming_normal_(layer.weight)
@@ -65,7 +61,7 @@ class ASD(nn.Module):
             positions = math.prod(a.shape[2:])
             a = a.flatten(2).sum(2) * 2.0 ** -math.ceil(math.log2(positions))
         u = self.excite(self.relu(self.squeeze(self.mean(a))))
-        return self.sigmoid(u) + 0.5 / self.levels
+        return self.level(torch.sigmoid(u)) + 0.5 / self.levels
 
     def forward(self, z: Tensor) -> Tensor:
         """Same shape as ``z``."""
