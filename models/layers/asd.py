@@ -10,8 +10,9 @@
       y = sign(a + s)              never 0: a lies on multiples of 1/L, s half-way between them
     gradient   straight through the quantisers inside their ranges; the sign's estimator by name
 
-Every step is exact in float32 (multiples of powers of two, small integers), hence equal in integer hardware. s > 0
-moves signs only towards +1. `StaticShift` is the paper's ablation: one learned s per channel instead of the branch.
+Every step is exact in float32 (integers below 2^24 times powers of two, for up to 1032 channels), hence equal in
+integer hardware. s > 0 moves signs only towards +1. `StaticShift` is the paper's ablation: one learned s per channel
+instead of the branch.
 
 Deviations from the released code: the 8-bit branch (their weights and means are float), the division by the next power
 of two where the number of positions is none, and the dense form (positions = 1), which the paper does not have.
@@ -24,6 +25,7 @@ import math
 import brevitas.nn as qnn
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from signflow.models.layers.binary import sign
 from signflow.models.layers.channels import per_channel
@@ -71,7 +73,10 @@ class ASD(nn.Module):
 
 
 class StaticShift(nn.Module):
-    """y = sign(z + sigmoid(b_c)): self-distribution without the input's say; b starts at 0."""
+    """y = sign(hardtanh(z) + sigmoid(b_c)): self-distribution without the input's say; b starts at 0.
+
+    The hard tanh changes no sign, but z gets no gradient outside [-1, 1], as in `ASD`.
+    """
 
     def __init__(self, channels: int, estimator: str = "ede"):
         super().__init__()
@@ -80,4 +85,4 @@ class StaticShift(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Same shape as ``z``."""
-        return self.sign(z + per_channel(torch.sigmoid(self.shift), z))
+        return self.sign(F.hardtanh(z) + per_channel(torch.sigmoid(self.shift), z))

@@ -16,9 +16,10 @@ def baked_state(net: nn.Module) -> dict[str, Tensor]:
     state = net.state_dict()
     for name, module in net.named_modules():
         if parametrize.is_parametrized(module, "weight"):
-            prefix = f"{name}.parametrizations.weight."
-            state = {key: value for key, value in state.items() if not key.startswith(prefix)}
-            state[f"{name}.weight"] = module.weight.detach()
+            prefix = f"{name}." if name else ""
+            latent = f"{prefix}parametrizations.weight."
+            state = {key: value for key, value in state.items() if not key.startswith(latent)}
+            state[f"{prefix}weight"] = module.weight.detach()
     return state
 
 

@@ -3,10 +3,13 @@
     w^_o = N^(-1/2) (w_o - mean(w_o)) / (std(w_o) + 1e-5)        o: output channel, N: fan-in, population std
     real step     W_o = gain_o w^_o
     binary step   W_o = gain_o kappa_o sign(w^_o),   kappa_o = mean |w^_o|, no gradient through kappa
-    gradient      straight through the sign where |w^| <= 1, then exactly through the standardisation
+    gradient      straight through: d(kappa_o sign(w^)) / dw^ = 1 where |w^| <= 1, then exactly through the
+                  standardisation
 
 Here the layer computes with sign(w^) alone (integers in, integers out) and `Gain` multiplies its accumulators by
-gain_o kappa_o, which is the same function. Where a pooling stands between, it sees the accumulators.
+gain_o kappa_o, which is the same function. That puts kappa_o into the gradient of w^ as well; `Standardise` divides it
+out again (adaptive clipping compares gradients with weights, so the factor matters). Where a pooling stands between
+layer and gain, it sees the accumulators.
 
 Reference: Chen et al., "BNN - BN = ? Training Binary Neural Networks without Batch Normalization", CVPR workshops 2021;
 standardisation after Brock et al., "Characterizing signal propagation to close the performance gap in unnormalized
@@ -23,48 +26,71 @@ EPS = 1e-5
 INIT_RANGE = 1e-3  # latent weights start in U(0, 1e-3), as the authors'; the mean is subtracted anyway
 
 
+def _binary(layer: nn.Module) -> bool:
+    """Whether the layer takes the signs of its weights; not so in the real-weight step of the two-step training."""
+    return not layer.weight_quant.disable_quant
+
+
+def _kappa(w: Tensor) -> Tensor:
+    """mean |w| of every output channel of (O, ...), without gradient: (O, 1)."""
+    return w.detach().flatten(1).abs().mean(1, keepdim=True)
+
+
 class Standardise(nn.Module):
-    """Parametrisation of a weight (O, ...): w -> w^, same shape."""
+    """Parametrisation of the weight (O, ...) of ``layer``: w -> w^, same shape.
+
+    While the layer is binary and a `Gain` stands behind it, the gradient that reaches w^ is divided by kappa_o.
+    """
+
+    def __init__(self, layer: nn.Module):
+        super().__init__()
+        self._layer = (layer,)  # seen, not owned
 
     def forward(self, w: Tensor) -> Tensor:
         """Zero mean and variance 1/N in every output channel."""
         flat = w.flatten(1)
         std, mean = torch.std_mean(flat, dim=1, correction=0, keepdim=True)
-        return ((flat - mean) / ((std + EPS) * flat.shape[1] ** 0.5)).view_as(w)
+        standard = (flat - mean) / ((std + EPS) * flat.shape[1] ** 0.5)
+        if standard.requires_grad and _binary(self._layer[0]):
+            kappa = _kappa(standard)
+            standard.register_hook(lambda gradient: gradient / kappa)
+        return standard.view_as(w)
 
 
 def standardise(layer: nn.Module) -> nn.Module:
     """Give a binary layer fresh latent weights, U(0, 0.001), behind a `Standardise` parametrisation; returns it."""
     nn.init.uniform_(layer.weight, 0, INIT_RANGE)
-    parametrize.register_parametrization(layer, "weight", Standardise())
+    parametrize.register_parametrization(layer, "weight", Standardise(layer))
     return layer
 
 
 class Gain(nn.Module):
     """y = gain_o kappa_o x for the accumulators x of ``layer``, (N, C) or (N, C, H, W).
 
-    While the layer's weights are parametrised, kappa follows them; afterwards the buffer keeps the last value. With
-    the layer's weight quantiser switched off (the real-weight step of the two-step training) kappa is 1.
+    The gain has the authors' shape, (O, 1, ...) with the dimensions of the weight, in which every channel is a unit of
+    its own for adaptive gradient clipping. While the layer's weights are parametrised, kappa follows them; afterwards
+    the buffer keeps the last value. With the layer's weight quantiser switched off (the real-weight step of the
+    two-step training) kappa is 1.
     """
 
     def __init__(self, layer: nn.Module):
         super().__init__()
         self._layer = (layer,)  # seen, not owned: its parameters belong to the network
-        channels = layer.weight.shape[0]
-        self.gain = nn.Parameter(torch.ones(channels))
-        self.register_buffer("kappa", torch.ones(channels))
+        shape = layer.weight.shape
+        self.gain = nn.Parameter(torch.ones(shape[0], *[1] * (len(shape) - 1)))
+        self.register_buffer("kappa", torch.ones(shape[0]))
         self.refresh()
 
     def refresh(self) -> None:
         """Set kappa from the layer's present weights."""
         (layer,) = self._layer
         with torch.no_grad():
-            if layer.weight_quant.disable_quant:
+            if not _binary(layer):
                 self.kappa.fill_(1.0)
             elif parametrize.is_parametrized(layer, "weight"):
-                self.kappa.copy_(layer.weight.abs().flatten(1).mean(1))
+                self.kappa.copy_(_kappa(layer.weight).flatten())
 
     def forward(self, x: Tensor) -> Tensor:
         """Same shape as ``x``."""
         self.refresh()
-        return x * per_channel(self.gain * self.kappa, x)
+        return x * per_channel(self.gain.flatten() * self.kappa, x)
