@@ -5,12 +5,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from signflow.models.data import cifar
 from signflow.models.data.augment import Augment, augment
 from signflow.models.data.files import DataError, data_dir
+from signflow.models.data.folders import SETS, FolderSource
 from signflow.models.data.idx import (
     CLASSES,
     FILES,
@@ -33,6 +36,7 @@ __all__ = [
     "Augment",
     "DataError",
     "Dataset",
+    "FolderSource",
     "MemorySource",
     "Source",
     "augment",
@@ -51,13 +55,15 @@ class Dataset:
     """How a data set is read."""
 
     classes: int
-    read: Callable[[str], tuple[Tensor, Tensor]]
-    """All of a split: (images, labels), uint8 and int64."""
+    read: Callable[[str], tuple[Tensor, Tensor]] | None = None
+    """All of a split: (images, labels), uint8 and int64; None: too large for that, only a `FolderSource`."""
 
 
 DATASETS = {
     "mnist": Dataset(10, mnist),
     "fashion-mnist": Dataset(10, fashion_mnist),
+    **{name: Dataset(classes, partial(cifar.read_cifar, name)) for name, classes in cifar.CLASSES.items()},
+    **{name: Dataset(spec.classes) for name, spec in SETS.items()},
 }
 
 
@@ -76,12 +82,23 @@ def _dataset(name: str) -> Dataset:
 
 
 def load(dataset: str, split: str, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """(images, labels) of a data set by name, images padded to ``size``; raises DataError with the known names."""
-    images, labels = _dataset(dataset).read(split)
+    """(images, labels) of a data set by name, images padded to ``size``; raises DataError with the known names, and for
+    the data sets that only `source` reads.
+    """
+    if (read := _dataset(dataset).read) is None:
+        raise DataError(f"{dataset} is not loaded into memory; read it in batches: signflow.models.data.source")
+    images, labels = read(split)
     return pad_to(images, size), labels
 
 
 def source(dataset: str, split: str, size: tuple[int, int], augment: Augment) -> Source:
-    """The split of a data set by name as a `Source` of images of ``size`` (height, width); raises DataError."""
+    """The split of a data set by name as a `Source` of images of ``size`` (height, width).
+
+    Images of data sets in memory are padded to ``size``, those of the folder data sets scaled and cut. Splits:
+    ``train`` and ``test`` (of TinyImageNet and ImageNet the validation images), and ``sample`` of Fashion-MNIST.
+    Raises DataError.
+    """
+    if _dataset(dataset).read is None:
+        return FolderSource(dataset, split, size, augment)
     images, labels = load(dataset, split, size)
     return MemorySource(images, labels, _dataset(dataset).classes, augment)

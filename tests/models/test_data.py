@@ -32,7 +32,7 @@ def test_missing_files_say_how_to_get_them(tmp_path, monkeypatch):
 
 
 def test_unknown_names(tmp_path):
-    with pytest.raises(DataError, match="'emnist' has no loader; available: mnist, fashion-mnist"):
+    with pytest.raises(DataError, match="'emnist' has no loader; available: mnist, fashion-mnist, cifar10"):
         load("emnist", "test", (28, 28))
     with pytest.raises(DataError, match="unknown split 'valid'"):
         load("fashion-mnist", "valid", (28, 28))
