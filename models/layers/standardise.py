@@ -32,8 +32,8 @@ def _binary(layer: nn.Module) -> bool:
 
 
 def _kappa(w: Tensor) -> Tensor:
-    """mean |w| of every output channel of (O, ...), without gradient: (O, 1)."""
-    return w.detach().flatten(1).abs().mean(1, keepdim=True)
+    """mean |w| of every output channel of (O, ...), without gradient: (O, 1, ...)."""
+    return w.detach().abs().mean(tuple(range(1, w.dim())), keepdim=True)
 
 
 class Standardise(nn.Module):
@@ -48,13 +48,12 @@ class Standardise(nn.Module):
 
     def forward(self, w: Tensor) -> Tensor:
         """Zero mean and variance 1/N in every output channel."""
-        flat = w.flatten(1)
-        std, mean = torch.std_mean(flat, dim=1, correction=0, keepdim=True)
-        standard = (flat - mean) / ((std + EPS) * flat.shape[1] ** 0.5)
+        std, mean = torch.std_mean(w, dim=tuple(range(1, w.dim())), correction=0, keepdim=True)
+        standard = (w - mean) / ((std + EPS) * w[0].numel() ** 0.5)  # in the memory format of w
         if standard.requires_grad and _binary(self._layer[0]):
             kappa = _kappa(standard)
             standard.register_hook(lambda gradient: gradient / kappa)
-        return standard.view_as(w)
+        return standard
 
 
 def standardise(layer: nn.Module) -> nn.Module:
