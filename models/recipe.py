@@ -119,6 +119,9 @@ class Recipe:
                 raise RecipeError(f"{name} = {getattr(self, name)}: must be {words}")
         try:
             network(self.net)
+        except ValueError as e:
+            raise RecipeError(f"net = {self.net!r}: {e}") from e
+        try:
             _ = self.augment
         except ValueError as e:
             raise RecipeError(str(e)) from e
@@ -137,6 +140,10 @@ class Recipe:
             )
         if self.teacher_weights and not self.teacher:
             raise RecipeError(f"teacher_weights = {self.teacher_weights!r} without a teacher")
+
+    def __str__(self) -> str:
+        """What was said and what differs from the defaults."""
+        return ", ".join(f"{f.name} {v}" for f in fields(self) if (v := getattr(self, f.name)) != f.default)
 
     @property
     def augment(self) -> Augment:
