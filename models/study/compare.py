@@ -1,0 +1,135 @@
+"""Comparing networks by training each with several seeds: which runs an experiment has, doing them, collecting them.
+
+An experiment is a TOML file in `experiments/compare/`: nets (the first one is the baseline), seeds, what their recipes
+have in common, and what only one of them says. Every run is an ordinary, resumable training with a folder of its own,
+``<runs>/<experiment>/<net>-<seed>``, so an interrupted experiment goes on where it stopped, and a finished run is never
+done again.
+"""
+
+import contextlib
+import json
+import os
+import tomllib
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field, fields
+from multiprocessing import get_context
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from signflow.models.recipe import Recipe, RecipeError
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What an experiment file may say. Raises RecipeError for impossible recipes."""
+
+    name: str
+    """Of the file."""
+    title: str
+    """Heading of its section in the results."""
+    nets: list[str]
+    """Names in `signflow.models.networks.NETWORKS`; the first is the baseline."""
+    seeds: list[int]
+    """Every net is trained once with each."""
+    recipe: dict
+    """Keys of `signflow.models.recipe.Recipe` that all runs share."""
+    only: dict[str, dict] = field(default_factory=dict)
+    """Keys that only the runs of one net have."""
+    runs: str = ""
+    """Folder of the runs; a comparison may share runs with another one [its name]."""
+
+    def recipes(self) -> dict[tuple[str, int], Recipe]:
+        """(net, seed) -> recipe, in the order of the tables."""
+        if odd := set(self.only) - set(self.nets):
+            raise RecipeError(f"{self.name}: only.{', only.'.join(sorted(odd))} belongs to no net of the experiment")
+        return {
+            (net, seed): _recipe(self.name, {**self.recipe, **self.only.get(net, {}), "net": net, "seed": seed})
+            for net in self.nets
+            for seed in self.seeds
+        }
+
+    def folder(self, runs: Path, net: str, seed: int) -> Path:
+        """Where the run of ``net`` with ``seed`` lies under ``runs``."""
+        return runs / (self.runs or self.name) / f"{net}-{seed}"
+
+
+def _recipe(name: str, keys: dict) -> Recipe:
+    known = {f.name for f in fields(Recipe)}
+    if unknown := sorted(set(keys) - known):
+        raise RecipeError(f"{name}: unknown recipe key {', '.join(unknown)}; valid keys: {', '.join(sorted(known))}")
+    try:
+        return Recipe(**keys)
+    except (RecipeError, TypeError) as e:
+        raise RecipeError(f"{name}: {keys['net']}: {e}") from e
+
+
+def read_comparison(path: Path) -> Comparison:
+    """Read an experiment file; raises RecipeError that names the file, the key, and what is valid."""
+    try:
+        table = tomllib.loads(path.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as e:
+        raise RecipeError(f"{path}: {e}") from e
+    known = [f.name for f in fields(Comparison) if f.name != "name"]
+    if unknown := sorted(set(table) - set(known)):
+        raise RecipeError(f"{path}: unknown key {', '.join(unknown)}; valid keys: {', '.join(known)}")
+    if missing := sorted({"title", "nets", "seeds", "recipe"} - set(table)):
+        raise RecipeError(f"{path}: missing key {', '.join(missing)}")
+    comparison = Comparison(path.stem, **table)
+    comparison.recipes()
+    return comparison
+
+
+def _train(recipe: Recipe, out: Path, threads: int) -> None:
+    """One run in a process of its own; what it prints goes to `train.log`."""
+    import torch
+
+    from signflow.models.train import train
+
+    torch.set_num_threads(threads)
+    out.mkdir(parents=True, exist_ok=True)
+    with open(out / "train.log", "a") as log, contextlib.redirect_stdout(log):
+        train(recipe, out, say=lambda text: print(text, flush=True))
+
+
+def run(comparison: Comparison, runs: Path, jobs: int) -> None:
+    """Do all runs that are not finished, ``jobs`` at a time; the cores are divided among them.
+
+    Raises what a run raises, after the others that had begun have ended.
+    """
+    recipes = comparison.recipes()
+    places = {key: comparison.folder(runs, *key) for key in recipes}
+    todo = [key for key in recipes if not (places[key] / "run.json").exists()]
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with (
+        Progress(*columns, refresh_per_second=1) as bar,
+        ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool,
+    ):
+        task = bar.add_task(comparison.name, total=len(recipes), completed=len(recipes) - len(todo))
+        futures = {pool.submit(_train, recipes[key], places[key], threads): key for key in todo}
+        try:
+            for done in as_completed(futures):
+                done.result()
+                net, seed = futures[done]
+                bar.update(task, advance=1, description=f"{comparison.name}: {net}, seed {seed} done")
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def collect(comparison: Comparison, runs: Path) -> list[dict]:
+    """The finished runs as rows: net, seed, and the facts of `run.json`.
+
+    Raises RecipeError for a missing run, or one of another recipe.
+    """
+    rows = []
+    for (net, seed), recipe in comparison.recipes().items():
+        path = comparison.folder(runs, net, seed) / "run.json"
+        if not path.exists():
+            raise RecipeError(f"{path} is missing: the run of {net} with seed {seed} is not finished")
+        facts = json.loads(path.read_text())
+        if facts["recipe"] != json.loads(json.dumps(asdict(recipe))):
+            raise RecipeError(f"{path.parent} holds a run of another recipe; delete it, or choose other runs")
+        rows.append({"net": net, **{key: value for key, value in facts.items() if key != "recipe"}})
+    return rows
