@@ -61,6 +61,10 @@ def _sd(activation):
     return lambda _, channels, spatial: [batch_norm(channels, spatial), activation(channels)]
 
 
+def _clipped_sign(_):
+    return nn.Sequential(nn.Hardtanh(), sign("ede"))
+
+
 def _scale(layer, *_):
     return [root_of_fan_in(layer.weight[0].numel()), sign()]
 
@@ -75,9 +79,9 @@ METHODS: dict[str, Method] = {
     "abn-gate": Method("ABN: gate", _abn("gate")),
     "abn-gamma": Method("ABN: gamma*gate", _abn("gamma*gate")),
     "abn-gamma-beta": Method("ABN: gamma*gate+beta", _abn("gamma*gate+beta")),
-    "sd-base": Method("SD without shifts", _sd(lambda _: sign("ede")), estimator="ede"),
+    "sd-base": Method("SD without shifts", _sd(_clipped_sign), estimator="ede"),
     "sd-asd": Method("SD: ASD", _sd(ASD), estimator="ede"),
-    "sd-wsd": Method("SD: WSD", _sd(lambda _: sign("ede")), self_distribute, "ede"),
+    "sd-wsd": Method("SD: WSD", _sd(_clipped_sign), self_distribute, "ede"),
     "sd-static": Method("SD: static shift + WSD", _sd(StaticShift), self_distribute, "ede"),
 }
 
