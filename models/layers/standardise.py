@@ -92,4 +92,5 @@ class Gain(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Same shape as ``x``."""
         self.refresh()
-        return x * per_channel(self.gain.flatten() * self.kappa, x)
+        kappa = self.kappa.clone()  # the next forward pass overwrites the buffer, maybe before this one's backward pass
+        return x * per_channel(self.gain.flatten() * kappa, x)
