@@ -40,10 +40,9 @@ class Augment:
             raise ValueError(f"crop = {self.crop!r}: must be an integer >= 0")
         if self.lighting < 0:
             raise ValueError(f"lighting = {self.lighting!r}: a standard deviation, must be >= 0")
-        if self.resized_crop is not None:
-            low, high = self.resized_crop
-            if not 0 < low <= high <= 1:
-                raise ValueError(f"resized_crop = {self.resized_crop!r}: two shares of the area, 0 < low <= high <= 1")
+        area = (1, 1) if self.resized_crop is None else self.resized_crop
+        if len(area) != 2 or not 0 < area[0] <= area[1] <= 1:
+            raise ValueError(f"resized_crop = {self.resized_crop!r}: two shares of the area, 0 < low <= high <= 1")
 
     def finish(self, images: Tensor, rng: torch.Generator) -> Tensor:
         """Everything behind the resized crop: flip, crop, lighting of uint8 images (N, C, H, W)."""

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import tempfile
 import urllib.request
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -50,10 +51,12 @@ def read_idx(path: Path) -> np.ndarray:
     try:
         with gzip.open(path) as f:
             raw = f.read()
-    except (OSError, EOFError) as e:
+    except (OSError, EOFError, zlib.error) as e:
         raise DataError(f"{path}: not a readable gzip file ({e}); get it again") from e
     if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] != IDX_DTYPE_UINT8:
         raise DataError(f"{path}: not an IDX file of uint8 (it starts with {raw[:4].hex()}, not 000008..)")
+    if len(raw) < 4 + 4 * raw[3]:
+        raise DataError(f"{path}: the IDX header announces {raw[3]} dimensions, the file ends before them")
     dims = np.frombuffer(raw, ">u4", count=raw[3], offset=4)
     body = np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3])
     if body.size != dims.prod():
@@ -67,7 +70,7 @@ def sha256(path: Path) -> str:
     """Hexadecimal SHA-256 of the unpacked contents of a gzip file, or "unreadable"."""
     try:
         return hashlib.sha256(gzip.decompress(path.read_bytes())).hexdigest()
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         return "unreadable"
 
 

@@ -204,6 +204,7 @@ def test_lighting_of_grey_images_is_refused():
         {"resized_crop": (0.0, 1.0)},
         {"resized_crop": (0.5, 0.4)},
         {"resized_crop": (0.5, 1.1)},
+        {"resized_crop": (0.5,)},
     ],
 )
 def test_impossible_augmentations(wrong):
