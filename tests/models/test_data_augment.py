@@ -133,13 +133,13 @@ def test_the_box_when_nothing_fits():
 
 
 def test_the_first_attempt_that_fits_wins():
-    draws = torch.full((ATTEMPTS, 4), 0.6, dtype=torch.float64)
+    draws = torch.full((ATTEMPTS, 4), 0.7, dtype=torch.float64)
     draws[0, 1] = 0.0  # aspect 3/4: 98 rows, does not fit
     draws[1, 1] = 0.8  # aspect (4/3)^(2 * 0.8 - 1): 93 columns, 78 rows
     draws[2:] = 0.5  # aspect 1 fits nowhere either: 85 rows
-    assert crop_box(80, 100, (0.9, 0.9), draws) == (4, 1, 97, 79)  # int(0.6 * 8), int(0.6 * 3)
+    assert crop_box(80, 100, (0.9, 0.9), draws) == (5, 2, 98, 80)  # int(0.7 * 8), int(0.7 * 3)
     draws[2, 1] = 0.9  # fits too, but comes later
-    assert crop_box(80, 100, (0.9, 0.9), draws) == (4, 1, 97, 79)
+    assert crop_box(80, 100, (0.9, 0.9), draws) == (5, 2, 98, 80)
 
 
 def test_lighting_pixel_by_pixel():
