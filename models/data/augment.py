@@ -75,11 +75,8 @@ def lighting(images: Tensor, std: float, rng: torch.Generator) -> Tensor:
     (Krizhevsky et al., 2012, section 4.1). The float original neither rounds nor clips.
     """
     alpha = std * torch.randn(len(images), 3, generator=rng, dtype=torch.float64)
-    shift = (
-        255
-        * (alpha * torch.tensor(EIGENVALUES, dtype=torch.float64))
-        @ torch.tensor(EIGENVECTORS, dtype=torch.float64).T
-    )
+    values, vectors = (torch.tensor(t, dtype=torch.float64) for t in (EIGENVALUES, EIGENVECTORS))
+    shift = 255 * (alpha * values) @ vectors.T
     return (images + shift[:, :, None, None].float()).round_().clamp_(0, 255).to(torch.uint8)
 
 
