@@ -7,19 +7,20 @@ from signflow.models.layers.standardise import Gain
 
 
 def baked_state(net: nn.Module) -> dict[str, Tensor]:
-    """The state that ``bake(net)`` would have, without touching ``net``: every parametrised weight by its value.
+    """The state that ``bake(net)`` would have, in its order, while ``net`` stays as it is: every parametrised weight by
+    its value. As in ``state_dict``, the rest are the tensors of ``net`` itself, not copies.
 
     (A copy of a parametrised module shares its class with the original, and baking the copy would break the original:
     this function is the way to store a network in the middle of its training.)
     """
     _refresh(net)
-    state = net.state_dict()
-    for name, module in net.named_modules():
-        if parametrize.is_parametrized(module, "weight"):
-            prefix = f"{name}." if name else ""
-            latent = f"{prefix}parametrizations.weight."
-            state = {key: value for key, value in state.items() if not key.startswith(latent)}
-            state[f"{prefix}weight"] = module.weight.detach()
+    state = {}
+    for key, value in net.state_dict().items():
+        owner, latent, _ = key.partition("parametrizations.weight.")
+        if not latent:
+            state[key] = value
+        elif f"{owner}weight" not in state:
+            state[f"{owner}weight"] = net.get_submodule(owner.removesuffix(".")).weight.detach()
     return state
 
 
