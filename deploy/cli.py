@@ -93,6 +93,24 @@ def train(recipe: Path, out: Path | None) -> None:
 
 
 @main.command()
+@click.argument("name", required=False)
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Trainings at a time.")
+@click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
+@click.option("--docs", type=click.Path(path_type=Path), default=Path("docs"), show_default=True)
+def experiment(name: str | None, jobs: int, runs: Path, docs: Path) -> None:
+    """Do an experiment, print its table, draw its plot, and write its section of docs/results.md.
+
+    Finished runs are kept, an interrupted experiment goes on. Without NAME: the list of experiments.
+    """
+    from signflow.models.study import experiments
+
+    if name is None:
+        console.print(experiments.listing())
+    else:
+        experiments.run(name, runs, docs, jobs, say=console.print)
+
+
+@main.command()
 @click.argument("network")
 @click.option("--weights", default="", help="Packed weight file [the shipped one].")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The QONNX file to write.")

@@ -1,0 +1,44 @@
+"""The experiments by name: `what-bn-does`, and every comparison in `experiments/compare/`."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from signflow.models.recipe import RecipeError
+from signflow.models.record import ROOT
+from signflow.models.study import compare, what_bn_does
+from signflow.models.study.results import write_section
+from signflow.models.study.summary import summarise
+
+COMPARISONS = ROOT / "experiments" / "compare"
+THEORY = "what-bn-does"
+
+
+def names() -> list[str]:
+    """All experiments; the comparisons come from the source tree."""
+    return [THEORY, *sorted(path.stem for path in COMPARISONS.glob("*.toml"))]
+
+
+def listing() -> str:
+    """A line for each experiment."""
+    titles = {THEORY: what_bn_does.TITLE}
+    for name in names()[1:]:
+        titles[name] = compare.read_comparison(COMPARISONS / f"{name}.toml").title
+    return "\n".join(f"{name:20} {title}" for name, title in titles.items())
+
+
+def run(name: str, runs: Path, docs: Path, jobs: int, say: Callable = print) -> None:
+    """Do experiment ``name``: runs under ``runs``, pictures and CSV files in ``docs/results``, its section in
+    ``docs/results.md``. Raises RecipeError with the known names.
+    """
+    if name not in names():
+        raise RecipeError(f"unknown experiment {name!r}; known experiments: {', '.join(names())}")
+    if name == THEORY:
+        title, body = what_bn_does.TITLE, what_bn_does.run(docs / "results", say=say)
+    else:
+        comparison = compare.read_comparison(COMPARISONS / f"{name}.toml")
+        compare.run(comparison, runs, jobs)
+        table, body = summarise(comparison, compare.collect(comparison, runs), docs / "results")
+        title = comparison.title
+        say(table.text())
+    write_section(docs / "results.md", name, f"## {title}\n\n{body}")
+    say(f"section {name} of {docs / 'results.md'} written")

@@ -1,0 +1,26 @@
+"""The page of results: sections between markers, each written by one experiment, everything else by hand."""
+
+import os
+from pathlib import Path
+
+HEAD = "# Results\n"
+
+
+def write_section(page: Path, name: str, body: str) -> None:
+    """Put ``body`` between the markers of ``name`` in the Markdown file ``page``; a new section goes to the end.
+
+    The file is replaced as a whole, and the same body gives the same bytes.
+    """
+    text = page.read_text() if page.exists() else HEAD
+    begin, end = f"<!-- {name}: written by `signflow experiment {name}` -->", f"<!-- end of {name} -->"
+    section = f"{begin}\n{body.strip()}\n{end}"
+    if begin in text:
+        before, rest = text.split(begin, 1)
+        if end not in rest:
+            raise ValueError(f"{page}: the marker {end!r} is missing; put it back behind the section")
+        text = before + section + rest.split(end, 1)[1]
+    else:
+        text = f"{text.rstrip()}\n\n{section}\n"
+    partial = page.with_suffix(".tmp")
+    partial.write_text(text)
+    os.replace(partial, page)

@@ -1,0 +1,114 @@
+"""What a finished comparison says: a table of mean, spread and best, a box plot, and sentences made of its numbers."""
+
+import os
+from pathlib import Path
+from statistics import mean, median, stdev
+
+from scipy import stats
+
+from signflow.models.methods import METHODS
+from signflow.models.study.compare import Comparison
+from signflow.models.study.tables import Table, write_csv
+
+COLUMNS = ("net", "seed", "final_accuracy", "best_accuracy", "epochs", "seconds", "commit", "dirty", "device", "torch")
+SIGNIFICANT = 0.05
+
+
+def title(net: str) -> str:
+    """The method's name for tables: of ``cnv-s-abn`` that of ``abn``."""
+    found = [method for name, method in METHODS.items() if net.endswith(f"-{name}")]
+    return max((m.title for m in found), key=len) if found else METHODS["bn"].title
+
+
+def accuracies(rows: list[dict]) -> dict[str, list[float]]:
+    """net -> test accuracies of the last epoch in percent, in the order of the seeds."""
+    nets = dict.fromkeys(row["net"] for row in rows)
+    return {net: [100 * row["final_accuracy"] for row in rows if row["net"] == net] for net in nets}
+
+
+def table(comparison: Comparison, rows: list[dict]) -> Table:
+    """Mean, sample standard deviation and best over seeds, the difference to the baseline, and training time."""
+    by_net = accuracies(rows)
+    base = by_net[comparison.nets[0]]
+    cells = []
+    for net, values in by_net.items():
+        several = len(values) > 1
+        seconds = median(row["seconds"] / row["epochs"] for row in rows if row["net"] == net)
+        gap = "" if values is base else f"{mean(values) - mean(base):+.2f}"
+        cells.append(
+            [net, title(net), str(len(values)), f"{mean(values):.2f}", f"{stdev(values):.2f}" if several else "-"]
+            + [f"{max(values):.2f}", gap, f"{seconds:.1f}"]
+        )
+    columns = ["net", "method", "seeds", "mean %", "std", "best %", "to baseline", "s/epoch"]
+    return Table(f"{comparison.title}: float32 test accuracy after {rows[0]['epochs']} epochs", columns, cells)
+
+
+def findings(comparison: Comparison, rows: list[dict]) -> list[str]:
+    """One sentence for every net against the baseline; with several seeds Welch's t-test decides what is a difference,
+    and Levene's test (around the median) whether the spread differs.
+    """
+    by_net = accuracies(rows)
+    first = comparison.nets[0]
+    base = by_net[first]
+    sentences = []
+    for net, values in by_net.items():
+        if net == first:
+            continue
+        gap = mean(values) - mean(base)
+        text = f"{title(net)} ({net}) ends {abs(gap):.2f} points {'above' if gap > 0 else 'below'} {title(first)}"
+        if len(values) > 1:
+            p = stats.ttest_ind(values, base, equal_var=False).pvalue
+            spread = stats.levene(values, base, center="median").pvalue
+            verdict = "a difference" if p < SIGNIFICANT else "not a difference that these seeds can show"
+            text += (
+                f" (Welch p = {p:.3f}: {verdict}); standard deviation {stdev(values):.2f} against {stdev(base):.2f} "
+                f"(Levene p = {spread:.3f}: {'different' if spread < SIGNIFICANT else 'no evidence of a difference'})"
+            )
+        sentences.append(text + ".")
+    return sentences
+
+
+def draw(comparison: Comparison, rows: list[dict], path: Path) -> None:
+    """Box plot over seeds, one box a net, every run a dot."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    by_net = accuracies(rows)
+    fig, axes = plt.subplots(figsize=(8, 0.55 * len(by_net) + 1.4))
+    labels = [title(net) for net in by_net]
+    axes.boxplot(by_net.values(), orientation="horizontal", tick_labels=labels, widths=0.6, showfliers=False)
+    for i, values in enumerate(by_net.values(), 1):
+        axes.plot(values, [i] * len(values), "o", color="tab:blue", alpha=0.7, markersize=5)
+    axes.invert_yaxis()
+    axes.set(xlabel=f"test accuracy in % after {rows[0]['epochs']} epochs", title=comparison.title)
+    axes.grid(axis="x", alpha=0.3)
+    fig.tight_layout()
+    partial = path.with_suffix(".tmp")
+    fig.savefig(partial, format="png", dpi=110, metadata={"Software": None})
+    plt.close(fig)
+    os.replace(partial, path)
+
+
+def origin(rows: list[dict]) -> str:
+    """Which code, hardware and seeds made the rows."""
+    commits = sorted({str(row["commit"])[:10] + (" (changed files)" if row["dirty"] else "") for row in rows})
+    devices = sorted({f"{row['device']}, {row['threads']} thread(s) a run" for row in rows})
+    seeds = sorted({row["seed"] for row in rows})
+    return (
+        f"Commit {', '.join(commits)}; seeds {', '.join(map(str, seeds))}; {'; '.join(devices)}; "
+        f"torch {rows[0]['torch']}; {sum(row['seconds'] for row in rows) / 60:.0f} minutes of training."
+    )
+
+
+def summarise(comparison: Comparison, rows: list[dict], out: Path) -> tuple[Table, str]:
+    """Write ``<name>.csv`` and ``<name>.png`` into ``out``; returns the table and the Markdown of the section."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_csv(out / f"{comparison.name}.csv", list(COLUMNS), [[row[c] for c in COLUMNS] for row in rows])
+    draw(comparison, rows, out / f"{comparison.name}.png")
+    shown = table(comparison, rows)
+    lines = [shown.markdown(), *(f"- {text}" for text in findings(comparison, rows)), ""]
+    lines += [f"![{comparison.title}](results/{comparison.name}.png)", "", origin(rows), ""]
+    lines += [f"Every run: [results/{comparison.name}.csv](results/{comparison.name}.csv)."]
+    return shown, "\n".join(lines)

@@ -1,0 +1,157 @@
+"""Comparisons: which runs they have, doing and collecting them, the table against numbers made by hand."""
+
+import gzip
+import json
+import struct
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from signflow.models.recipe import RecipeError
+from signflow.models.study import experiments
+from signflow.models.study.compare import Comparison, collect, read_comparison, run
+from signflow.models.study.results import write_section
+from signflow.models.study.summary import findings, summarise, table, title
+
+TOML = """
+title = "two nets"
+nets = ["tfc", "tfc-abn"]
+seeds = [1, 2]
+[recipe]
+epochs = 1
+crop = 0
+[only.tfc-abn]
+lr = 0.001
+"""
+
+
+@pytest.fixture
+def small_data(tmp_path, monkeypatch):
+    """60 training and 20 test images in Fashion-MNIST's format."""
+    rng = np.random.default_rng(1)
+    (tmp_path / "fashion-mnist").mkdir()
+    for prefix, n in (("train", 60), ("t10k", 20)):
+        images = rng.integers(0, 256, (n, 28, 28), np.uint8)
+        for kind, value in (("images-idx3", images), ("labels-idx1", np.arange(n, dtype=np.uint8) % 10)):
+            head = struct.pack(">HBB", 0, 8, value.ndim) + struct.pack(f">{value.ndim}I", *value.shape)
+            path = tmp_path / "fashion-mnist" / f"{prefix}-{kind}-ubyte.gz"
+            path.write_bytes(gzip.compress(head + value.tobytes()))
+    monkeypatch.setenv("SIGNFLOW_DATA", str(tmp_path))
+
+
+def fake_rows(accuracy: dict[str, list[float]]) -> list[dict]:
+    facts = {"best_accuracy": 1.0, "epochs": 4, "seconds": 8.0, "commit": "c" * 40, "dirty": False}
+    facts |= {"device": "a CPU", "torch": "2", "threads": 1}
+    return [
+        {"net": net, "seed": seed, "final_accuracy": value, **facts}
+        for net, values in accuracy.items()
+        for seed, value in enumerate(values, 1)
+    ]
+
+
+def test_recipes_of_a_comparison(tmp_path):
+    (tmp_path / "two.toml").write_text(TOML)
+    recipes = read_comparison(tmp_path / "two.toml").recipes()
+    assert list(recipes) == [("tfc", 1), ("tfc", 2), ("tfc-abn", 1), ("tfc-abn", 2)]
+    assert [(r.net, r.seed, r.epochs, r.crop, r.lr) for r in recipes.values()] == [
+        ("tfc", 1, 1, 0, 2e-3),
+        ("tfc", 2, 1, 0, 2e-3),
+        ("tfc-abn", 1, 1, 0, 1e-3),
+        ("tfc-abn", 2, 1, 0, 1e-3),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("title", "tittle", r"unknown key tittle; valid keys: title, nets, seeds, recipe"),
+        ("crop = 0", "crops = 0", "unknown recipe key crops; valid keys: agc"),
+        ("crop = 0", "crop = -1", r"tfc: crop = -1"),
+        ('"tfc", "tfc-abn"', '"tfc"', "only.tfc-abn belongs to no net"),
+        ("epochs = 1", "", "missing 1 required positional argument: 'epochs'"),
+        ("seeds = [1, 2]", "", "missing key seeds"),
+    ],
+)
+def test_bad_experiment_files(tmp_path, old, new, message):
+    (tmp_path / "bad.toml").write_text(TOML.replace(old, new))
+    with pytest.raises(RecipeError, match=message):
+        read_comparison(tmp_path / "bad.toml")
+
+
+def test_runs_are_done_once_and_collected(small_data, tmp_path):
+    comparison = Comparison("two", "two nets", ["tfc", "tfc-abn"], [3], {"epochs": 1, "batch": 20})
+    with pytest.raises(RecipeError, match=r"tfc-3/run.json is missing"):
+        collect(comparison, tmp_path / "runs")
+    run(comparison, tmp_path / "runs", jobs=2)
+    rows = collect(comparison, tmp_path / "runs")
+    assert [(row["net"], row["seed"], row["threads"]) for row in rows] == [("tfc", 3, 1), ("tfc-abn", 3, 1)]
+    assert "epoch 1" in (tmp_path / "runs/two/tfc-3/train.log").read_text()
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.npz")}
+    run(comparison, tmp_path / "runs", jobs=2)
+    assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.npz")} and len(before) == 4
+
+    other = Comparison("two", "two nets", ["tfc"], [3], {"epochs": 1, "batch": 10})
+    with pytest.raises(RecipeError, match="run of another recipe"):
+        collect(other, tmp_path / "runs")
+    facts = json.loads((tmp_path / "runs/two/tfc-3/run.json").read_text())
+    assert facts["recipe"] == json.loads(json.dumps(asdict(comparison.recipes()["tfc", 3])))
+
+
+def test_table_and_findings_against_numbers_made_by_hand():
+    comparison = Comparison("two", "two nets", ["tfc", "tfc-abn"], [1, 2, 3], {"epochs": 4})
+    rows = fake_rows({"tfc": [0.80, 0.82, 0.84], "tfc-abn": [0.90, 0.91, 0.92]})
+    cells = table(comparison, rows).rows
+    assert cells[0] == ["tfc", "BN", "3", "82.00", "2.00", "84.00", "", "2.0"]
+    assert cells[1] == ["tfc-abn", "ABN", "3", "91.00", "1.00", "92.00", "+9.00", "2.0"]
+    (sentence,) = findings(comparison, rows)
+    # Welch: t = 9 / sqrt((4 + 1) / 3) = 6.97 at 2.94 degrees of freedom
+    assert "9.00 points above BN (Welch p = 0.006: a difference)" in sentence
+    assert "standard deviation 1.00 against 2.00" in sentence and "no evidence" in sentence
+
+
+def test_a_single_seed_has_no_spread():
+    comparison = Comparison("one", "one seed", ["tfc", "tfc-none"], [1], {"epochs": 4})
+    rows = fake_rows({"tfc": [0.8], "tfc-none": [0.5]})
+    assert table(comparison, rows).rows[1][4] == "-"
+    assert findings(comparison, rows) == ["none (tfc-none) ends 30.00 points below BN."]
+
+
+def test_titles_name_the_longest_method():
+    assert [title(n) for n in ("cnv-s", "cnv-s-abn", "sfc-abn-gamma-beta", "tfc-sd-asd")] == [
+        "BN",
+        "ABN",
+        "ABN: gamma*gate+beta",
+        "SD: ASD",
+    ]
+
+
+def test_summary_writes_the_same_bytes_again(tmp_path):
+    comparison = Comparison("two", "two nets", ["tfc", "tfc-abn"], [1, 2], {"epochs": 4})
+    rows = fake_rows({"tfc": [0.80, 0.82], "tfc-abn": [0.90, 0.91]})
+    _, text = summarise(comparison, rows, tmp_path)
+    files = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    assert set(files) == {"two.csv", "two.png"} and files["two.png"][:4] == b"\x89PNG"
+    assert summarise(comparison, rows, tmp_path)[1] == text
+    assert files == {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    assert "Commit cccccccccc; seeds 1, 2; a CPU, 1 thread(s) a run; torch 2" in text
+
+
+def test_sections_are_replaced_and_the_rest_is_kept(tmp_path):
+    page = tmp_path / "results.md"
+    write_section(page, "a", "first")
+    write_section(page, "b", "second")
+    page.write_text(page.read_text().replace("# Results", "# Results\n\nby hand"))
+    write_section(page, "a", "third")
+    text = page.read_text()
+    assert "first" not in text and text.index("by hand") < text.index("third") < text.index("second")
+    page.write_text(text.replace("<!-- end of a -->", ""))
+    with pytest.raises(ValueError, match=r"end of a.*is missing"):
+        write_section(page, "a", "fourth")
+
+
+def test_every_experiment_file_is_valid_and_listed():
+    for path in experiments.COMPARISONS.glob("*.toml"):
+        assert read_comparison(path).name in experiments.listing()
+    with pytest.raises(RecipeError, match=r"unknown experiment 'x'; known experiments: what-bn-does"):
+        experiments.run("x", None, None, 1)
