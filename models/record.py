@@ -1,6 +1,7 @@
 """What a training leaves in its folder: checkpoint, log, curve, facts. A file is replaced as a whole or not at all."""
 
 import csv
+import functools
 import json
 import os
 import platform
@@ -35,13 +36,11 @@ def write_log(out: Path, log: list) -> None:
 
 def draw_curve(out: Path, log: list) -> None:
     """`curve.png`: loss and test accuracy over the epochs."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
+    from matplotlib.figure import Figure  # not pyplot: a notebook that trains keeps its own way of showing pictures
 
     epochs = [row[0] for row in log]
-    fig, left = plt.subplots(figsize=(7, 4))
+    fig = Figure(figsize=(7, 4))
+    left = fig.subplots()
     left.plot(epochs, [row[1] for row in log], color="tab:blue")
     left.set(xlabel="epoch", ylabel="training loss (augmented)")
     left.yaxis.label.set_color("tab:blue")
@@ -51,12 +50,16 @@ def draw_curve(out: Path, log: list) -> None:
     right.grid(alpha=0.3)
     fig.tight_layout()
     fig.savefig(out / "curve.tmp", format="png", dpi=110, metadata={"Software": None})
-    plt.close(fig)
     os.replace(out / "curve.tmp", out / "curve.png")
 
 
+@functools.cache
 def commit() -> tuple[str | None, bool | None]:
-    """(commit, whether tracked files differ from it) of the code that runs, (None, None) outside a git checkout."""
+    """(commit, whether tracked files differ from it) of the code that runs, (None, None) outside a git checkout.
+
+    Asked once in a process, and before it talks to others: starting a program from a process with communication threads
+    can block for ever.
+    """
 
     def git(*args: str) -> str:
         return subprocess.run(["git", "-C", ROOT, *args], check=True, capture_output=True, text=True).stdout.strip()

@@ -70,13 +70,11 @@ def findings(comparison: Comparison, rows: list[dict]) -> list[str]:
 
 def draw(comparison: Comparison, rows: list[dict], path: Path) -> None:
     """Box plot over seeds, one box a net, every run a dot."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
+    from matplotlib.figure import Figure
 
     by_net = accuracies(rows)
-    fig, axes = plt.subplots(figsize=(8, 0.55 * len(by_net) + 1.4))
+    fig = Figure(figsize=(8, 0.55 * len(by_net) + 1.4))
+    axes = fig.subplots()
     labels = [title(net) for net in by_net]
     axes.boxplot(by_net.values(), orientation="horizontal", tick_labels=labels, widths=0.6, showfliers=False)
     for i, values in enumerate(by_net.values(), 1):
@@ -87,7 +85,6 @@ def draw(comparison: Comparison, rows: list[dict], path: Path) -> None:
     fig.tight_layout()
     partial = path.with_suffix(".tmp")
     fig.savefig(partial, format="png", dpi=110, metadata={"Software": None})
-    plt.close(fig)
     os.replace(partial, path)
 
 
