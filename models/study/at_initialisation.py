@@ -149,7 +149,7 @@ def draw_variance(out: Path, effort: Effort, tick: Callable[[], None]) -> None:
             tick()
         row[0].set_ylabel(r"Var($\delta^l$) / Var($\delta^L$)")
     handles, labels = axes[0][0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=len(labels), title="dots: measured, lines: theory")
+    fig.legend(handles, labels, loc="outside lower center", ncols=len(labels), title="marks: measured, lines: theory")
     fig.savefig(out / PICTURE, dpi=110, metadata={"Software": None})
     write_csv(out / PICTURE.replace("png", "csv"), ["norm", "depth", "case", "layer", "variance", "theory"], rows)
 

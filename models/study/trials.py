@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from signflow.models.study.chain import INITS
 from signflow.models.study.tables import Section, Table, write_csv
@@ -232,6 +233,7 @@ def draw_rescue(path: Path, runs: dict) -> None:
         row[0].set_ylabel("test accuracy in %")
     for ax in grid[-1]:
         ax.set_xlabel("epoch")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     fig.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=len(NORMS))
     fig.savefig(path, dpi=110, metadata={"Software": None})
 
@@ -244,14 +246,15 @@ def draw_along(path: Path, runs: dict) -> None:
         for ax, norm in zip(row, NORMS, strict=True):
             epochs = runs["adam", case, norm][0].delta
             for epoch, delta in enumerate(epochs):
-                shade = (0.1 + 0.8 * epoch / len(epochs),) * 2
                 label = f"after epoch {epoch}" if epoch else "before training"
-                colour = (0.9 - shade[0], 0.25, shade[1])
+                age = epoch / len(epochs)
+                colour = (0.8 * (1 - age), 0.25, 0.1 + 0.8 * age)  # red to blue
                 ax.semilogy(range(1, len(delta) + 1), delta, "o-", ms=3.5, color=colour, label=label)
             ax.set_title(f"{case}, {LABELS[norm]}")
             ax.grid(alpha=0.3)
         row[0].set_ylabel(r"Var($\delta^l$), loss summed over the batch")
     for ax in grid[-1]:
         ax.set_xlabel("layer l")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     fig.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
     fig.savefig(path, dpi=110, metadata={"Software": None})
