@@ -21,14 +21,18 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from signflow.models.layers.channels import per_channel
+from signflow.models.quant import SignQuant
 
 EPS = 1e-5
 INIT_RANGE = 1e-3  # latent weights start in U(0, 1e-3), as the authors'; the mean is subtracted anyway
 
 
 def _binary(layer: nn.Module) -> bool:
-    """Whether the layer takes the signs of its weights; not so in the real-weight step of the two-step training."""
-    return not layer.weight_quant.disable_quant
+    """Whether the layer takes the signs of its weights; not so in the real-weight step of the two-step training, nor
+    in a layer of 8-bit weights.
+    """
+    quant = layer.weight_quant
+    return isinstance(quant.tensor_quant, SignQuant) and not quant.disable_quant
 
 
 def _kappa(w: Tensor) -> Tensor:
