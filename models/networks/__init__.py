@@ -13,6 +13,9 @@ from torch import Tensor, nn
 
 from signflow.models.methods import METHODS
 from signflow.models.networks.chains import cnv, mlp
+from signflow.models.networks.reactnet import reactnet18, reactnet_a
+from signflow.models.networks.resnet import abn_resnet18, sd_resnet18, sd_resnet18_imagenet, sd_resnet20
+from signflow.models.networks.vgg import binarynet, vgg_small
 
 __all__ = ["NETWORKS", "Network", "cnv", "mlp", "network", "predict"]
 
@@ -48,7 +51,30 @@ def _chains() -> dict[str, Network]:
     }
 
 
-PAPERS: dict[str, Network] = {}
+CIFAR, TINY, IMAGENET = (3, 32, 32), (3, 64, 64), (3, 224, 224)
+
+PAPERS: dict[str, Network] = {
+    "abn-binarynet": Network(binarynet, CIFAR, "cifar10"),
+    "abn-binarynet-w1": Network(partial(binarynet, width=1.0), CIFAR, "cifar10"),
+    "abn-binarynet-cifar100": Network(partial(binarynet, 100), CIFAR, "cifar100"),
+    "abn-binarynet-tiny": Network(partial(binarynet, 200, size=64), TINY, "tiny-imagenet"),
+    "bn-binarynet": Network(partial(binarynet, normalisation="bn"), CIFAR, "cifar10"),
+    "abn-resnet18": Network(abn_resnet18, CIFAR, "cifar10"),
+    "abn-resnet18-cifar100": Network(partial(abn_resnet18, 100), CIFAR, "cifar100"),
+    "abn-resnet18-tiny": Network(partial(abn_resnet18, 200, size=64), TINY, "tiny-imagenet"),
+    "bn-resnet18": Network(partial(abn_resnet18, normalisation="bn"), CIFAR, "cifar10"),
+    "sd-vgg-small": Network(vgg_small, CIFAR, "cifar10"),
+    "sd-resnet20": Network(sd_resnet20, CIFAR, "cifar10"),
+    "sd-resnet18": Network(sd_resnet18, CIFAR, "cifar10"),
+    "sd-resnet18-imagenet": Network(sd_resnet18_imagenet, IMAGENET, "imagenet"),
+    "reactnet18": Network(reactnet18, CIFAR, "cifar10"),
+    "reactnet18-cifar100": Network(partial(reactnet18, 100, statistics="cifar100"), CIFAR, "cifar100"),
+    "reactnet18-bn": Network(partial(reactnet18, variant="bn"), CIFAR, "cifar10"),
+    "reactnet18-none": Network(partial(reactnet18, variant="none"), CIFAR, "cifar10"),
+    "reactnet-a": Network(reactnet_a, IMAGENET, "imagenet"),
+    "reactnet-a-bn": Network(partial(reactnet_a, variant="bn"), IMAGENET, "imagenet"),
+    "reactnet-a-none": Network(partial(reactnet_a, variant="none"), IMAGENET, "imagenet"),
+}
 
 NETWORKS: dict[str, Network] = _chains() | PAPERS
 

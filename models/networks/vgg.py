@@ -1,0 +1,88 @@
+"""Networks without shortcuts: BinaryNet of the ABN paper and VGG-small of SD-BNN.
+
+The first layer and the last have 8-bit weights and inputs (float in the papers); every other layer has weights and
+inputs in {-1, +1}. Binary convolutions read a border of ``pad_value`` (-1 stays binary; the papers' code has 0).
+
+References: Gu et al., "Attention-Based Batch Normalization for Binary Neural Networks", Entropy 27(6):645, 2025; Xue
+et al., "Self-Distribution Binary Neural Networks", Applied Intelligence 2022; both with the authors' released code.
+"""
+
+import math
+
+from torch import nn
+
+from signflow.models.layers.asd import ASD
+from signflow.models.layers.binary import binary_conv, binary_linear, sign
+from signflow.models.layers.ends import classifier, first_conv, pixels
+from signflow.models.layers.norms import norm
+from signflow.models.layers.wsd import self_distribute
+
+
+def abn_conv(in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1) -> nn.Module:
+    """Binary convolution as the ABN paper's: identity gradient, no clipping, N(0, sqrt(2 / (kernel^2 out)))."""
+    conv = binary_conv(in_channels, out_channels, kernel, stride, estimator="identity")
+    nn.init.normal_(conv.weight, std=math.sqrt(2 / (kernel**2 * out_channels)))
+    return conv
+
+
+def sd_conv(in_channels: int, out_channels: int, stride: int = 1, estimator: str = "ede") -> nn.Module:
+    """Binary 3x3 convolution as SD-BNN's: Kaiming-normal latent weights behind a `WeightShift`."""
+    conv = binary_conv(in_channels, out_channels, 3, stride, estimator)
+    nn.init.kaiming_normal_(conv.weight)
+    return self_distribute(conv)
+
+
+def _abn_dense(in_features: int, out_features: int) -> list[nn.Module]:
+    layer = binary_linear(in_features, out_features, estimator="identity")
+    layer.reset_parameters()  # the initialisation is not recorded: PyTorch's default
+    return [layer, nn.BatchNorm1d(out_features)]
+
+
+def binarynet(
+    classes: int = 10,
+    width: float = 3.0,
+    size: int = 32,
+    normalisation: str = "abn",
+    pad_value: float = -1.0,
+    features: int = 512,
+    hidden: int = 1024,
+) -> nn.Sequential:
+    """BinaryNet: (N, 3, size, size) pixels 0..255 -> (N, classes) logits; six convolutions, three dense layers.
+
+    Convolutions 128, 128, 256, 256, 512 times ``width``, then ``features``; ``size`` a multiple of 8; ``normalisation``
+    of `signflow.models.layers.norms`. width 1 is about FINN's CNV.
+
+    Besides the 8-bit ends, deviations from the authors' code: no biases in front of a normalisation (which subtracts
+    them), no LogSoftmax at the end (the loss has one). Hardtanh and sign with identity gradient are one clipped sign.
+    """
+    a, b, c = (int(n * width) for n in (128, 256, 512))
+    first = first_conv(a)
+    nn.init.normal_(first.weight, std=math.sqrt(2 / (9 * a)))
+    layers: list[nn.Module] = [*pixels("imagenet"), first, norm(normalisation, a), sign()]
+    channels = a
+    for out, pooled in ((a, True), (b, False), (b, True), (c, False), (features, True)):
+        layers += [nn.ConstantPad2d(1, pad_value), abn_conv(channels, out)]
+        layers += [nn.MaxPool2d(2)] * pooled
+        layers += [norm(normalisation, out), sign()]
+        channels = out
+    layers += [nn.Flatten(), *_abn_dense(features * (size // 8) ** 2, hidden), sign(), *_abn_dense(hidden, hidden)]
+    return nn.Sequential(*layers, *classifier(hidden, classes, 1.0, bias=False), nn.BatchNorm1d(classes, affine=False))
+
+
+def vgg_small(classes: int = 10, width: float = 1.0, pad_value: float = -1.0) -> nn.Sequential:
+    """VGG-small with ASD and WSD: (N, 3, 32, 32) pixels 0..255 -> (N, classes) logits; six convolutions, one dense.
+
+    Hardtanh and `ASD` are one layer here, so the mean is taken over 5-bit values (see `signflow.models.layers.asd`).
+    """
+    channels = int(128 * width)
+    first = first_conv(channels)
+    nn.init.kaiming_normal_(first.weight)
+    layers: list[nn.Module] = [*pixels("imagenet"), first, nn.BatchNorm2d(channels)]
+    for times, pooled in ((1, True), (2, False), (2, True), (4, False), (4, True)):
+        out = int(128 * times * width)
+        layers += [ASD(channels, estimator="ede-vgg"), nn.ConstantPad2d(1, pad_value)]
+        layers += [sd_conv(channels, out, estimator="ede-vgg"), *[nn.MaxPool2d(2)] * pooled, nn.BatchNorm2d(out)]
+        channels = out
+    head = classifier(channels * 16, classes, 1.0)
+    nn.init.kaiming_normal_(head[-1].weight)
+    return nn.Sequential(*layers, nn.Flatten(), *head)
