@@ -1,10 +1,13 @@
 """The experiments by name: `what-bn-does`, and every comparison in `experiments/compare/`."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from signflow.models.recipe import RecipeError
-from signflow.models.record import ROOT
+from signflow.models.record import ROOT, commit, machine
 from signflow.models.study import compare, what_bn_does
 from signflow.models.study.results import write_section
 from signflow.models.study.summary import summarise
@@ -33,7 +36,13 @@ def run(name: str, runs: Path, docs: Path, jobs: int, say: Callable = print) -> 
     if name not in names():
         raise RecipeError(f"unknown experiment {name!r}; known experiments: {', '.join(names())}")
     if name == THEORY:
+        start, (code, dirty) = time.perf_counter(), commit()
         title, body = what_bn_does.TITLE, what_bn_does.run(docs / "results", say=say)
+        body += (
+            f"\nCommit {str(code)[:10]}{' (changed files)' if dirty else ''}; seeds as in the tables; "
+            f"{machine(torch.device('cpu'))}, {torch.get_num_threads()} thread(s); torch {torch.__version__}; "
+            f"{(time.perf_counter() - start) / 60:.0f} minutes.\n"
+        )
     else:
         comparison = compare.read_comparison(COMPARISONS / f"{name}.toml")
         compare.run(comparison, runs, jobs)

@@ -45,7 +45,7 @@ def table(comparison: Comparison, rows: list[dict]) -> Table:
 
 def findings(comparison: Comparison, rows: list[dict]) -> list[str]:
     """One sentence for every net against the baseline; with several seeds Welch's t-test decides what is a difference,
-    and Levene's test (around the median) whether the spread differs.
+    and with three or more Levene's test (around the median) whether the spread differs.
     """
     by_net = accuracies(rows)
     first = comparison.nets[0]
@@ -58,12 +58,11 @@ def findings(comparison: Comparison, rows: list[dict]) -> list[str]:
         text = f"{title(net)} ({net}) ends {abs(gap):.2f} points {'above' if gap > 0 else 'below'} {title(first)}"
         if len(values) > 1:
             p = stats.ttest_ind(values, base, equal_var=False).pvalue
-            spread = stats.levene(values, base, center="median").pvalue
             verdict = "a difference" if p < SIGNIFICANT else "not a difference that these seeds can show"
-            text += (
-                f" (Welch p = {p:.3f}: {verdict}); standard deviation {stdev(values):.2f} against {stdev(base):.2f} "
-                f"(Levene p = {spread:.3f}: {'different' if spread < SIGNIFICANT else 'no evidence of a difference'})"
-            )
+            text += f" (Welch p = {p:.3f}: {verdict}); standard deviation {stdev(values):.2f} against {stdev(base):.2f}"
+        if len(values) > 2:
+            p = stats.levene(values, base, center="median").pvalue
+            text += f" (Levene p = {p:.3f}: {'different' if p < SIGNIFICANT else 'no evidence of a difference'})"
         sentences.append(text + ".")
     return sentences
 
