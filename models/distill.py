@@ -35,7 +35,9 @@ def teacher(recipe: Recipe) -> nn.Module:
             net = weights.trained(recipe.teacher)
     else:
         net = _torchscript(recipe)
-    return net.eval().requires_grad_(False)
+    for parameter in net.parameters():
+        parameter.requires_grad_(False)
+    return net.eval()
 
 
 def _torchscript(recipe: Recipe) -> nn.Module:

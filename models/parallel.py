@@ -39,6 +39,19 @@ class Workers:
             return net
         return DistributedDataParallel(net, device_ids=[self.device.index] if self.device.type == "cuda" else None)
 
+    def agree(self, net: nn.Module) -> None:
+        """Give every process the first one's buffers (running statistics): gradients agree anyway, these do not."""
+        if self.size > 1:
+            for buffer in net.buffers():
+                distributed.broadcast(buffer, 0)
+
+    def same(self, value: int) -> bool:
+        """Whether all processes have the same ``value``; every process learns the same answer."""
+        extremes = torch.tensor([value, -value], device=self.device)
+        if self.size > 1:
+            distributed.all_reduce(extremes, distributed.ReduceOp.MAX)
+        return extremes[0].item() == -extremes[1].item()
+
     def total(self, value: Tensor) -> Tensor:
         """Sum of ``value`` over all processes (in place)."""
         if self.size > 1:
@@ -52,11 +65,15 @@ ALONE = Workers(0, 1, torch.device("cpu"))
 
 @contextmanager
 def workers() -> Iterator[Workers]:
-    """The processes that `torchrun` announces in the environment; without it this one alone."""
+    """The processes that `torchrun` announces in the environment; without it this one alone.
+
+    Inside another `workers` the connection is shared: a second one under the same `torchrun` would find the addresses
+    of the first.
+    """
     size, cuda = int(os.environ.get("WORLD_SIZE", "1")), torch.cuda.is_available()
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
-    if size == 1:
-        yield Workers(0, 1, device)
+    if size == 1 or distributed.is_initialized():
+        yield Workers(distributed.get_rank() if size > 1 else 0, size, device)
         return
     if cuda:
         torch.cuda.set_device(device)

@@ -175,6 +175,8 @@ def _run(recipe: Recipe, out: Path, say: Callable, me: Workers) -> nn.Module:
     net, loss_rule = _network(recipe, spec, data, me), loss_of(recipe, me.device)
     step_rule = optimiser(net, recipe)
     log = _resume(recipe, out / "checkpoint.pt", net, step_rule)
+    if not me.same(len(log)):
+        raise RecipeError(f"{out}: the processes see different checkpoints there; all need the same, shared folder")
     say(f"{recipe} on {known['device']}" + (f", resuming after epoch {len(log)} of {recipe.epochs}" if log else ""))
     out.mkdir(parents=True, exist_ok=True)
     model, per_epoch = me.wrap(net), len(data) // recipe.batch
@@ -186,6 +188,7 @@ def _run(recipe: Recipe, out: Path, say: Callable, me: Workers) -> nn.Module:
             if recipe.reset_moments:
                 step_rule = optimiser(net, recipe)
             loss = train_epoch(model, step_rule, loss_rule, recipe, data, epoch, me, lambda: bar.advance(task))
+            me.agree(net)
             log.append([epoch + 1, loss, accuracy(net, test, me), time.perf_counter() - start])
             if me.first:
                 _write(out, recipe, net, step_rule, log)
@@ -208,6 +211,7 @@ def train(recipe: Recipe, out: Path, say: Callable = print) -> nn.Module:
 
     Raises RecipeError for what the recipe asks and is not there, DataError for missing data, WeightsError.
     """
+    record.commit()
     with workers() as me:
         return _run(recipe, out, say if me.first else lambda *_: None, me)
 

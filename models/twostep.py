@@ -12,7 +12,7 @@ import pickle
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from signflow.models.quant import SignQuant
 from signflow.models.recipe import RecipeError
@@ -32,16 +32,21 @@ def transfer(net: nn.Module, path: Path) -> nn.Module:
 
     Raises RecipeError when the file is missing, not readable, or of another network.
     """
+    state, own = _state(path), net.state_dict()
+    odd = sorted(set(own) ^ set(state)) or [n for n in own if own[n].shape != state[n].shape]
+    if odd:
+        raise RecipeError(f"init = {str(path)!r} does not fit the network: {', '.join(odd[:4])} differ")
+    net.load_state_dict(state)
+    return net
+
+
+def _state(path: Path) -> dict[str, Tensor]:
     if not path.exists():
         raise RecipeError(f"init = {str(path)!r}: no such file; train the step before first, or correct the path")
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")
     except (pickle.UnpicklingError, RuntimeError, EOFError) as e:
         raise RecipeError(f"init = {str(path)!r}: not a checkpoint of a training ({e})") from e
-    state = state.get("net", state)
-    own = net.state_dict()
-    odd = sorted(set(own) ^ set(state)) or sorted(n for n in own if own[n].shape != state[n].shape)
-    if odd:
-        raise RecipeError(f"init = {str(path)!r} does not fit the network: {', '.join(odd[:4])} differ")
-    net.load_state_dict(state)
-    return net
+    if not isinstance(state, dict):
+        raise RecipeError(f"init = {str(path)!r}: not a checkpoint of a training (it holds a {type(state).__name__})")
+    return state.get("net", state)

@@ -151,7 +151,7 @@ def test_batches_are_a_shuffled_partition_and_differ_from_epoch_to_epoch(tiny):
 def test_training_learns(tmp_path, monkeypatch):
     sample = data.source("fashion-mnist", "sample", (28, 28), Augment())
     monkeypatch.setattr(train, "source", lambda *_: sample)
-    net = train.train(Recipe("tfc", epochs=25, batch=50, crop=0, flip=False), tmp_path, say=silent)
+    net = train.train(Recipe("tfc", epochs=10, batch=20, crop=0, flip=False), tmp_path, say=silent)
     assert train.accuracy(net, sample) > 0.6  # chance is 0.1
     again = weights.load_into(networks.network("tfc").build(), tmp_path / "weights.npz")
     assert train.accuracy(again, sample) == train.accuracy(net, sample)
