@@ -93,6 +93,18 @@ def train(recipe: Path, out: Path | None) -> None:
 
 
 @main.command()
+@click.option("--all", "everything", is_flag=True, help="Also the chains in every method, not only with BN.")
+@click.option("--markdown", is_flag=True, help="As Markdown.")
+def networks(everything: bool, markdown: bool) -> None:
+    """List the networks: input, data set, parameters, weight bits, whether trained weights ship."""
+    from signflow.models.networks import CHAINS, NETWORKS, PAPERS
+    from signflow.models.study.inventory import inventory
+
+    table = inventory(list(NETWORKS) if everything else [*CHAINS, *PAPERS])
+    click.echo(table.markdown() if markdown else table.text())
+
+
+@main.command()
 @click.argument("name", required=False)
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Trainings at a time.")
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
