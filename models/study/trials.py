@@ -208,7 +208,8 @@ def rescue_findings(runs: dict) -> list[str]:
 
     return [
         f"SGD, clipped slope: {three('sgd', 'BNN clipped')}. The forward pass of the first two is the same function, "
-        "sign(acc) = sign(acc / sqrt(K)): the whole difference is the gradient. (Rate 0.1 was chosen because the failure is clean there.)",
+        "sign(acc) = sign(acc / sqrt(K)): the whole difference is the gradient. "
+        "(Rate 0.1 was chosen because the failure is clean there.)",
         f"Adam, clipped slope: {three('adam', 'BNN clipped')}. Adam divides every weight's gradient by its own size, "
         "so a growing gradient should not hurt by its size alone; that the window |acc| <= 1 lets few units learn is "
         "a likely reason for what is lost, which no run here isolates.",
