@@ -2,6 +2,7 @@
 
 import copy
 
+import brevitas.nn as qnn
 import numpy as np
 import pytest
 import torch
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 from signflow.models.agc import unit_norm
 from signflow.models.layers.binary import binary_conv, binary_linear
 from signflow.models.layers.standardise import Gain, standardise
+from signflow.models.quant import Weight8
 
 MAKE = {"conv": lambda: binary_conv(3, 4, 3), "dense": lambda: binary_linear(20, 4)}
 INPUT = {"conv": (2, 3, 6, 5), "dense": (7, 20)}
@@ -119,6 +121,24 @@ def test_real_step_uses_the_standardised_weights_and_exact_gradients(kind):
 
     big = torch.randn(w.shape, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(function, (big, gain.gain.detach().requires_grad_()))
+
+
+def test_eight_bit_layers_have_no_kappa():
+    torch.manual_seed(0)
+    layer = standardise(qnn.QuantLinear(20, 4, bias=False, weight_quant=Weight8)).double()
+    gain = Gain(layer).double()
+    x = torch.randn(7, 20, dtype=torch.float64)
+    y = gain(layer(x))
+    hat = standard(latent(layer).detach().numpy())
+    scale = 2.0 ** (np.ceil(np.log2(abs(hat).max())) - 7)
+    np.testing.assert_allclose(y.detach(), x.numpy() @ (np.rint(hat / scale) * scale).T, rtol=1e-12, atol=1e-12)
+    weight = torch.randn(4, 20, dtype=torch.float64)
+    (got,) = torch.autograd.grad((layer.weight * weight).sum(), latent(layer))
+    free = latent(layer).detach().clone().requires_grad_()
+    std, mean = torch.std_mean(free, 1, correction=0, keepdim=True)
+    (want,) = torch.autograd.grad((((free - mean) / (std + 1e-5) / 20**0.5) * weight).sum(), free)
+    np.testing.assert_allclose(got, want, rtol=1e-9)
+    assert gain.kappa.tolist() == [1.0] * 4
 
 
 @pytest.mark.parametrize("kind", KINDS)
