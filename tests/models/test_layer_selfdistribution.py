@@ -123,6 +123,7 @@ def test_hidden_width_and_margin():
     assert ASD(16, 16).squeeze.weight.shape == (1, 16) and ASD(16, 16).excite.weight.shape == (16, 1)
     assert ASD(8, 16).squeeze.weight.shape == (1, 8)
     assert ASD(64, 8).squeeze.weight.shape == (8, 64)
+    assert ASD(10, 3).squeeze.weight.shape == (3, 10)  # integer division
     assert sum(p.numel() for p in ASD(128).parameters()) == 2 * 128 * 8
     assert LEVELS == 16
     assert 1032 * 127 * 128 < EXACT <= 1033 * 127 * 128  # the bound that the docstring gives
