@@ -117,9 +117,9 @@ def experiment(name: str | None, jobs: int, runs: Path, docs: Path) -> None:
     from signflow.models.study import experiments
 
     if name is None:
-        console.print(experiments.listing())
+        click.echo(experiments.listing())
     else:
-        experiments.run(name, runs, docs, jobs, say=console.print)
+        experiments.run(name, runs, docs, jobs, say=click.echo)
 
 
 @main.command()
