@@ -12,6 +12,8 @@ from signflow.models.study.tables import Table, write_csv
 
 COLUMNS = ("net", "seed", "final_accuracy", "best_accuracy", "epochs", "seconds", "commit", "dirty", "device", "torch")
 SIGNIFICANT = 0.05
+NEAR = 5
+"""Points of accuracy."""
 
 
 def title(net: str) -> str:
@@ -43,6 +45,10 @@ def table(comparison: Comparison, rows: list[dict]) -> Table:
     return Table(f"{comparison.title}: float32 test accuracy after {rows[0]['epochs']} epochs", columns, cells)
 
 
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
 def findings(comparison: Comparison, rows: list[dict]) -> list[str]:
     """One sentence for every net against the baseline; with several seeds Welch's t-test decides what is a difference,
     and with three or more Levene's test (around the median) whether the spread differs.
@@ -59,28 +65,35 @@ def findings(comparison: Comparison, rows: list[dict]) -> list[str]:
         if len(values) > 1:
             p = stats.ttest_ind(values, base, equal_var=False).pvalue
             verdict = "a difference" if p < SIGNIFICANT else "not a difference that these seeds can show"
-            text += f" (Welch p = {p:.3f}: {verdict}); standard deviation {stdev(values):.2f} against {stdev(base):.2f}"
+            text += f" (Welch {_p(p)}: {verdict}); standard deviation {stdev(values):.2f} against {stdev(base):.2f}"
         if len(values) > 2:
             p = stats.levene(values, base, center="median").pvalue
-            text += f" (Levene p = {p:.3f}: {'different' if p < SIGNIFICANT else 'no evidence of a difference'})"
+            text += f" (Levene {_p(p)}: {'different' if p < SIGNIFICANT else 'no evidence of a difference'})"
         sentences.append(text + ".")
     return sentences
 
 
 def draw(comparison: Comparison, rows: list[dict], path: Path) -> None:
-    """Box plot over seeds, one box a net, every run a dot."""
+    """Box plot over seeds, one box a net, every run a dot; on the right again the nets within `NEAR` of the best."""
     from matplotlib.figure import Figure
 
     by_net = accuracies(rows)
-    fig = Figure(figsize=(8, 0.55 * len(by_net) + 1.4))
-    axes = fig.subplots()
-    labels = [title(net) for net in by_net]
-    axes.boxplot(by_net.values(), orientation="horizontal", tick_labels=labels, widths=0.6, showfliers=False)
-    for i, values in enumerate(by_net.values(), 1):
-        axes.plot(values, [i] * len(values), "o", color="tab:blue", alpha=0.7, markersize=5)
-    axes.invert_yaxis()
-    axes.set(xlabel=f"test accuracy in % after {rows[0]['epochs']} epochs", title=comparison.title)
-    axes.grid(axis="x", alpha=0.3)
+    top = max(mean(values) for values in by_net.values())
+    near = [value for values in by_net.values() if mean(values) > top - NEAR for value in values]
+    fig = Figure(figsize=(11, 0.5 * len(by_net) + 1.6))
+    whole, close = fig.subplots(1, 2, sharey=True)
+    for axes in (whole, close):
+        labels = [title(net) for net in by_net]
+        axes.boxplot(by_net.values(), orientation="horizontal", tick_labels=labels, widths=0.6, showfliers=False)
+        for i, values in enumerate(by_net.values(), 1):
+            axes.plot(values, [i] * len(values), "o", color="tab:blue", alpha=0.6, markersize=5)
+        axes.set_xlabel(f"test accuracy in % after {rows[0]['epochs']} epochs")
+        axes.grid(axis="x", alpha=0.3)
+    margin = 0.05 * (max(near) - min(near)) + 0.05
+    close.set_xlim(min(near) - margin, max(near) + margin)
+    close.set_title(f"the same, within {NEAR} points of the best")
+    whole.set_title(comparison.title)
+    whole.invert_yaxis()
     fig.tight_layout()
     partial = path.with_suffix(".tmp")
     fig.savefig(partial, format="png", dpi=110, metadata={"Software": None})
