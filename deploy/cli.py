@@ -15,7 +15,7 @@ from signflow.deploy.quiet import quiet_libraries
 quiet_libraries()
 
 console = Console()
-NETWORK_HELP = "NETWORK is tfc, sfc, lfc, cnv, or a QONNX file."
+NETWORK_HELP = "NETWORK is a chain of `signflow networks` (tfc, sfc, lfc, cnv, ...), or a QONNX file."
 
 
 class Command(click.Group):

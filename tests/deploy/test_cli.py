@@ -34,7 +34,7 @@ def onnx_file(path: Path, nodes, initialisers=(), shape=(1, 8)) -> Path:
 def test_help_lists_the_verbs(run):
     code, text = run("--help")
     assert code == 0
-    for verb in ("data", "train", "export", "build", "verify", "simulate", "report", "demo"):
+    for verb in ("data", "train", "networks", "experiment", "export", "build", "verify", "simulate", "report", "demo"):
         assert f"  {verb} " in text
 
 
@@ -47,12 +47,21 @@ def test_wrong_words(run):
         (["verify", "tfc"], "holds no build: run `signflow build` first"),
         (["report", "tfc"], "signflow build"),
         (["train", "none.toml"], "none.toml"),
+        (["experiment", "abn"], "unknown experiment 'abn'; known experiments: what-bn-does, abn-affine"),
         (["export", "vgg", "-o", "x.onnx"], "unknown network 'vgg'"),
         (["build", "tfc", "--weights", "none.npz"], "none.npz: not a readable weight file"),
     ):
         code, text = run(*words)
         assert code != 0 and message in text.replace("\n", " "), (words, text)
         assert "Traceback" not in text
+
+
+def test_experiments_and_networks_are_listed(run):
+    code, text = run("experiment")
+    assert code == 0 and "what-bn-does" in text and "fashion-mlp" in text
+    code, text = run("networks", "--markdown")
+    rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| ")}
+    assert code == 0 and "59,008" in rows["tfc"] and "yes" in rows["tfc"] and "reactnet-a" in rows
 
 
 def test_bad_model_files(run, tmp_path):
