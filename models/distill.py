@@ -44,7 +44,7 @@ def _torchscript(recipe: Recipe) -> nn.Module:
     path = Path(recipe.teacher)
     if path.suffix != ".pt":
         raise RecipeError(
-            f"teacher = {recipe.teacher!r}: neither a TorchScript file (.pt) nor a network that `signflow networks` lists"
+            f"teacher = {recipe.teacher!r}: neither a TorchScript file (.pt) nor one of `signflow networks --all`"
         )
     if recipe.teacher_weights:
         raise RecipeError(f"teacher_weights = {recipe.teacher_weights!r}: a TorchScript teacher holds its own")
