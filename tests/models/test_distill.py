@@ -86,7 +86,9 @@ def test_wrong_teachers(tmp_path, script):
 
     with pytest.raises(RecipeError, match=r"teacher = 'cnv' reads images \(1, 32, 32\), the student \(1, 28, 28\)"):
         ask(teacher="cnv")
-    with pytest.raises(RecipeError, match=r"teacher = 'resnet34': neither a TorchScript file \(.pt\) nor one of `signflow networks"):
+    with pytest.raises(
+        RecipeError, match=r"teacher = 'resnet34': neither a TorchScript file \(.pt\) nor one of `signflow networks"
+    ):
         ask(teacher="resnet34")
     with pytest.raises(RecipeError, match=r"teacher = 'no\.pt': no such file"):
         ask(teacher="no.pt")
