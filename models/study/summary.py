@@ -74,26 +74,28 @@ def findings(comparison: Comparison, rows: list[dict]) -> list[str]:
 
 
 def draw(comparison: Comparison, rows: list[dict], path: Path) -> None:
-    """Box plot over seeds, one box a net, every run a dot; on the right again the nets within `NEAR` of the best."""
+    """Box plot over seeds, one box a net, every run a dot; where some nets are far off, beside it once more without."""
     from matplotlib.figure import Figure
 
     by_net = accuracies(rows)
     top = max(mean(values) for values in by_net.values())
     near = [value for values in by_net.values() if mean(values) > top - NEAR for value in values]
-    fig = Figure(figsize=(11, 0.5 * len(by_net) + 1.6))
-    whole, close = fig.subplots(1, 2, sharey=True)
-    for axes in (whole, close):
+    zoom = len(near) < len(rows)
+    fig = Figure(figsize=(11 if zoom else 7, 0.5 * len(by_net) + 1.6))
+    whole, *close = fig.subplots(1, 1 + zoom, sharey=True, squeeze=False)[0]
+    for axes in (whole, *close):
         labels = [title(net) for net in by_net]
         axes.boxplot(by_net.values(), orientation="horizontal", tick_labels=labels, widths=0.6, showfliers=False)
         for i, values in enumerate(by_net.values(), 1):
             axes.plot(values, [i] * len(values), "o", color="tab:blue", alpha=0.6, markersize=5)
         axes.set_xlabel(f"test accuracy in % after {rows[0]['epochs']} epochs")
         axes.grid(axis="x", alpha=0.3)
-    margin = 0.05 * (max(near) - min(near)) + 0.05
-    close.set_xlim(min(near) - margin, max(near) + margin)
-    close.set_title(f"the same, within {NEAR} points of the best")
-    whole.set_title(comparison.title)
+    whole.set_title(comparison.title, fontsize=11)
     whole.invert_yaxis()
+    for axes in close:
+        margin = 0.05 * (max(near) - min(near)) + 0.05
+        axes.set_xlim(min(near) - margin, max(near) + margin)
+        axes.set_title(f"the same, within {NEAR} points of the best", fontsize=11)
     fig.tight_layout()
     partial = path.with_suffix(".tmp")
     fig.savefig(partial, format="png", dpi=110, metadata={"Software": None})
