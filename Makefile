@@ -8,6 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 NET ?= cnv
+SHIPPED := tfc sfc lfc cnv cnv-bnfree
 BOARD ?= pynq-z2
 ARGS ?=
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
@@ -16,7 +17,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
-	@echo; echo "variables: NET=$(NET) (tfc sfc lfc cnv)  BOARD=$(BOARD)  ARGS='...' (passed on)  PYTHON=$(PYTHON)"
+	@echo; echo "variables: NET=$(NET) ($(SHIPPED))  BOARD=$(BOARD)  ARGS='...' (passed on)  PYTHON=$(PYTHON)"
 
 setup: $(READY) ## create the environment .venv from requirements.lock
 
@@ -42,13 +43,13 @@ test: setup ## the tests
 test-slow: setup ## the tests that need more than a minute each
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow tests $(ARGS)
 
-ladder: setup ## every shipped network, all images of the Fashion-MNIST test set (needs `signflow data` once)
+ladder: setup ## every shipped network that compiles, all images of the Fashion-MNIST test set (needs `signflow data` once)
 	@$(BIN)/signflow data
-	@for net in tfc sfc lfc cnv; do \
+	@for net in $(SHIPPED); do \
 	  $(BIN)/signflow build $$net --board $(BOARD) && \
 	  $(BIN)/signflow verify $$net --board $(BOARD) --split test $(ARGS) && \
 	  $(BIN)/signflow report $$net --board $(BOARD) || exit 1; done
-	@$(BIN)/signflow table tfc sfc lfc cnv --board $(BOARD)
+	@$(BIN)/signflow table $(SHIPPED) --board $(BOARD)
 
 train: setup ## train NET on Fashion-MNIST as its recipe says (experiments/fashion-$(NET).toml), resumable
 	@$(BIN)/signflow data
