@@ -24,7 +24,7 @@ def test_divisors(n):
 
 
 @given(target=st.integers(1100, 200_000))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_operator_meets_the_target_with_legal_values(hardware, target):
     fold.fold_to_cycles(hardware, target)
     for op in chain(hardware):

@@ -100,7 +100,7 @@ def random_chain(chain, rng, kind: str):
     return c.scalar("Mul", rng.normal(size=1) + 3).scalar("Add", rng.normal(size=classes)), shape
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32 - 1), kind=st.sampled_from(["uint8", "uint8/255", "int8", "bipolar"]))
 def test_random_chains(chain, tmp_path_factory, seed, kind):
     rng = np.random.default_rng(seed)
@@ -113,7 +113,7 @@ def enumerated(model):
     return model.transform(PlainProducts()).transform(EnumerateThresholds())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_batchnorm_closed_form(chain, tmp_path_factory, seed):
     """gamma * (a - mean) / s + beta >= 0, in exact fractions, wherever it is not within rounding of 0."""

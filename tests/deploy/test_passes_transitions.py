@@ -21,7 +21,7 @@ def hardware(found, accumulators: tuple[int, ...]) -> bool:
     return any(bits) != complement
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.integers(-6, 6), st.sampled_from([1, 2]), st.integers(1, 7), st.booleans(), st.booleans(), st.integers(-8, 22)
 )
@@ -37,7 +37,7 @@ def test_pool_in_front_of_the_sign(low, step, count, falls_before, falls_after, 
         assert hardware(found, window) == h(max(g(a) for a in window))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(-6, 6), st.integers(1, 9), st.booleans(), st.integers(-8, 9))
 def test_pool_behind_the_sign(low, count, falls, cut):
     """max(sign(f(a_i))): the direction in front of the pool is the sign's own."""

@@ -84,7 +84,7 @@ def idx(array: np.ndarray) -> bytes:
     return gzip.compress(header + array.tobytes(), mtime=0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(array=arrays(np.uint8, st.lists(st.integers(0, 5), min_size=1, max_size=4).map(tuple)))
 def test_read_idx_gives_back_what_was_written(array, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "array.gz"
@@ -92,7 +92,7 @@ def test_read_idx_gives_back_what_was_written(array, tmp_path_factory):
     assert np.array_equal(read_idx(path), array)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(position=st.integers(0, 10**6), value=st.integers(0, 255))
 def test_damaged_idx_files_raise_nothing_but_a_data_error(position, value, tmp_path_factory):
     raw = bytearray(idx(np.arange(60, dtype=np.uint8).reshape(3, 4, 5)))

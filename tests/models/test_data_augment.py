@@ -92,7 +92,7 @@ def test_the_whole_image_as_crop_changes_nothing():
     assert torch.equal(MemorySource(images, torch.zeros(3), 1, whole).batch(torch.arange(3), generator()), images)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     height=st.integers(1, 400),
     width=st.integers(1, 400),

@@ -250,7 +250,7 @@ def test_a_pickle_cannot_change_the_reader():
     assert read_pickle(good, "good")[b"a"].tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(array=arrays(np.uint8, st.tuples(st.integers(0, 4), st.integers(0, 5))), fortran=st.booleans())
 def test_arrays_come_back_as_they_were(array, fortran):
     array = np.asfortranarray(array) if fortran else array
@@ -259,7 +259,7 @@ def test_arrays_come_back_as_they_were(array, fortran):
     assert np.array_equal(back.pop(b"data"), array) and back == {k: v for k, v in value.items() if k != b"data"}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_damaged_pickles_raise_nothing_but_a_data_error(data):
     raw = bytearray(python2_pickle({b"data": np.arange(12, dtype=np.uint8), b"labels": [3, 1]}))

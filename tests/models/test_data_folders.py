@@ -106,7 +106,7 @@ def test_the_evaluation_scales_the_shorter_side_to_256_and_cuts_224(size, scaled
     assert found.size == (224, 224) and found.tobytes() == expected.tobytes()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     width=st.integers(1, 90),
     height=st.integers(1, 90),

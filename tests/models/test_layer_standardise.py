@@ -162,7 +162,7 @@ def test_two_forward_passes_before_a_backward_pass():
     assert latent(layer).grad.abs().sum() > 0
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(w=hnp.arrays(np.float32, (3, 8), elements=st.integers(-1000, 1000).map(lambda i: i / 1000)))
 def test_signs_are_those_of_the_centred_weights(w):
     layer = standardise(binary_linear(8, 3))

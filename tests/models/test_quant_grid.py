@@ -51,7 +51,7 @@ def test_dtype_stays(dtype):
     assert act(8, 1.0)(torch.linspace(-2, 2, 9, dtype=dtype)).dtype == dtype
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(values=st.lists(st.floats(-3, 3, width=32), min_size=6, max_size=6).filter(lambda v: max(map(abs, v)) > 1e-3))
 def test_eight_bit_weights_are_integers_times_a_power_of_two(values):
     layer = qnn.QuantLinear(3, 2, bias=False, weight_quant=Weight8)
