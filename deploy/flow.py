@@ -6,7 +6,6 @@ renamed when whole: after an interruption every file that exists is good.
 """
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from signflow.deploy.export import export, load, save
 from signflow.hw import ops
 from signflow.hw.boards import board
 from signflow.hw.sim import verilator
+from signflow.models.atomic import replacing
 from signflow.models.networks import NETWORKS, network
 from signflow.models.weights import load_into, trained
 
@@ -73,9 +73,8 @@ def write_json(result: dict, *files: Path | None) -> None:
     """Write ``result`` to each file that is not None, atomically."""
     for file in filter(None, files):
         file.parent.mkdir(parents=True, exist_ok=True)
-        tmp = file.with_name(file.name + ".tmp")
-        tmp.write_text(json.dumps(result, indent=1) + "\n")
-        os.replace(tmp, file)
+        with replacing(file) as partial:
+            partial.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def torch_network(settings: Settings):

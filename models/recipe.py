@@ -167,17 +167,22 @@ def _pair(value) -> tuple[float, float] | None:
     return float(value[0]), float(value[1])
 
 
-def read_recipe(path: Path) -> Recipe:
-    """Read a TOML recipe; raises RecipeError that names the file, the key, the value, and what is valid."""
+def read_table(path: Path, known: list[str], required: set[str]) -> dict:
+    """Read a TOML file that holds no other keys than ``known``, and all of ``required``; raises RecipeError."""
     try:
         table = tomllib.loads(path.read_text())
     except (OSError, tomllib.TOMLDecodeError) as e:
         raise RecipeError(f"{path}: {e}") from e
-    known = [f.name for f in fields(Recipe)]
     if unknown := sorted(set(table) - set(known)):
         raise RecipeError(f"{path}: unknown key {', '.join(unknown)}; valid keys: {', '.join(known)}")
-    if missing := sorted({"net", "epochs"} - set(table)):
+    if missing := sorted(required - set(table)):
         raise RecipeError(f"{path}: missing key {', '.join(missing)}")
+    return table
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a TOML recipe; raises RecipeError that names the file, the key, the value, and what is valid."""
+    table = read_table(path, [f.name for f in fields(Recipe)], {"net", "epochs"})
     try:
         return Recipe(**table)
     except RecipeError as e:

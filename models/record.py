@@ -3,7 +3,6 @@
 import csv
 import functools
 import json
-import os
 import platform
 import subprocess
 from dataclasses import asdict
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from signflow.models.atomic import replacing, save_picture
 from signflow.models.parallel import Workers
 from signflow.models.recipe import Recipe
 
@@ -20,18 +20,16 @@ COLUMNS = ("epoch", "train_loss", "test_accuracy", "seconds")
 
 def save(value, path: Path) -> None:
     """`torch.save`, atomically."""
-    tmp = path.with_name(path.name + ".tmp")
-    torch.save(value, tmp)
-    os.replace(tmp, path)
+    with replacing(path) as partial:
+        torch.save(value, partial)
 
 
 def write_log(out: Path, log: list) -> None:
     """`log.csv` from rows of `COLUMNS`."""
-    with open(out / "log.tmp", "w", newline="") as f:
+    with replacing(out / "log.csv") as partial, open(partial, "w", newline="") as f:
         writer = csv.writer(f, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows([e, f"{loss:.5f}", f"{acc:.4f}", f"{sec:.1f}"] for e, loss, acc, sec in log)
-    os.replace(out / "log.tmp", out / "log.csv")
 
 
 def draw_curve(out: Path, log: list) -> None:
@@ -49,8 +47,7 @@ def draw_curve(out: Path, log: list) -> None:
     right.set_ylabel("test accuracy in %", color="tab:red")
     right.grid(alpha=0.3)
     fig.tight_layout()
-    fig.savefig(out / "curve.tmp", format="png", dpi=110, metadata={"Software": None})
-    os.replace(out / "curve.tmp", out / "curve.png")
+    save_picture(fig, out / "curve.png")
 
 
 @functools.cache
@@ -102,5 +99,5 @@ def write_facts(out: Path, known: dict, log: list) -> None:
         "final_accuracy": log[-1][2],
         "best_accuracy": max(row[2] for row in log),
     }
-    (out / "run.tmp").write_text(json.dumps(known | result, indent=2, sort_keys=True) + "\n")
-    os.replace(out / "run.tmp", out / "run.json")
+    with replacing(out / "run.json") as partial:
+        partial.write_text(json.dumps(known | result, indent=2, sort_keys=True) + "\n")

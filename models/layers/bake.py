@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from signflow.models.layers.standardise import Gain
+from signflow.models.layers.standardise import Kappa
 
 
 def baked_state(net: nn.Module) -> dict[str, Tensor]:
@@ -39,5 +39,5 @@ def bake(net: nn.Module) -> nn.Module:
 
 def _refresh(net: nn.Module) -> None:
     for module in net.modules():
-        if isinstance(module, Gain):
+        if isinstance(module, Kappa):
             module.refresh()

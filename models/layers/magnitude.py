@@ -9,26 +9,19 @@ Reference: Rastegari et al., "XNOR-Net", ECCV 2016, section 3.1. The code of Liu
 gradient 1 instead of kappa_o.
 """
 
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.utils import parametrize
 
-from signflow.models.layers.channels import per_channel
-from signflow.models.layers.standardise import Gain
+from signflow.models.layers.standardise import Kappa
 
 
-class Magnitude(Gain):
+class Magnitude(Kappa):
     """y = kappa_o x for the accumulators x of ``layer``, (N, C) or (N, C, H, W).
 
     Puts an identity in front of the layer's weights, which marks them as latent until they are baked: from then on
-    the buffer keeps kappa. As in `Gain`, kappa is 1 while the layer's weight quantiser is switched off.
+    the buffer keeps kappa. As in `Kappa`, it is 1 while the layer's weight quantiser is switched off.
     """
 
     def __init__(self, layer: nn.Module):
         parametrize.register_parametrization(layer, "weight", nn.Identity())
         super().__init__(layer)
-        del self.gain
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Same shape as ``x``."""
-        self.refresh()
-        return x * per_channel(self.kappa.clone(), x)

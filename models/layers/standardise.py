@@ -67,21 +67,17 @@ def standardise(layer: nn.Module) -> nn.Module:
     return layer
 
 
-class Gain(nn.Module):
-    """y = gain_o kappa_o x for the accumulators x of ``layer``, (N, C) or (N, C, H, W).
+class Kappa(nn.Module):
+    """y = kappa_o x for the accumulators x of ``layer``, (N, C) or (N, C, H, W).
 
-    The gain has the authors' shape, (O, 1, ...) with the dimensions of the weight, in which every channel is a unit of
-    its own for adaptive gradient clipping. While the layer's weights are parametrised, kappa follows them; afterwards
-    the buffer keeps the last value. With the layer's weight quantiser switched off (the real-weight step of the
-    two-step training) kappa is 1.
+    While the layer's weights are parametrised, kappa follows them; afterwards the buffer keeps the last value. With the
+    layer's weight quantiser switched off (the real-weight step of the two-step training) kappa is 1.
     """
 
     def __init__(self, layer: nn.Module):
         super().__init__()
         self._layer = (layer,)  # seen, not owned: its parameters belong to the network
-        shape = layer.weight.shape
-        self.gain = nn.Parameter(torch.ones(shape[0], *[1] * (len(shape) - 1)))
-        self.register_buffer("kappa", torch.ones(shape[0]))
+        self.register_buffer("kappa", torch.ones(layer.weight.shape[0]))
         self.refresh()
 
     def refresh(self) -> None:
@@ -93,8 +89,28 @@ class Gain(nn.Module):
             elif parametrize.is_parametrized(layer, "weight"):
                 self.kappa.copy_(_kappa(layer.weight).flatten())
 
+    def scale(self) -> Tensor:
+        """(O,): what each channel is multiplied by."""
+        self.refresh()
+        return self.kappa.clone()  # the next forward pass overwrites the buffer, maybe before this one's backward pass
+
     def forward(self, x: Tensor) -> Tensor:
         """Same shape as ``x``."""
-        self.refresh()
-        kappa = self.kappa.clone()  # the next forward pass overwrites the buffer, maybe before this one's backward pass
-        return x * per_channel(self.gain.flatten() * kappa, x)
+        return x * per_channel(self.scale(), x)
+
+
+class Gain(Kappa):
+    """y = gain_o kappa_o x: `Kappa` with a learned factor.
+
+    The gain has the authors' shape, (O, 1, ...) with the dimensions of the weight, in which every channel is a unit of
+    its own for adaptive gradient clipping.
+    """
+
+    def __init__(self, layer: nn.Module):
+        super().__init__(layer)
+        shape = layer.weight.shape
+        self.gain = nn.Parameter(torch.ones(shape[0], *[1] * (len(shape) - 1)))
+
+    def scale(self) -> Tensor:
+        """(O,): gain and kappa."""
+        return self.gain.flatten() * super().scale()

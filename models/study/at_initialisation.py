@@ -8,6 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from signflow.models.atomic import save_picture
 from signflow.models.study.gradients import Measurement, measure, plot_gradient_variance
 from signflow.models.study.tables import Section, Table, write_csv
 from signflow.models.study.theory import (
@@ -150,7 +151,7 @@ def draw_variance(out: Path, effort: Effort, tick: Callable[[], None]) -> None:
         row[0].set_ylabel(r"Var($\delta^l$) / Var($\delta^L$)")
     handles, labels = axes[0][0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncols=len(labels), title="marks: measured, lines: theory")
-    fig.savefig(out / PICTURE, dpi=110, metadata={"Software": None})
+    save_picture(fig, out / PICTURE)
     write_csv(out / PICTURE.replace("png", "csv"), ["norm", "depth", "case", "layer", "variance", "theory"], rows)
 
 

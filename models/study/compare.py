@@ -9,7 +9,6 @@ done again.
 import contextlib
 import json
 import os
-import tomllib
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, fields
 from multiprocessing import get_context
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from signflow.models.recipe import Recipe, RecipeError
+from signflow.models.recipe import Recipe, RecipeError, read_table
 
 
 @dataclass(frozen=True)
@@ -66,15 +65,8 @@ def _recipe(name: str, keys: dict) -> Recipe:
 
 def read_comparison(path: Path) -> Comparison:
     """Read an experiment file; raises RecipeError that names the file, the key, and what is valid."""
-    try:
-        table = tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError) as e:
-        raise RecipeError(f"{path}: {e}") from e
     known = [f.name for f in fields(Comparison) if f.name != "name"]
-    if unknown := sorted(set(table) - set(known)):
-        raise RecipeError(f"{path}: unknown key {', '.join(unknown)}; valid keys: {', '.join(known)}")
-    if missing := sorted({"title", "nets", "seeds", "recipe"} - set(table)):
-        raise RecipeError(f"{path}: missing key {', '.join(missing)}")
+    table = read_table(path, known, {"title", "nets", "seeds", "recipe"})
     comparison = Comparison(path.stem, **table)
     comparison.recipes()
     return comparison

@@ -4,7 +4,6 @@ An i.i.d. Gaussian dLoss/dx^L of variance 1 goes backward through a chain whose 
 its own layers: the sign or the ReLU of a standard Gaussian. Double precision, because 512^20 does not fit into float32.
 """
 
-import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -60,12 +59,6 @@ def measure(
 def _noise(batch: int, channels: int, size: int, rng: torch.Generator) -> Tensor:
     shape = (batch, channels, size, size) if size else (batch, channels)
     return torch.randn(shape, generator=rng, dtype=torch.float64)
-
-
-def mean_ratio(stages: list[Stage], case: Case, norm: str, seeds: int, **options) -> float:
-    """Geometric mean of `Measurement.ratio` over seeds 1 .. ``seeds``."""
-    logs = [math.log(measure(stages, case, norm, seed=seed, **options).ratio) for seed in range(1, seeds + 1)]
-    return math.exp(sum(logs) / seeds)
 
 
 def plot_gradient_variance(

@@ -1,7 +1,8 @@
 """The page of results: sections between markers, each written by one experiment, everything else by hand."""
 
-import os
 from pathlib import Path
+
+from signflow.models.atomic import replacing
 
 HEAD = "# Results\n"
 
@@ -21,6 +22,5 @@ def write_section(page: Path, name: str, body: str) -> None:
         text = before + section + rest.split(end, 1)[1]
     else:
         text = f"{text.rstrip()}\n\n{section}\n"
-    partial = page.with_suffix(".tmp")
-    partial.write_text(text)
-    os.replace(partial, page)
+    with replacing(page) as partial:
+        partial.write_text(text)

@@ -1,11 +1,11 @@
 """What a finished comparison says: a table of mean, spread and best, a box plot, and sentences made of its numbers."""
 
-import os
 from pathlib import Path
 from statistics import mean, median, stdev
 
 from scipy import stats
 
+from signflow.models.atomic import save_picture
 from signflow.models.methods import METHODS
 from signflow.models.study.compare import Comparison
 from signflow.models.study.tables import Table, write_csv
@@ -97,9 +97,7 @@ def draw(comparison: Comparison, rows: list[dict], path: Path) -> None:
         axes.set_xlim(min(near) - margin, max(near) + margin)
         axes.set_title(f"the same, within {NEAR} points of the best", fontsize=11)
     fig.tight_layout()
-    partial = path.with_suffix(".tmp")
-    fig.savefig(partial, format="png", dpi=110, metadata={"Software": None})
-    os.replace(partial, path)
+    save_picture(fig, path)
 
 
 def origin(rows: list[dict]) -> str:

@@ -2,12 +2,13 @@
 
 import csv
 import io
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich import box, table
 from rich.console import Console
+
+from signflow.models.atomic import replacing
 
 TERMINAL_WIDTH = 120
 
@@ -45,12 +46,10 @@ class Table:
 
 def write_csv(path: Path, columns: list[str], rows: list[list]) -> None:
     """Write a CSV file, whole or not at all; floats as Python prints them."""
-    partial = path.with_suffix(".tmp")
-    with open(partial, "w", newline="") as f:
+    with replacing(path) as partial, open(partial, "w", newline="") as f:
         writer = csv.writer(f, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)
-    os.replace(partial, path)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from signflow.models.atomic import save_picture
 from signflow.models.study.chain import INITS
 from signflow.models.study.tables import Section, Table, write_csv
 from signflow.models.study.theory import CASES, NORMS, predicted_ratio
@@ -132,7 +133,7 @@ def draw_sweep(path: Path, runs: dict) -> None:
         ax.set(xlabel="standard deviation of the latent weights", ylabel=label)
         ax.grid(alpha=0.3)
     left.legend(loc="lower left")
-    fig.savefig(path, dpi=110, metadata={"Software": None})
+    save_picture(fig, path)
 
 
 def rescue(out: Path, effort: Effort, data, test, tick: Callable[[], None]) -> Section:
@@ -236,7 +237,7 @@ def draw_rescue(path: Path, runs: dict) -> None:
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     fig.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=len(NORMS))
-    fig.savefig(path, dpi=110, metadata={"Software": None})
+    save_picture(fig, path)
 
 
 def draw_along(path: Path, runs: dict) -> None:
@@ -258,4 +259,4 @@ def draw_along(path: Path, runs: dict) -> None:
         ax.set_xlabel("layer l")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     fig.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
-    fig.savefig(path, dpi=110, metadata={"Software": None})
+    save_picture(fig, path)

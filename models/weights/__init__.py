@@ -5,7 +5,6 @@ packed along the flattened tensor, 1 = +1) and for everything else the
 array itself. Shipped files lie beside this module, each with its log and curve; the recipes are in `experiments/`.
 """
 
-import os
 import zipfile
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from signflow.models.atomic import replacing
 from signflow.models.layers.bake import bake, baked_state
 from signflow.models.networks import network
 from signflow.models.quant import SignQuant
@@ -40,9 +40,8 @@ def save(net: nn.Module, path: Path) -> None:
     for name, value in baked_state(net).items():
         value = value.detach().cpu().numpy()
         arrays[name] = np.packbits(value.ravel() >= 0) if name in binary else value
-    tmp = path.with_suffix(".tmp.npz")
-    np.savez_compressed(tmp, **arrays)
-    os.replace(tmp, path)
+    with replacing(path) as partial, open(partial, "wb") as f:
+        np.savez_compressed(f, **arrays)
 
 
 def load_into(net: nn.Module, path: Path) -> nn.Module:
