@@ -1,5 +1,7 @@
 """Networks that several tests build once."""
 
+import gzip
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +56,24 @@ def mini(tmp_path_factory, mini_weights):
     flow.build(settings, work)
     yield settings, work
     patch.undo()
+
+
+@pytest.fixture
+def fashion_files(tmp_path, monkeypatch):
+    """Writes (images (N, 28, 28), labels) for training and for test as Fashion-MNIST's four archives, and points the
+    loaders to them.
+    """
+
+    def write(train, test) -> None:
+        folder = tmp_path / "fashion-mnist"
+        folder.mkdir()
+        for prefix, pair in (("train", train), ("t10k", test)):
+            for kind, values in zip(("images-idx3", "labels-idx1"), pair, strict=True):
+                head = struct.pack(">HBB", 0, 8, values.ndim) + struct.pack(f">{values.ndim}I", *values.shape)
+                (folder / f"{prefix}-{kind}-ubyte.gz").write_bytes(gzip.compress(head + values.tobytes()))
+        monkeypatch.setenv("SIGNFLOW_DATA", str(tmp_path))
+
+    return write
 
 
 @pytest.fixture(scope="session")

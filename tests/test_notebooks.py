@@ -1,7 +1,5 @@
 """Every notebook is executed as it is, on a small data set made of the shipped sample."""
 
-import gzip
-import struct
 from pathlib import Path
 
 import nbformat
@@ -15,15 +13,10 @@ MOST_CELLS = 15
 
 
 @pytest.fixture
-def sample_as_data(tmp_path, monkeypatch):
+def sample_as_data(fashion_files, tmp_path, monkeypatch):
     """Fashion-MNIST's four files, cut from the shipped 1,000 images: 800 to train with, 200 to test."""
-    (tmp_path / "fashion-mnist").mkdir()
-    for kind in ("images-idx3", "labels-idx1"):
-        values = read_idx(SAMPLE / f"sample-{kind}-ubyte.gz")
-        for prefix, part in (("train", values[:800]), ("t10k", values[800:])):
-            head = struct.pack(">HBB", 0, 8, part.ndim) + struct.pack(f">{part.ndim}I", *part.shape)
-            (tmp_path / f"fashion-mnist/{prefix}-{kind}-ubyte.gz").write_bytes(gzip.compress(head + part.tobytes()))
-    monkeypatch.setenv("SIGNFLOW_DATA", str(tmp_path))
+    images, labels = (read_idx(SAMPLE / f"sample-{kind}-ubyte.gz") for kind in ("images-idx3", "labels-idx1"))
+    fashion_files((images[:800], labels[:800]), (images[800:], labels[800:]))
     monkeypatch.setenv("SIGNFLOW_NOTEBOOK_EPOCHS", "2")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
 

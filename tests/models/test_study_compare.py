@@ -1,8 +1,6 @@
 """Comparisons: which runs they have, doing and collecting them, the table against numbers made by hand."""
 
-import gzip
 import json
-import struct
 from dataclasses import asdict
 
 import numpy as np
@@ -27,17 +25,10 @@ lr = 0.001
 
 
 @pytest.fixture
-def small_data(tmp_path, monkeypatch):
+def small_data(fashion_files):
     """60 training and 20 test images in Fashion-MNIST's format."""
     rng = np.random.default_rng(1)
-    (tmp_path / "fashion-mnist").mkdir()
-    for prefix, n in (("train", 60), ("t10k", 20)):
-        images = rng.integers(0, 256, (n, 28, 28), np.uint8)
-        for kind, value in (("images-idx3", images), ("labels-idx1", np.arange(n, dtype=np.uint8) % 10)):
-            head = struct.pack(">HBB", 0, 8, value.ndim) + struct.pack(f">{value.ndim}I", *value.shape)
-            path = tmp_path / "fashion-mnist" / f"{prefix}-{kind}-ubyte.gz"
-            path.write_bytes(gzip.compress(head + value.tobytes()))
-    monkeypatch.setenv("SIGNFLOW_DATA", str(tmp_path))
+    fashion_files(*((rng.integers(0, 256, (n, 28, 28), np.uint8), np.arange(n, dtype=np.uint8) % 10) for n in (60, 20)))
 
 
 def fake_rows(accuracy: dict[str, list[float]]) -> list[dict]:
