@@ -1,12 +1,14 @@
 """What every operator of signflow adds to the FINN operator it implements: an RTL module, memory images, exact timing,
 resource estimates.
 
-An operator is written once as a SystemVerilog module of `hw/rtl` with one stream in and one out, and bound here to a
-FINN hardware operator (`FINNOp_sf`) that
-supplies data types, folding attributes, shapes, and the reference behaviour in numpy. `rtl_instance` says which module
-with which parameters and memory
-images computes a node; from it alone come the instance in the top (`signflow.deploy.generate`) and FINN's per-node
-wrapper (`generate_hdl`).
+An operator is written once as a SystemVerilog module of `hw/rtl` and bound here to a FINN hardware operator
+(`FINNOp_sf`) that supplies data types, folding attributes, shapes, and the reference behaviour in numpy. `rtl_instance`
+says which module with which parameters and memory images computes a node; from it alone come the instance in the top
+(`signflow.deploy.generate`) and FINN's per-node wrapper (`generate_hdl`).
+
+Most operators have one stream in and one out (ports ``in_*``, ``out_*``); a fork has two out (``out0_*``, ``out1_*``),
+a join two in (``in0_*``, ``in1_*``). Stream i carries the tensor ``node.input[i]`` or ``node.output[i]``; FINN's
+getters take i as ``ind``. Further inputs of the node are constants.
 """
 
 import math
@@ -99,8 +101,16 @@ def in_block(style: str, width: int, depth: int) -> bool:
     return style == "block" or (style == "auto" and lut_rams(width, depth) > LUT_PER_BRAM18 * brams(width, depth))
 
 
+def port_names(side: str, streams: int) -> list[str]:
+    """Prefixes of a module's ports on a side, "in" or "out": ``in``, or ``in0``, ``in1`` with two streams."""
+    return [side] if streams == 1 else [f"{side}{i}" for i in range(streams)]
+
+
 class StreamOp:
     """Mixin in front of a FINN operator and `RTLBackend`: ``class Foo_sf(StreamOp, Foo, RTLBackend)``."""
+
+    IN_STREAMS = 1
+    OUT_STREAMS = 1
 
     def get_nodeattr_types(self):
         """FINN's attributes and the RTL backend's one."""
@@ -110,14 +120,15 @@ class StreamOp:
         """The module that computes this node of ``model`` (ModelWrapper, for the weights). Raises OpError."""
         raise NotImplementedError
 
-    def accepts(self, arrivals: np.ndarray) -> np.ndarray:
-        """Cycle in which each input word is taken when it is offered from ``arrivals`` on and the output is never
-        blocked (int64, whole frames).
+    def accepts(self, *arrivals: np.ndarray) -> np.ndarray:
+        """Cycle in which word k of every input stream is taken (a join takes both words in the same cycle) when words
+        are offered from ``arrivals`` on, one array for each stream, and the outputs are never blocked (int64, whole
+        frames).
         """
-        return earliest(arrivals)
+        return earliest(np.maximum.reduce(arrivals))
 
-    def timing(self, arrivals: np.ndarray) -> np.ndarray:
-        """Cycle in which each output word is first offered, under the same conditions as `accepts`."""
+    def timing(self, *arrivals: np.ndarray) -> np.ndarray:
+        """Cycle in which word k of every output stream is first offered, under the same conditions as `accepts`."""
         raise NotImplementedError
 
     def macs_per_cycle(self) -> int:
@@ -139,7 +150,7 @@ class StreamOp:
     # ---- FINN's per-node interface: everything from rtl_instance
 
     def generate_hdl(self, model, fpgapart: str, clk: float) -> None:
-        """Write FINN's wrapper (ap_clk, in0_V_T*, out0_V_T*), the module and its memory images to
+        """Write FINN's wrapper (ap_clk, in<i>_V_T*, out<i>_V_T*), the module and its memory images to
         ``code_gen_dir_ipgen``.
         """
         folder = Path(self.get_nodeattr("code_gen_dir_ipgen"))
@@ -154,21 +165,26 @@ class StreamOp:
         self.set_nodeattr("ip_path", str(folder))
 
     def _wrapper(self, rtl: RtlInstance, folder: Path) -> str:
-        widths = self.get_instream_width(), self.get_outstream_width()
-        padded = self.get_instream_width_padded(), self.get_outstream_width_padded()
         params = ", ".join(
             f'.{k}("{folder / v if v else ""}")' if isinstance(v, str) else f".{k}({v})" for k, v in rtl.params.items()
         )
-        pad = f"{{{padded[1] - widths[1]}'b0, out}}" if padded[1] > widths[1] else "out"
+        ports, nets, pins = ["input ap_clk", "input ap_rst_n"], [], [".clk_i(ap_clk), .rst_ni(ap_rst_n)"]
+        for i, port in enumerate(port_names("in", self.IN_STREAMS)):
+            bits, padded, axi = self.get_instream_width(i), self.get_instream_width_padded(i), f"in{i}_V_T"
+            ports.append(f"input [{padded - 1}:0] {axi}DATA, input {axi}VALID, output {axi}READY")
+            pins.append(
+                f".{port}_data_i({axi}DATA[{bits - 1}:0]), .{port}_valid_i({axi}VALID), .{port}_ready_o({axi}READY)"
+            )
+        for i, port in enumerate(port_names("out", self.OUT_STREAMS)):
+            bits, padded, axi = self.get_outstream_width(i), self.get_outstream_width_padded(i), f"out{i}_V_T"
+            ports.append(f"output [{padded - 1}:0] {axi}DATA, output {axi}VALID, input {axi}READY")
+            pad = f"{{{padded - bits}'b0, out{i}}}" if padded > bits else f"out{i}"
+            nets.append(f"  wire [{bits - 1}:0] out{i};\n  assign {axi}DATA = {pad};\n")
+            pins.append(f".{port}_data_o(out{i}), .{port}_valid_o({axi}VALID), .{port}_ready_i({axi}READY)")
         return (
-            f"module {self.onnx_node.name} (\n  input ap_clk, input ap_rst_n,\n"
-            f"  input [{padded[0] - 1}:0] in0_V_TDATA, input in0_V_TVALID, output in0_V_TREADY,\n"
-            f"  output [{padded[1] - 1}:0] out0_V_TDATA, output out0_V_TVALID, input out0_V_TREADY\n);\n"
-            f"  wire [{widths[1] - 1}:0] out;\n  assign out0_V_TDATA = {pad};\n"
-            f"  {rtl.module} #({params}) core (\n    .clk_i(ap_clk), .rst_ni(ap_rst_n),\n"
-            f"    .in_data_i(in0_V_TDATA[{widths[0] - 1}:0]), .in_valid_i(in0_V_TVALID), .in_ready_o(in0_V_TREADY),\n"
-            "    .out_data_o(out), .out_valid_o(out0_V_TVALID), .out_ready_i(out0_V_TREADY)\n  );\nendmodule\n"
-        )
+            f"module {self.onnx_node.name} (\n  " + ",\n  ".join(ports) + "\n);\n" + "".join(nets)
+            + f"  {rtl.module} #({params}) core (\n    " + ",\n    ".join(pins) + "\n  );\nendmodule\n"
+        )  # fmt: skip
 
     def get_rtl_file_list(self, abspath: bool = False) -> list:
         """The wrapper and the module, as FINN's simulation and stitching want them."""
@@ -197,5 +213,6 @@ __all__ = [
     "hex_words",
     "in_block",
     "lut_rams",
+    "port_names",
     "to_bits",
 ]

@@ -1,0 +1,105 @@
+"""Operators that FINN has no RTL base for and that treat every channel alike: what their classes share."""
+
+import math
+
+from qonnx.core.datatype import DataType
+
+from signflow.hw.ops.base import RTLBackend, StreamOp
+
+
+class ChannelOp(StreamOp, RTLBackend):
+    """Streams of vectors of NumChannels channels, PE of them in a word: [..][C/PE] words, every channel alike.
+
+    A subclass says how many vectors a frame has on each side (`in_vectors`, `out_vectors`), what else than its input
+    type goes out (`get_output_datatype`), and the rest of `StreamOp`.
+    """
+
+    def get_nodeattr_types(self):
+        """NumChannels, PE channels in a word, inputDataType."""
+        own = {"NumChannels": ("i", True, 0), "PE": ("i", True, 0), "inputDataType": ("s", True, "")}
+        return super().get_nodeattr_types() | own
+
+    def in_vectors(self) -> list[int]:
+        """Vectors of a frame on every input stream, for example [1, H, W] or [1]."""
+        return list(self.get_nodeattr("numInputVectors"))
+
+    def out_vectors(self) -> list[int]:
+        """Vectors of a frame on every output stream."""
+        return self.in_vectors()
+
+    def folds(self) -> int:
+        """Words of a vector, C / PE; raises OpError when PE does not divide C."""
+        channels, pe = self.get_nodeattr("NumChannels"), self.get_nodeattr("PE")
+        if pe < 1 or channels < 1 or channels % pe:
+            raise self.fail(f"PE = {pe} does not divide NumChannels = {channels}")
+        return channels // pe
+
+    def get_normal_input_shape(self, ind: int = 0):
+        """(vectors.., C)."""
+        return (*self.in_vectors(), self.get_nodeattr("NumChannels"))
+
+    def get_folded_input_shape(self, ind: int = 0):
+        """(vectors.., C/PE, PE)."""
+        return (*self.in_vectors(), self.folds(), self.get_nodeattr("PE"))
+
+    def get_normal_output_shape(self, ind: int = 0):
+        """(vectors.., C)."""
+        return (*self.out_vectors(), self.get_nodeattr("NumChannels"))
+
+    def get_folded_output_shape(self, ind: int = 0):
+        """(vectors.., C/PE, PE)."""
+        return (*self.out_vectors(), self.folds(), self.get_nodeattr("PE"))
+
+    def get_input_datatype(self, ind: int = 0):
+        """Attribute inputDataType."""
+        return DataType[self.get_nodeattr("inputDataType")]
+
+    def get_output_datatype(self, ind: int = 0):
+        """As the input, unless the operator says otherwise."""
+        return self.get_input_datatype()
+
+    def get_instream_width(self, ind: int = 0) -> int:
+        """PE elements."""
+        return self.get_nodeattr("PE") * self.get_input_datatype(ind).bitwidth()
+
+    def get_outstream_width(self, ind: int = 0) -> int:
+        """PE elements."""
+        return self.get_nodeattr("PE") * self.get_output_datatype(ind).bitwidth()
+
+    def get_number_output_values(self):
+        """Output words of an image; with several outputs a dict of them, as FINN's simulation wants it."""
+        words = math.prod(self.get_folded_output_shape()[:-1])
+        return words if self.OUT_STREAMS == 1 else {f"out{i}": words for i in range(self.OUT_STREAMS)}
+
+    def get_exp_cycles(self) -> int:
+        """One cycle a word, on the side that has more of them."""
+        return math.prod(max(self.in_vectors(), self.out_vectors(), key=math.prod)) * self.folds()
+
+    def make_shape_compatible_op(self, model):
+        """A node with the first output, for ONNX's shape inference; the shape of a second one is set in ``model``."""
+        for i, tensor in enumerate(self.onnx_node.output[1:], 1):
+            model.set_tensor_shape(tensor, self.get_normal_output_shape(i))
+        return super().make_shape_compatible_op(model)
+
+    def infer_node_datatype(self, model) -> None:
+        """Types of the inputs from the tensors, and of the outputs to them."""
+        for i in range(self.IN_STREAMS):
+            name = model.get_tensor_datatype(self.onnx_node.input[i]).name
+            self.set_nodeattr("inputDataType" + (str(i) if i else ""), name)
+        for i, tensor in enumerate(self.onnx_node.output):
+            model.set_tensor_datatype(tensor, self.get_output_datatype(i))
+
+    def verify_node(self) -> None:
+        """Nothing beyond `rtl_instance`'s checks."""
+
+    def check_integer(self, *datatypes) -> None:
+        """Raises OpError unless all types are integers in two's complement (BINARY counts, BIPOLAR does not)."""
+        for dt in datatypes:
+            if not dt.is_integer() or dt.name == "BIPOLAR":
+                raise self.fail(f"the type {dt.name} has no arithmetic here; make it BINARY, UINT or INT")
+
+    def check_holds(self, datatype, low: int, high: int) -> None:
+        """Raises OpError unless the type is an integer that holds low..high."""
+        self.check_integer(datatype)
+        if not (datatype.allowed(low) and datatype.allowed(high)):
+            raise self.fail(f"outputDataType {datatype.name} does not hold the sums, {low}..{high}")
