@@ -1,0 +1,163 @@
+// Products: convolutions and dense layers, a dense layer being a convolution whose window is the whole map.
+//
+// A product of +-1 reads, for every output pixel, kernel_h runs of consecutive words (a row of the window is consecutive in memory) and
+// counts the bits in which they differ from the weights: sum of products = K - 2 * differing. Sixteen output channels lie side by side in
+// every group of weight words, so that counters never have to be added up across lanes, and four pixels share every load of weights.
+// A product of integers does the same in floats.
+
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+#if defined(__AVX512F__) && defined(__AVX512VPOPCNTDQ__)
+#include <immintrin.h>
+#endif
+
+#include "intgraph.h"
+
+namespace {
+
+constexpr int PIXELS = 4;         // output pixels that share a load of weights
+constexpr int LANES = 16;         // output channels of a popcount block
+constexpr int FLOAT_LANES = 32;   // output channels of a sum block
+
+// Differing bits of P windows against one block of weights.
+template <int P>
+inline void differing(const uint64_t* const* x, const uint64_t* w, int rows, int run, size_t row_stride, uint64_t (*count)[LANES]) {
+#if defined(__AVX512F__) && defined(__AVX512VPOPCNTDQ__)
+    __m512i acc[P][2];
+    for (int p = 0; p < P; ++p) acc[p][0] = acc[p][1] = _mm512_setzero_si512();
+    for (int r = 0; r < rows; ++r)
+        for (int i = 0; i < run; ++i, w += LANES) {
+            const __m512i w0 = _mm512_loadu_si512(w), w1 = _mm512_loadu_si512(w + 8);
+            for (int p = 0; p < P; ++p) {
+                const __m512i v = _mm512_set1_epi64(int64_t(x[p][r * row_stride + i]));
+                acc[p][0] = _mm512_add_epi64(acc[p][0], _mm512_popcnt_epi64(_mm512_xor_si512(v, w0)));
+                acc[p][1] = _mm512_add_epi64(acc[p][1], _mm512_popcnt_epi64(_mm512_xor_si512(v, w1)));
+            }
+        }
+    for (int p = 0; p < P; ++p) {
+        _mm512_storeu_si512(count[p], acc[p][0]);
+        _mm512_storeu_si512(count[p] + 8, acc[p][1]);
+    }
+#else
+    for (int p = 0; p < P; ++p) std::memset(count[p], 0, sizeof count[p]);
+    for (int r = 0; r < rows; ++r)
+        for (int i = 0; i < run; ++i, w += LANES)
+            for (int p = 0; p < P; ++p) {
+                const uint64_t v = x[p][r * row_stride + i];
+                for (int j = 0; j < LANES; ++j) count[p][j] += uint64_t(__builtin_popcountll(v ^ w[j]));
+            }
+#endif
+}
+
+// Which of 16 counters reach their limits, as bits.
+inline uint64_t reached(const uint64_t* count, const int64_t* limit) {
+#if defined(__AVX512F__) && defined(__AVX512VPOPCNTDQ__)
+    const __mmask8 low = _mm512_cmple_epi64_mask(_mm512_loadu_si512(count), _mm512_loadu_si512(limit));
+    const __mmask8 high = _mm512_cmple_epi64_mask(_mm512_loadu_si512(count + 8), _mm512_loadu_si512(limit + 8));
+    return uint64_t(low | uint32_t(high) << 8);
+#else
+    uint64_t bits = 0;
+    for (int j = 0; j < LANES; ++j) bits |= uint64_t(int64_t(count[j]) <= limit[j]) << j;
+    return bits;
+#endif
+}
+
+inline uint64_t reached(const float* sum, const float* limit) {
+    uint64_t bits = 0;
+    for (int j = 0; j < FLOAT_LANES; ++j) bits |= uint64_t(sum[j] >= limit[j]) << j;
+    return bits;
+}
+
+// Stores one block of lanes of an output pixel; the lanes beyond the last channel have limits that give 0.
+template <class Product>
+inline void store(const Layer& l, int block, const typename Product::Sum* sum, void* out) {
+    constexpr int N = Product::WIDTH;
+    const auto* first = static_cast<const typename Product::Limit*>(l.limits) + block * N;
+    const auto* second = first + (l.out_c + N - 1) / N * N;
+    if (l.bits) {
+        uint64_t bits = reached(sum, first);
+        if (l.form == WINDOW) bits = (~bits & ((uint64_t(1) << N) - 1)) | reached(sum, second);
+        static_cast<uint64_t*>(out)[block * N / 64] |= bits << (block * N % 64);
+        return;
+    }
+    float* f = static_cast<float*>(out) + block * N;
+    const int lanes = std::min(N, l.out_c - block * N);
+    if (l.form == PLAIN) {
+        for (int j = 0; j < lanes; ++j) f[j] = Product::number(l, sum[j]);
+        return;
+    }
+    const uint64_t one = reached(sum, first), two = reached(sum, second);
+    for (int j = 0; j < lanes; ++j) f[j] = float(l.bias + int(one >> j & 1) + int(two >> j & 1));
+}
+
+struct Bits {  // +-1 times +-1
+    using Element = uint64_t;
+    using Sum = uint64_t;
+    using Limit = int64_t;
+    static constexpr int WIDTH = LANES;
+
+    static float number(const Layer& l, Sum count) { return float(l.fan_in - int64_t(count)); }
+
+    template <int P>
+    static void sums(const Layer& l, const Element* const* x, const Element* w, Sum (*sum)[WIDTH]) {
+        differing<P>(x, w, l.kernel_h, l.kernel_w * l.in_stride, size_t(l.in_w) * l.in_stride, sum);
+    }
+};
+
+struct Numbers {  // integers times integers
+    using Element = float;
+    using Sum = float;
+    using Limit = float;
+    static constexpr int WIDTH = FLOAT_LANES;
+
+    static float number(const Layer&, Sum sum) { return sum; }
+
+    template <int P>
+    static void sums(const Layer& l, const Element* const* x, const Element* w, Sum (*sum)[WIDTH]) {
+        float acc[P][WIDTH] = {};
+        const int run = l.kernel_w * l.in_stride;
+        const size_t row_stride = size_t(l.in_w) * l.in_stride;
+        for (int r = 0; r < l.kernel_h; ++r)
+            for (int i = 0; i < run; ++i, w += WIDTH)
+                for (int p = 0; p < P; ++p) {
+                    const float v = x[p][r * row_stride + i];
+                    for (int j = 0; j < WIDTH; ++j) acc[p][j] += v * w[j];
+                }
+        std::memcpy(sum, acc, sizeof acc);
+    }
+};
+
+template <class Product, int P, class Element = typename Product::Element>
+void product_pixels(const Layer& l, const Element* const* x, const Element* w, int block, void* const* out) {
+    typename Product::Sum sum[P][Product::WIDTH];
+    Product::template sums<P>(l, x, w, sum);
+    for (int p = 0; p < P; ++p) store<Product>(l, block, sum[p], out[p]);
+}
+
+template <class Product>
+void run_product(const Layer& l, int images, const uint64_t* in, size_t in_map, uint64_t* out) {
+    using Element = typename Product::Element;
+    const size_t per_image = size_t(l.out_h) * l.out_w, pixels = images * per_image, out_map = map_size(l);
+    const size_t taps = size_t(l.kernel_h) * l.kernel_w * l.in_stride;
+    std::vector<const Element*> x(pixels);
+    std::vector<void*> y(pixels);
+    for (size_t q = 0; q < pixels; ++q) {
+        const size_t image = q / per_image, p = q % per_image;
+        const size_t row = p / l.out_w * l.stride_h, column = p % l.out_w * l.stride_w;
+        x[q] = reinterpret_cast<const Element*>(in + image * in_map) + (row * l.in_w + column) * l.in_stride;
+        uint64_t* base = out + image * out_map;
+        y[q] = l.bits ? static_cast<void*>(base + p * l.out_stride) : reinterpret_cast<float*>(base) + p * l.out_stride;
+    }
+    for (int block = 0; block * Product::WIDTH < l.out_c; ++block) {
+        const Element* w = static_cast<const Element*>(l.weights) + block * taps * Product::WIDTH;
+        size_t q = 0;
+        for (; q + PIXELS <= pixels; q += PIXELS) product_pixels<Product, PIXELS>(l, &x[q], w, block, &y[q]);
+        for (; q < pixels; ++q) product_pixels<Product, 1>(l, &x[q], w, block, &y[q]);
+    }
+}
+
+}  // namespace
