@@ -141,7 +141,7 @@ def step_fold(settings: Settings, work: Path) -> None:
 def step_generate(settings: Settings, work: Path) -> None:
     """Folded graph -> SystemVerilog, memory images, accel.json."""
     model = read(work, FOLDED)
-    predicted = asdict(timing.predict(generate.chain(model)))
+    predicted = asdict(timing.predict(generate.operators(model)))
     target = board(settings.board)
     extra = {
         "board": target.name,

@@ -1,21 +1,22 @@
 """Folding: how many processing elements (PE) and input lanes (SIMD) each operator gets.
 
 An operator folded to PE and SIMD needs a fixed number of cycles for an image (`get_exp_cycles`); the slowest one sets
-the initiation interval. `fold_to_cycles`
-gives every operator the cheapest folding (estimated LUTs, then block RAM) that is no slower than a target;
-`fold_to_board` finds the fastest target that fits a
-share of a board's resources. Legal are divisors only, and every stream width must be a multiple of one neighbour's, or
-their least common multiple is built on the way.
+the initiation interval. `fold_to_cycles` gives every operator the cheapest folding (estimated LUTs, then block RAM)
+that is no slower than a target; `fold_to_board` finds the fastest target that fits a share of a board's resources,
+width converters and FIFOs included. Legal are divisors only, and every stream width must be a multiple of one
+neighbour's, or their least common multiple is built on the way.
 """
 
+import copy
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from qonnx.core.modelwrapper import ModelWrapper
 
-from signflow.deploy.generate import chain
+from signflow.deploy.buffer import edges, insert_fifos, insert_width_converters
+from signflow.deploy.generate import operators
 from signflow.hw.boards import Board
 from signflow.hw.ops.base import StreamOp
 
@@ -27,8 +28,10 @@ MAX_LANES = 128
 the slowest part.
 """
 
-BRAM_AS_LUT, CYCLES_AS_LUT = 60, 64
-"""What a folding may cost: one 18 kbit block RAM counts as 60 LUTs, and 64 cycles (latency of an image) as one."""
+BRAM_AS_LUT, CYCLES_AS_LUT, CONVERTER_LUT = 60, 64, 40
+"""What a folding may cost: one 18 kbit block RAM counts as 60 LUTs, 64 cycles (latency of an image) as one, a width
+converter and its FIFO as 40.
+"""
 
 
 class FoldingError(ValueError):
@@ -52,7 +55,7 @@ def legal(op: StreamOp) -> dict[str, list[int]]:
             return {"SIMD": divisors(get("IFMChannels")), "parallel_window": [0, 1]}
         case "MaxPool_sf":
             return {"PE": divisors(get("Channels"))}
-        case "Thresholding_sf":
+        case "Thresholding_sf" | "Duplicate_sf" | "Replicate_sf" | "Add_sf" | "AccPool_sf":
             return {"PE": divisors(get("NumChannels"))}
     return {}
 
@@ -61,7 +64,7 @@ def apply_folding(model: ModelWrapper, folding: dict[str, dict[str, int]]) -> No
     """Set ``folding`` (node name -> attribute -> value) on the model; raises FoldingError for an unknown node or
     attribute or an illegal value.
     """
-    ops = {op.onnx_node.name: op for op in chain(model)}
+    ops = {op.onnx_node.name: op for op in operators(model)}
     for name, values in folding.items():
         if name not in ops:
             raise FoldingError(
@@ -99,7 +102,7 @@ def check_window(op: StreamOp) -> None:
 
 def folding_of(model: ModelWrapper) -> dict[str, dict[str, int]]:
     """The folding of every operator, as `apply_folding` reads it."""
-    return {op.onnx_node.name: {a: op.get_nodeattr(a) for a in legal(op)} for op in chain(model) if legal(op)}
+    return {op.onnx_node.name: {a: op.get_nodeattr(a) for a in legal(op)} for op in operators(model) if legal(op)}
 
 
 def cost(op: StreamOp) -> tuple[int, int]:
@@ -107,9 +110,13 @@ def cost(op: StreamOp) -> tuple[int, int]:
     return int(op.lut_estimation()), int(op.bram_estimation())
 
 
-def _cheapest(op: StreamOp, options: list[dict[str, int]], target: int) -> None:
-    """Fold ``op`` the cheapest way within ``target`` cycles; raises FoldingError when even the fastest option is
-    slower.
+Feed = tuple[StreamOp, int]
+"""Where an input stream comes from: the operator and the number of its output stream."""
+
+
+def _cheapest(op: StreamOp, options: list[dict[str, int]], target: int, feeds: Sequence[Feed] = ()) -> None:
+    """Fold ``op`` the cheapest way within ``target`` cycles: by the estimates and the width converters to its
+    ``feeds``, or its own cycles when there are none to fit; raises FoldingError when even the fastest option is slower.
     """
     best, fastest = None, None
     for option in options:
@@ -119,7 +126,7 @@ def _cheapest(op: StreamOp, options: list[dict[str, int]], target: int) -> None:
         fastest = min(cycles, fastest or cycles)
         if cycles <= target:
             lut, bram = cost(op)
-            rank = lut + BRAM_AS_LUT * bram + cycles / CYCLES_AS_LUT
+            rank = lut + BRAM_AS_LUT * bram + (_converters(op, feeds) if feeds else cycles / CYCLES_AS_LUT)
             best = min(best or (rank, option), (rank, option), key=lambda b: b[0])
     if best is None:
         raise FoldingError(
@@ -130,18 +137,16 @@ def _cheapest(op: StreamOp, options: list[dict[str, int]], target: int) -> None:
         op.set_nodeattr(attribute, value)
 
 
-def _mvau_options(op: StreamOp, window: StreamOp | None, before: StreamOp | None) -> list[dict[str, int]]:
-    """Foldings of an MVAU whose input needs no least common multiple: SIMD fits the window generator's channels or the
-    producer's word.
-    """
-    simd = divisors(op.get_nodeattr("MW"))
-    if window is not None:
-        channels = window.get_nodeattr("IFMChannels")
-        simd = [s for s in simd if channels % s == 0 or s % channels == 0]
-    elif before is not None:
-        lanes = before.get_folded_output_shape()[-1]
-        simd = [s for s in simd if s % lanes == 0 or lanes % s == 0]
-    return [{"SIMD": s, "PE": p} for s in simd if s <= MAX_LANES for p in divisors(op.get_nodeattr("MH"))]
+def _converters(op: StreamOp, feeds: Sequence[Feed]) -> int:
+    """LUTs of the width converters in front of ``op``, each with the FIFO that comes with it."""
+    widths = [(feed.get_outstream_width(k), op.get_instream_width(i)) for i, (feed, k) in enumerate(feeds)]
+    return sum(CONVERTER_LUT + (wide if wide > narrow else 0) for wide, narrow in widths if wide != narrow)
+
+
+def _fitting(lanes: list[int], feeds: Sequence[Feed]) -> list[int]:
+    """Those of ``lanes`` that divide the word of every feed or are a multiple of it: no least common multiple."""
+    words = [feed.get_folded_output_shape(k)[-1] for feed, k in feeds]
+    return [n for n in lanes if all(n % word == 0 or word % n == 0 for word in words)]
 
 
 def fold_to_cycles(model: ModelWrapper, target: int, stream_bits: int = 64) -> None:
@@ -150,18 +155,20 @@ def fold_to_cycles(model: ModelWrapper, target: int, stream_bits: int = 64) -> N
 
     Raises FoldingError naming the operator that cannot reach it.
     """
-    ops = chain(model)
-    for i, op in enumerate(ops):
-        window = ops[i - 1] if i and ops[i - 1].onnx_node.op_type == "ConvolutionInputGenerator_sf" else None
+    ops, all_feeds = operators(model), {}
+    for producer, out, consumer, _ in edges(model):
+        all_feeds.setdefault(consumer.onnx_node.name, []).append((producer, out))
+    for op in ops:
+        feeds, lanes = all_feeds.get(op.onnx_node.name, []), legal(op).get("PE", [])
         match op.onnx_node.op_type:
             case "MVAU_sf":
-                _fold_mvau(op, window, ops[i - 1] if i else None, target)
+                _fold_mvau(op, feeds, target)
             case "MaxPool_sf":
-                lanes = ops[i - 1].get_folded_output_shape()[-1]
-                _cheapest(op, [{"PE": p} for p in legal(op)["PE"] if p % lanes == 0 or lanes % p == 0], target)
-            case "Thresholding_sf":
+                _cheapest(op, [{"PE": p} for p in _fitting(lanes, feeds)], target)
+            case "Thresholding_sf" | "Duplicate_sf" | "Replicate_sf" | "Add_sf" | "AccPool_sf":
                 bits = op.get_input_datatype().bitwidth()
-                _cheapest(op, [{"PE": p} for p in legal(op)["PE"] if p * bits <= max(stream_bits, bits)], target)
+                lanes = _fitting(lanes, feeds) if feeds else [p for p in lanes if p * bits <= max(stream_bits, bits)]
+                _cheapest(op, [{"PE": p} for p in lanes], target, feeds)
             case "LabelSelect_sf" | "ConvolutionInputGenerator_sf":
                 pass
             case other:
@@ -173,11 +180,16 @@ def fold_to_cycles(model: ModelWrapper, target: int, stream_bits: int = 64) -> N
             )
 
 
-def _fold_mvau(op: StreamOp, window: StreamOp | None, before: StreamOp | None, target: int) -> None:
-    """Fold an MVAU together with the window generator that feeds it."""
+def _fold_mvau(op: StreamOp, feeds: Sequence[Feed], target: int) -> None:
+    """Fold an MVAU, together with the window generator that feeds it if one does: SIMD fits the generator's channels or
+    the feed's word.
+    """
+    simd, pe = [s for s in divisors(op.get_nodeattr("MW")) if s <= MAX_LANES], divisors(op.get_nodeattr("MH"))
+    window = feeds[0][0] if feeds and feeds[0][0].onnx_node.op_type == "ConvolutionInputGenerator_sf" else None
     if window is None:
-        return _cheapest(op, _mvau_options(op, None, before), target)
-    options, channels = _mvau_options(op, window, None), window.get_nodeattr("IFMChannels")
+        return _cheapest(op, [{"SIMD": s, "PE": p} for s in _fitting(simd, feeds) for p in pe], target)
+    channels = window.get_nodeattr("IFMChannels")
+    options = [{"SIMD": s, "PE": p} for s in simd if channels % s == 0 or s % channels == 0 for p in pe]
     try:
         window.set_nodeattr("parallel_window", 0)
         window.set_nodeattr("SIMD", channels)
@@ -196,7 +208,7 @@ def _fold_mvau(op: StreamOp, window: StreamOp | None, before: StreamOp | None, t
 
 def interval(model: ModelWrapper) -> int:
     """Initiation interval in cycles: the cycles of the slowest operator."""
-    return max(int(op.get_exp_cycles()) for op in chain(model))
+    return max(int(op.get_exp_cycles()) for op in operators(model))
 
 
 def fold_to_fps(model: ModelWrapper, board: Board, fps: float) -> None:
@@ -212,9 +224,18 @@ def fold_to_fps(model: ModelWrapper, board: Board, fps: float) -> None:
     check_fits(model, board, 1.0)
 
 
+def buffered_cost(model: ModelWrapper) -> tuple[int, int]:
+    """Estimated (LUT, 18 kbit block RAM) of a folded model with the width converters and FIFOs that it will get."""
+    buffered = ModelWrapper(copy.deepcopy(model.model))
+    insert_width_converters(buffered)
+    insert_fifos(buffered)
+    lut, bram = zip(*(cost(op) for op in operators(buffered)), strict=True)
+    return sum(lut), sum(bram)
+
+
 def check_fits(model: ModelWrapper, board: Board, share: float) -> None:
-    """Raises FoldingError when the estimates exceed ``share`` of the board."""
-    lut, bram = (sum(column) for column in zip(*(cost(op) for op in chain(model)), strict=True))
+    """Raises FoldingError when the estimates of all operators, converters and FIFOs exceed ``share`` of the board."""
+    lut, bram = buffered_cost(model)
     if lut > share * board.lut or bram > share * board.bram18:
         raise FoldingError(
             f"estimated {lut} LUT and {bram} BRAM18 do not fit {board.name} ({board.part}): {share:.0%} of it is "
@@ -246,7 +267,7 @@ def fold_to_board(
 
 def _slowest(model: ModelWrapper) -> int:
     """Cycles an image with everything folded as far as it goes."""
-    for op in chain(model):
+    for op in operators(model):
         for attribute, values in legal(op).items():
             op.set_nodeattr(attribute, values[0])
     return interval(model)

@@ -1,10 +1,9 @@
 """Where two rungs of the ladder part: the first node, pixel and channel that differ for one image.
 
 Works downwards through the hardware graph. Every node's output in FINN's own execution is compared with the integer
-graph's map of the same name, and then every RTL
-operator is simulated alone on the tensor that FINN feeds it. The first difference names the culprit; an operator that
-is right alone but wrong in the accelerator points at the
-edges between operators.
+graph's map of the same name, and then every RTL operator of one input and one output stream is simulated alone on the
+tensor that FINN feeds it. The first difference names the culprit; an operator that is right alone but wrong in the
+accelerator points at the edges between operators, or at a fork or join, which are not simulated alone.
 """
 
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
-from signflow.deploy.generate import chain
+from signflow.deploy.generate import operators
 from signflow.deploy.images import ImageInput
 from signflow.deploy.intgraph import IntGraph
 from signflow.hw.ops.base import StreamOp
@@ -86,16 +85,16 @@ def locate(integer: ModelWrapper, hardware: ModelWrapper, folder: Path, image: n
     """
     graph, context = IntGraph(integer), tensors(hardware, image)
     names = {layer.name for layer in graph.layers}
-    for op in chain(hardware):
+    for op in operators(hardware):
         node = op.onnx_node
         expected, shape = context[node.output[0]], op.get_normal_output_shape()
-        if node.name in names and (
-            d := _first(
-                node.name, "integer graph against FINN's execution", graph.maps(image[None], node.name), expected, shape
-            )
-        ):
-            return d
-        found = run_alone(op, hardware, folder, context[node.input[0]])
-        if d := _first(node.name, "FINN's execution against the RTL operator alone", np.rint(expected), found, shape):
-            return d
+        if node.name in names:
+            values, between = graph.maps(image[None], node.name), "integer graph against FINN's execution"
+            if d := _first(node.name, between, values, expected, shape):
+                return d
+        if op.IN_STREAMS == op.OUT_STREAMS == 1:
+            found = run_alone(op, hardware, folder, context[node.input[0]])
+            between = "FINN's execution against the RTL operator alone"
+            if d := _first(node.name, between, np.rint(expected), found, shape):
+                return d
     return None

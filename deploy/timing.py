@@ -1,10 +1,10 @@
-"""Cycle-exact prediction of a chain of streaming operators, without simulating it.
+"""Cycle-exact prediction of a graph of streaming operators, without simulating it.
 
-Every operator knows, to the cycle, when its words leave if words arrive at given cycles and nothing blocks its output
-(`StreamOp.timing`). With FIFOs that are never
-full these functions compose: the departures of one operator are the arrivals of the next. That gives latency,
-initiation interval, and FIFO depths (`signflow.deploy.buffer`)
-in seconds. The simulation must agree exactly, and the tests and the ladder check that it does.
+Every operator knows, to the cycle, when its words leave if words arrive at given cycles and nothing blocks its outputs
+(`StreamOp.timing`). With FIFOs that are never full these functions compose: what one operator offers are the arrivals
+of the next, and a join takes two streams at once. That gives latency, initiation interval, and FIFO depths
+(`signflow.deploy.buffer`) in seconds. The simulation must agree exactly, and the tests and the ladder check that it
+does.
 """
 
 from collections.abc import Sequence
@@ -12,16 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from signflow.deploy.generate import reads, writes
 from signflow.hw.ops.base import StreamOp
-
-FRAMES = 4
-"""Images in a trace: the pipeline holds about two at a time, after which every pattern repeats."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one operator does: cycle of every word taken in and of every word offered at the output (int64, all frames
-    in order).
+    """What one operator does: cycle in which word k of all its inputs is taken, cycle in which word k of all its
+    outputs is offered (int64, all frames in order).
     """
 
     accepts: np.ndarray
@@ -52,21 +50,26 @@ def intervals(ops: Sequence[StreamOp]) -> tuple[int, str]:
     return (words, "input") if words > cycles else (cycles, slowest.onnx_node.name)
 
 
-def trace(ops: Sequence[StreamOp], frames: int = FRAMES) -> list[Step]:
-    """Run ``frames`` images through the chain: one word a cycle, one image every initiation interval."""
-    interval, _ = intervals(ops)
-    words = frame_words(ops[0])
-    arrivals = (np.arange(frames)[:, None] * interval + np.arange(words)[None, :]).ravel().astype(np.int64)
-    steps = []
+def images(ops: Sequence[StreamOp], frames: int) -> np.ndarray:
+    """Arrivals at the steady rate: one word a cycle, one image every initiation interval."""
+    starts = np.arange(frames, dtype=np.int64) * intervals(ops)[0]
+    return (starts[:, None] + np.arange(frame_words(ops[0]))).ravel()
+
+
+def trace(ops: Sequence[StreamOp], arrivals: np.ndarray) -> list[Step]:
+    """One step for each of ``ops`` (`signflow.deploy.generate.operators`) when input words arrive in cycles
+    ``arrivals``, whole images.
+    """
+    offered, steps = {reads(ops[0])[0]: arrivals}, []
     for op in ops:
-        departures = op.timing(arrivals)
-        steps.append(Step(op.accepts(arrivals), departures))
-        arrivals = departures
+        streams = [offered.pop(tensor) for tensor in reads(op)]
+        steps.append(Step(op.accepts(*streams), op.timing(*streams)))
+        offered |= dict.fromkeys(writes(op), steps[-1].departures)
     return steps
 
 
 def predict(ops: Sequence[StreamOp]) -> Prediction:
-    """Latency of a single image and initiation interval of a chain whose FIFOs are deep enough."""
-    steps = trace(ops, 1)
+    """Latency of a single image and initiation interval of a graph whose FIFOs are deep enough."""
+    steps = trace(ops, images(ops, 1))
     interval, bottleneck = intervals(ops)
     return Prediction(int(steps[-1].departures[-1] - steps[0].accepts[0]), interval, bottleneck)

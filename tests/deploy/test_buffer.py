@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signflow.deploy import buffer, flow
-from signflow.deploy.generate import chain
+from signflow.deploy.generate import operators
 
 
 def occupancy(pushed, popped):
@@ -28,7 +28,7 @@ def test_waiting_equals_a_simulated_queue(gaps):
 
 
 def test_both_ends_of_every_edge_are_equally_wide_and_every_edge_has_a_fifo(mini):
-    ops = chain(flow.read(mini[1], flow.FOLDED))
+    ops = operators(flow.read(mini[1], flow.FOLDED))
     for a, b in itertools.pairwise(ops):
         assert a.get_outstream_width() == b.get_instream_width()
         assert (a.onnx_node.op_type == "StreamingFIFO_sf") != (b.onnx_node.op_type == "StreamingFIFO_sf")
@@ -49,7 +49,7 @@ def test_ratios_that_are_no_integers_go_through_the_least_common_multiple(mini):
     buffer.insert_width_converters(model)
     converters = [
         (op.get_nodeattr("inWidth"), op.get_nodeattr("outWidth"))
-        for op in chain(model)
+        for op in operators(model)
         if "WidthConverter" in op.onnx_node.op_type
     ]
     assert (8, 72) in converters and (72, 9) in converters  # windows of 8 channels, 9 lanes

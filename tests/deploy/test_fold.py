@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from signflow.deploy import flow, fold
 from signflow.deploy.fold import FoldingError
-from signflow.deploy.generate import chain
+from signflow.deploy.generate import operators
 from signflow.hw.boards import board
 
 
@@ -27,7 +27,7 @@ def test_divisors(n):
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_operator_meets_the_target_with_legal_values(hardware, target):
     fold.fold_to_cycles(hardware, target)
-    for op in chain(hardware):
+    for op in operators(hardware):
         assert op.get_exp_cycles() <= target
         for attribute, values in fold.legal(op).items():
             assert op.get_nodeattr(attribute) in values
@@ -38,7 +38,7 @@ def test_slower_targets_never_cost_more(hardware):
     costs = []
     for target in (2000, 4000, 8000, 16000, 64000):
         fold.fold_to_cycles(hardware, target)
-        convolutions = [op for op in chain(hardware) if op.onnx_node.op_type == "MVAU_sf"][:6]
+        convolutions = [op for op in operators(hardware) if op.onnx_node.op_type == "MVAU_sf"][:6]
         parts = [(*fold.cost(op), op.get_exp_cycles()) for op in convolutions]
         costs.append(sum(lut + fold.BRAM_AS_LUT * bram + cycles / fold.CYCLES_AS_LUT for lut, bram, cycles in parts))
     assert costs == sorted(costs, reverse=True) and costs[0] > 1.5 * costs[-1]
@@ -47,7 +47,7 @@ def test_slower_targets_never_cost_more(hardware):
 def test_board_folding_fills_but_does_not_exceed(hardware):
     small = replace(board("pynq-z2"), lut=6000)
     fold.fold_to_board(hardware, small)
-    used, interval = sum(fold.cost(op)[0] for op in chain(hardware)), fold.interval(hardware)
+    used, interval = sum(fold.cost(op)[0] for op in operators(hardware)), fold.interval(hardware)
     assert used <= 0.8 * 6000
     with pytest.raises(FoldingError):  # nothing faster fits
         fold.fold_to_cycles(hardware, interval - 1, small.stream_bits)

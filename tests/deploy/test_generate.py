@@ -42,7 +42,7 @@ def test_predicted_cycles_are_simulated_cycles(mini, tmp_path, images, target):
     fold.fold_to_cycles(model, target)
     buffer.insert_width_converters(model)
     buffer.insert_fifos(model)
-    predicted = timing.predict(generate.chain(model))
+    predicted = timing.predict(generate.operators(model))
     facts = {"latency": predicted.latency, "interval": predicted.interval, "bottleneck": predicted.bottleneck}
     simulator = RtlSimulator(generate.generate(model, "mini", tmp_path / "accelerator", facts))
     run = simulator.run(ImageInput.of(model).stream(images[:12]))
@@ -68,4 +68,4 @@ def test_a_wrong_weight_bit_is_found(mini, tmp_path, images):
 
 def test_a_graph_that_is_no_chain_is_refused(mini):
     with pytest.raises(UnsupportedError, match="chain"):
-        generate.chain(flow.read(mini[1], flow.INTEGER))
+        generate.operators(flow.read(mini[1], flow.INTEGER))

@@ -42,10 +42,10 @@ def test_slang(module):
 def test_finn_wrapper_of_every_operator_elaborates(mini, tmp_path):
     """What FINN's own per-node flow (PrepareIP, stitching) reads: wrapper, modules, memory images."""
     from signflow.deploy import flow
-    from signflow.deploy.generate import chain
+    from signflow.deploy.generate import operators
 
     model = flow.read(mini[1], flow.FOLDED)
-    for op in chain(model):
+    for op in operators(model):
         folder = tmp_path / op.onnx_node.name
         folder.mkdir()
         op.set_nodeattr("code_gen_dir_ipgen", str(folder))
