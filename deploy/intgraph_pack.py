@@ -6,6 +6,7 @@ import numpy as np
 
 PLAIN, STEP, COUNT, WINDOW = range(4)
 LANES, FLOAT_LANES, WORD = 16, 32, 64
+CACHE_LINE = 64
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,12 @@ class Steps:
 
 
 def _blocks(padded: np.ndarray, lanes: int) -> np.ndarray:
-    """(positions, channels) -> contiguous [block][position][lane]."""
-    return np.ascontiguousarray(padded.reshape(len(padded), -1, lanes).transpose(1, 0, 2))
+    """(positions, channels) -> contiguous [block][position][lane], at an address where vectors share no cache line."""
+    blocks = padded.reshape(len(padded), -1, lanes).transpose(1, 0, 2)
+    room = np.empty(blocks.nbytes + CACHE_LINE, dtype=np.uint8)
+    aligned = room[-room.ctypes.data % CACHE_LINE :][: blocks.nbytes].view(padded.dtype).reshape(blocks.shape)
+    aligned[...] = blocks
+    return aligned
 
 
 def _limits(steps: Steps, outputs: int, lanes: int, never, always) -> np.ndarray:
