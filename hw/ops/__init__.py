@@ -17,11 +17,11 @@ def register() -> None:
     from signflow.hw.ops.duplicate import Duplicate_sf
     from signflow.hw.ops.dwc import StreamingDataWidthConverter_sf
     from signflow.hw.ops.fifo import StreamingFIFO_sf
-    from signflow.hw.ops.lut import Thresholding_sf
     from signflow.hw.ops.maxpool import MaxPool_sf
     from signflow.hw.ops.mvau import MVAU_sf
     from signflow.hw.ops.replicate import Replicate_sf
     from signflow.hw.ops.swg import ConvolutionInputGenerator_sf
+    from signflow.hw.ops.thresholding import Thresholding_sf
 
     for op in (
         MVAU_sf,

@@ -1,0 +1,202 @@
+"""Thresholds on integers: a table for narrow ones (`hw/rtl/lut.sv`), a binary search for wide ones
+(`hw/rtl/thresholds.sv`).
+"""
+
+import math
+
+import numpy as np
+from finn.custom_op.fpgadataflow.thresholding import Thresholding
+
+from signflow.hw.ops.base import LUT_PER_BRAM18, RTLBackend, RtlInstance, StreamOp, brams, hex_words, to_bits
+
+TABLE_LATENCY = 1
+MAX_TABLE_WIDTH = 10
+MAX_WIDTH = 30
+
+
+class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
+    """FINN's Thresholding of integers, (.., NumChannels) -> the same shape: ActVal + how many of the channel's
+    thresholds s*x reaches. Thresholds (NumChannels or 1, numSteps) ascend; s is 1, or the third input's sign of the
+    channel, (NumChannels,) of +-1. With window = 1 there are two thresholds and the output is BINARY: 1 where their
+    number is not 1, that is outside [T1, T2).
+    """
+
+    def get_nodeattr_types(self):
+        """FINN's attributes and ``window``."""
+        return super().get_nodeattr_types() | {"window": ("i", False, 0, {0, 1})}
+
+    def get_instream_width(self, ind: int = 0) -> int:
+        """Bits of the data stream; thresholds and signs are no streams here."""
+        return Thresholding.get_instream_width(self, 0) if ind == 0 else 0
+
+    def execute_node(self, context, graph) -> None:
+        """numpy reference: FINN's, on s*x."""
+        x, out = self.onnx_node.input[0], self.onnx_node.output[0]
+        signs = context[self.onnx_node.input[2]] if len(self.onnx_node.input) > 2 else 1
+        inner = {**context, x: context[x] * signs}
+        Thresholding.execute_node(self, inner, graph)
+        context[out] = (inner[out] != 1).astype(np.float32) if self.get_nodeattr("window") else inner[out]
+
+    def _check(self) -> None:
+        get, idt, odt = self.get_nodeattr, self.get_input_datatype(), self.get_output_datatype()
+        if get("PE") < 1 or get("NumChannels") % get("PE"):
+            raise self.fail(f"PE = {get('PE')} does not divide NumChannels = {get('NumChannels')}")
+        if get("runtime_writeable_weights"):
+            raise self.fail("runtime_writeable_weights = 1; thresholds are fixed here")
+        if not idt.is_integer():
+            raise self.fail(f"the input is {idt.name}; thresholds have hardware for integers")
+        if idt.bitwidth() > MAX_WIDTH:
+            raise self.fail(f"the input is {idt.name}; thresholds have hardware up to {MAX_WIDTH} bits")
+        if get("window"):
+            if (get("numSteps"), get("ActVal"), odt.name) != (2, 0, "BINARY"):
+                raise self.fail(
+                    f"window = 1 with numSteps = {get('numSteps')}, ActVal = {get('ActVal')} and output {odt.name}; "
+                    "a window has numSteps = 2, ActVal = 0 and gives BINARY"
+                )
+            return
+        low = self._bias()
+        high = low + get("numSteps")
+        if not (high <= 1 if odt.name == "BIPOLAR" else odt.allowed(low) and odt.allowed(high)):
+            raise self.fail(
+                f"codes {low}..{high} do not fit the output, {odt.name}; numSteps and ActVal must match outputDataType"
+            )
+
+    def _bias(self) -> int:
+        """The code of no threshold reached; that of a bipolar output is bit 0."""
+        return 0 if self.get_nodeattr("outputDataType") == "BIPOLAR" else self.get_nodeattr("ActVal")
+
+    def _constants(self, model) -> tuple[np.ndarray, np.ndarray]:
+        """Thresholds (rows, numSteps) in float64 and signs -1 as True (rows,), for each channel or one row for all."""
+        channels, steps = self.get_nodeattr("NumChannels"), self.get_nodeattr("numSteps")
+        t, *more = (model.get_initializer(name) for name in self.onnx_node.input[1:])
+        if t is None or t.shape not in ((1, steps), (channels, steps)) or np.isnan(t).any():
+            raise self.fail(
+                f"thresholds are {None if t is None else t.shape}, must be ({channels} or 1, {steps}) numbers"
+            )
+        if falls := np.flatnonzero((np.diff(t, axis=1) < 0).any(axis=1)).tolist():
+            raise self.fail(f"thresholds of channel {falls[0]} do not ascend: {t[falls[0]].tolist()[:8]}; sort them")
+        signs = more[0] if more else np.ones(1)
+        if signs is None or (more and signs.shape != (channels,)) or not np.isin(signs, (-1, 1)).all():
+            raise self.fail(f"signs must be {channels} values +-1, one for each channel")
+        rows = max(len(t), len(signs))
+        return np.broadcast_to(t.astype(np.float64), (rows, steps)), np.broadcast_to(signs < 0, rows)
+
+    def limits(self, model) -> tuple[np.ndarray, np.ndarray]:
+        """The thresholds in terms of u, the element's bits in offset binary: limits (rows, numSteps) int64 in
+        0..2**bits, and turned (rows,) bool. s*x reaches threshold i where u >= limits[i], or 2**bits - 1 - u if turned.
+        One row when all channels agree. Raises OpError.
+        """
+        thresholds, turned = self._constants(model)
+        dt, end = self.get_input_datatype(), 1 << self.get_input_datatype().bitwidth()
+        scale, low = (2, -1) if dt.name == "BIPOLAR" else (1, -end // 2 if dt.signed() else 0)
+        high = scale * (end - 1) + low
+        least = np.where(turned, -high, low)[:, None]  # s*x where u, or what is compared in its place, is 0
+        limits = np.clip(np.ceil((thresholds - least) / scale), 0, end).astype(np.int64)
+        common = (limits == limits[:1]).all() and (turned == turned[:1]).all()
+        return (limits[:1], turned[:1]) if common else (limits, turned)
+
+    # ---- which hardware
+
+    def stages(self) -> int:
+        """Comparisons of a binary search."""
+        return int(self.get_nodeattr("numSteps")).bit_length()
+
+    def _folds(self) -> int:
+        return max(1, self.get_nodeattr("NumChannels") // max(1, self.get_nodeattr("PE")))
+
+    def is_table(self) -> bool:
+        """Whether the node is a table, because that takes no more LUTs if every channel has thresholds of its own."""
+        bits = self.get_input_datatype().bitwidth()
+        return bits <= MAX_TABLE_WIDTH and self._table_luts() <= self._search_luts()
+
+    def _table_luts(self) -> float:
+        bits, out = self.get_input_datatype().bitwidth(), self.get_output_datatype().bitwidth()
+        return self.get_nodeattr("PE") * _rom_luts(out, self._folds() << bits)
+
+    def _search_luts(self) -> float:
+        bits = self.get_input_datatype().bitwidth() + 1
+        memory = [self._folds() << s for s in range(self.stages())]
+        roms = sum(_rom_luts(bits, depth) for depth in memory if not _in_block(bits, depth))
+        return self.get_nodeattr("PE") * (roms + self.stages() * bits / 2)
+
+    def rtl_instance(self, model) -> RtlInstance:
+        """See `lut.sv` and `thresholds.sv`."""
+        self._check()
+        limits, turned = self.limits(model)
+        return self._table(limits, turned) if self.is_table() else self._search(limits, turned)
+
+    def _table(self, limits: np.ndarray, turned: np.ndarray) -> RtlInstance:
+        """Output codes (channels or 1, 2**bits), addressed by the input's bits."""
+        dt, odt, file = self.get_input_datatype(), self.get_output_datatype(), f"{self.onnx_node.name}_table.mem"
+        end = 1 << dt.bitwidth()
+        u = np.arange(end) ^ (end // 2 if dt.signed() and dt.name != "BIPOLAR" else 0)
+        compared = np.where(turned[:, None], end - 1 - u, u)
+        count = (compared[:, None, :] >= limits[:, :, None]).sum(axis=1)
+        codes = count != 1 if self.get_nodeattr("window") else count + self._bias()
+        params = {
+            "IN_WIDTH": dt.bitwidth(),
+            "OUT_WIDTH": odt.bitwidth(),
+            "PE": self.get_nodeattr("PE"),
+            "CHANNELS": len(codes),
+            "TABLE_FILE": file,
+        }
+        return RtlInstance("lut", params, {file: hex_words(to_bits(codes.reshape(-1, 1), odt.bitwidth()))})
+
+    def _search(self, limits: np.ndarray, turned: np.ndarray) -> RtlInstance:
+        dt, pe, stages, name = self.get_input_datatype(), self.get_nodeattr("PE"), self.stages(), self.onnx_node.name
+        bits = dt.bitwidth() + 1
+        if len(limits) == 1:
+            limits, turned = np.repeat(limits, pe, axis=0), np.repeat(turned, pe)
+        tree = np.full((len(limits), (1 << stages) - 1), 1 << dt.bitwidth())  # what is missing is never reached
+        tree[:, : limits.shape[1]] = limits
+        words = []
+        for s in range(stages):  # the middle of each of 2**s parts
+            part = tree[:, (1 << stages - s - 1) - 1 :: 1 << stages - s]
+            words.append(part.reshape(-1, pe, 1 << s).transpose(0, 2, 1).reshape(-1, pe))
+        mem = {f"{name}_thresholds.mem": hex_words(to_bits(np.concatenate(words), bits))}
+        if turned.any():
+            mem[f"{name}_signs.mem"] = hex_words(turned.reshape(-1, pe))
+        folds = len(limits) // pe
+        params = {
+            "IN_WIDTH": dt.bitwidth(), "IN_SIGNED": int(dt.signed() and dt.name != "BIPOLAR"), "STAGES": stages,
+            "OUT_WIDTH": self.get_output_datatype().bitwidth(), "BIAS": self._bias(),
+            "WINDOW": self.get_nodeattr("window"), "PE": pe, "FOLDS": folds,
+            "BLOCK_FROM": sum(not _in_block(bits, folds << s) for s in range(stages)),
+            "THRESHOLDS_FILE": f"{name}_thresholds.mem",
+            "SIGNS_FILE": f"{name}_signs.mem" if turned.any() else "",
+        }  # fmt: skip
+        return RtlInstance("thresholds", params, mem)
+
+    def get_exp_cycles(self) -> int:
+        """One cycle a word."""
+        return int(np.prod(self.get_folded_output_shape()[:-1]))
+
+    def latency(self) -> int:
+        """Cycles from a word to its codes: a search reads, then compares, in every stage."""
+        return TABLE_LATENCY if self.is_table() else 2 * self.stages()
+
+    def timing(self, *arrivals: np.ndarray) -> np.ndarray:
+        """`latency` cycles after the word."""
+        return self.accepts(*arrivals) + self.latency()
+
+    def lut_estimation(self, fpgapart: str = "") -> int:
+        """A table, or the comparisons and shallow memories of a search, for each lane."""
+        return int(self._table_luts() if self.is_table() else self._search_luts()) + 10
+
+    def bram_estimation(self, fpgapart: str = "") -> int:
+        """The deep memories of a search, if every channel has thresholds of its own."""
+        if self.is_table():
+            return 0
+        bits = self.get_input_datatype().bitwidth() + 1
+        memory = [self._folds() << s for s in range(self.stages())]
+        return self.get_nodeattr("PE") * sum(brams(bits, depth) for depth in memory if _in_block(bits, depth))
+
+
+def _rom_luts(width: int, depth: int) -> float:
+    """LUTs of a constant table."""
+    return width * math.ceil(depth / 64)
+
+
+def _in_block(width: int, depth: int) -> bool:
+    """Whether thresholds lie in block RAM, by what is scarcer on a board."""
+    return _rom_luts(width, depth) > LUT_PER_BRAM18 * brams(width, depth)

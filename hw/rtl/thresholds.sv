@@ -1,0 +1,119 @@
+// Thresholds on wide integers: how many of a channel's thresholds an element reaches, by binary search.
+//
+//   WINDOW = 0  out[e] = BIAS + #{i : T[c][i] <= u[e]}           in BIAS .. BIAS + 2**STAGES - 1
+//   WINDOW = 1  out[e] = #{i : T[c][i] <= u[e]} != 1             1 bit, STAGES = 2: outside [T[c][0], T[c][1])
+//
+//   u[e] is the element in offset binary (IN_SIGNED: x + 2**(IN_WIDTH-1)), for channels with sign bit 1 counted from the other end:
+//   2**IN_WIDTH - 1 - u, one inversion. So -x is compared exactly, with thresholds to suit; 0 is always reached, 2**IN_WIDTH never.
+//   c = word * PE + lane, modulo FOLDS * PE; with FOLDS = 1 all words share one row for each lane.
+//
+//   throughput  one word per cycle
+//   latency     2 * STAGES cycles: a stage reads one of 2**s thresholds, then compares
+//
+// Memories ($readmemh), lane 0 in the low bits: THRESHOLDS_FILE, FOLDS * (2**STAGES - 1) words of PE * (IN_WIDTH + 1) bits, stage by
+// stage, in stage s the word fold * 2**s + i is the threshold compared after i of the 2**s first outcomes; SIGNS_FILE, FOLDS words of PE
+// bits ("": no signs). Stages from BLOCK_FROM on lie in block RAM, the others in logic.
+`default_nettype none
+
+module thresholds #(
+  parameter int    IN_WIDTH        = 16,
+  parameter bit    IN_SIGNED       = 1'b1,
+  parameter int    STAGES          = 2,
+  parameter int    OUT_WIDTH       = 2,
+  parameter int    BIAS            = 0,
+  parameter bit    WINDOW          = 1'b0,
+  parameter int    PE              = 1,
+  parameter int    FOLDS           = 1,
+  parameter int    BLOCK_FROM      = 8,
+  parameter string THRESHOLDS_FILE = "",
+  parameter string SIGNS_FILE      = ""
+) (
+  input  wire                     clk_i,
+  input  wire                     rst_ni,
+  input  wire  [PE*IN_WIDTH-1:0]  in_data_i,
+  input  wire                     in_valid_i,
+  output wire                     in_ready_o,
+  output wire  [PE*OUT_WIDTH-1:0] out_data_o,
+  output wire                     out_valid_o,
+  input  wire                     out_ready_i
+);
+  if (STAGES < 1)                $error("thresholds: STAGES = %0d, must be >= 1", STAGES);
+  if (WINDOW && STAGES != 2)     $error("thresholds: WINDOW = 1 and STAGES = %0d; a window has 2 stages", STAGES);
+  if (WINDOW && OUT_WIDTH != 1)  $error("thresholds: WINDOW = 1 and OUT_WIDTH = %0d; a window gives 1 bit", OUT_WIDTH);
+  if (THRESHOLDS_FILE == "")     $error("thresholds: THRESHOLDS_FILE is empty");
+  if (BLOCK_FROM < 0)            $error("thresholds: BLOCK_FROM = %0d, must be >= 0", BLOCK_FROM);
+
+  localparam int FW = FOLDS > 1 ? $clog2(FOLDS) : 1;
+  localparam int TW = IN_WIDTH + 1;
+  localparam int WORDS = FOLDS * (2**STAGES - 1);
+
+  logic [2*STAGES-1:0] valid_q;  // of the words in the pipeline: [2*s] is compared in stage s, [2*s+1] is read in stage s+1
+  wire advance = !out_valid_o || out_ready_i;
+  assign out_valid_o = valid_q[2*STAGES-1];
+  assign in_ready_o  = advance;
+  always_ff @(posedge clk_i)
+    if (!rst_ni) valid_q <= '0;
+    else if (advance) valid_q <= (2*STAGES)'({valid_q, in_valid_i});
+
+  logic [STAGES-1:0][PE-1:0][IN_WIDTH-1:0] u;      // at the read of each stage
+  logic [STAGES:0][PE-1:0][STAGES-1:0]     count;  // outcomes so far, as a binary number
+  assign count[0] = '0;
+
+  for (genvar s = 0; s < STAGES; s++) begin : gen_stage
+    localparam int DEPTH = FOLDS * 2**s;
+    localparam int BASE  = FOLDS * (2**s - 1);
+    localparam int AW    = DEPTH > 1 ? $clog2(DEPTH) : 1;
+
+    logic [FW-1:0] fold_q;  // of the word that is read
+    wire here = s == 0 ? in_valid_i : valid_q[s == 0 ? 0 : 2*s-1];
+    always_ff @(posedge clk_i)
+      if (!rst_ni) fold_q <= '0;
+      else if (advance && here) fold_q <= fold_q == FW'(FOLDS - 1) ? '0 : fold_q + 1'b1;
+
+    if (s == 0) begin : gen_sign
+      logic [PE-1:0] sign;
+      if (SIGNS_FILE != "") begin : gen_file
+        logic [PE-1:0] rom [FOLDS];
+        initial $readmemh(SIGNS_FILE, rom);
+        assign sign = rom[fold_q];
+      end else begin : gen_none
+        assign sign = '0;
+      end
+      for (genvar p = 0; p < PE; p++) begin : gen_lane
+        localparam logic [IN_WIDTH-1:0] OFFSET = IN_SIGNED ? IN_WIDTH'(1) << (IN_WIDTH - 1) : '0;
+        assign u[0][p] = in_data_i[p*IN_WIDTH +: IN_WIDTH] ^ OFFSET ^ {IN_WIDTH{sign[p]}};
+      end
+    end
+
+    for (genvar p = 0; p < PE; p++) begin : gen_lane
+      (* rom_style = s >= BLOCK_FROM ? "block" : "distributed" *) logic [TW-1:0] rom [DEPTH];
+      initial begin
+        logic [PE*TW-1:0] image [WORDS];
+        $readmemh(THRESHOLDS_FILE, image);
+        for (int i = 0; i < DEPTH; i++) rom[i] = image[BASE + i][p*TW +: TW];
+      end
+      logic [TW-1:0]       threshold_q;
+      logic [IN_WIDTH-1:0] u_q;
+      logic [STAGES-1:0]   count_q, next_q;
+      always_ff @(posedge clk_i) if (advance) begin
+        threshold_q <= rom[AW'(32'(fold_q) << s | 32'(count[s][p]))];
+        u_q         <= u[s][p];
+        count_q     <= count[s][p];
+        next_q      <= STAGES'({count_q, {1'b0, u_q} >= threshold_q});
+      end
+      assign count[s+1][p] = next_q;
+      if (s < STAGES - 1) begin : gen_next
+        logic [IN_WIDTH-1:0] next_u_q;
+        always_ff @(posedge clk_i) if (advance) next_u_q <= u_q;
+        assign u[s+1][p] = next_u_q;
+      end
+    end
+  end
+
+  for (genvar p = 0; p < PE; p++) begin : gen_out
+    wire [STAGES-1:0] total = count[STAGES][p];
+    assign out_data_o[p*OUT_WIDTH +: OUT_WIDTH] = WINDOW ? OUT_WIDTH'(total != STAGES'(1)) : OUT_WIDTH'(32'(total) + BIAS);
+  end
+endmodule
+
+`default_nettype wire
