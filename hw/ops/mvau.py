@@ -1,4 +1,6 @@
-"""MVAU with BIPOLAR weights: XNOR-popcount for binary inputs, sums of +-x for integer ones (`hw/rtl/mvau.sv`)."""
+"""MVAU (`hw/rtl/mvau.sv`): XNOR-popcount for binary inputs, sums of +-x for integer ones, products for integer weights;
+up to two thresholds behind them.
+"""
 
 import math
 
@@ -11,10 +13,34 @@ SHALLOW = 32  # weight memories up to this many words are logic, deeper ones blo
 
 
 class MVAU_sf(StreamOp, MVAU, RTLBackend):
-    """FINN's MVAU: (.., MW), weights (MW, MH), thresholds (MH or 1, 1) or none (noActivation) -> (.., MH)."""
+    """FINN's MVAU: (.., MW), weights (MW, MH), thresholds (MH or 1, 1 or 2) or none (noActivation) -> (.., MH).
+
+    The output is the number of thresholds reached; with window = 1, whether that number is not 1: +1 outside the
+    interval between two thresholds.
+    """
+
+    def get_nodeattr_types(self):
+        """FINN's attributes, and window: the output bit is [acc < T1 or acc >= T2]."""
+        return super().get_nodeattr_types() | {"window": ("i", False, 0, {0, 1})}
+
+    def execute_node(self, context, graph) -> None:
+        """FINN's reference; with window = 1 its count becomes a bit."""
+        super().execute_node(context, graph)
+        if self.get_nodeattr("window"):
+            count = context[self.onnx_node.output[0]]
+            context[self.onnx_node.output[0]] = (count != 1).astype(count.dtype)
 
     def _binary_input(self) -> bool:
         return self.get_input_datatype(0).bitwidth() == 1
+
+    def _weight_bits(self) -> int:
+        return self.get_input_datatype(1).bitwidth()
+
+    def _steps(self) -> int:
+        """Thresholds of a neuron: 0, 1 or 2."""
+        if self.get_nodeattr("noActivation"):
+            return 0
+        return 2 if self.get_nodeattr("window") else self.get_output_datatype().bitwidth()
 
     def _folds(self) -> tuple[int, int]:
         get = self.get_nodeattr
@@ -22,14 +48,14 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
 
     def _acc_range(self) -> tuple[int, int]:
         """Least and largest accumulator for any weights."""
-        mw, dt = self.get_nodeattr("MW"), self.get_input_datatype(0)
+        mw = self.get_nodeattr("MW")
         if self._binary_input():
             return 0, mw
-        most = int(max(abs(dt.min()), abs(dt.max()))) * mw
+        most = math.prod(int(max(abs(dt.min()), abs(dt.max()))) for dt in map(self.get_input_datatype, (0, 1))) * mw
         return -most, most
 
     def acc_width(self) -> int:
-        """Bits of the accumulator, which holds acc - T for every reachable acc and a T from "always" to "never";
+        """Bits of the accumulator, which holds acc - T1 for every reachable acc and a T1 from "always" to "never";
         without thresholds, of the output.
         """
         if self.get_nodeattr("noActivation"):
@@ -44,95 +70,138 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
 
     def latency(self) -> int:
         """Cycles from the last step of a fold to its output word: one register in front of the products, their tree,
-        two behind.
+        two behind, and one for a second threshold.
         """
-        simd = self.get_nodeattr("SIMD")
-        leaves = -(-simd // (15 if self._binary_input() else 3))
-        return 5 + (leaves - 1).bit_length()
+        lanes = 1 if self._weight_bits() > 1 else 15 if self._binary_input() else 3  # of a leaf of the tree
+        leaves = -(-self.get_nodeattr("SIMD") // lanes)
+        return 5 + (leaves - 1).bit_length() + (self._steps() == 2)
 
     def _check(self) -> None:
         get = self.get_nodeattr
         for lanes, size in (("SIMD", "MW"), ("PE", "MH")):
             if get(lanes) < 1 or get(size) % get(lanes):
                 raise self.fail(f"{lanes} = {get(lanes)} does not divide {size} = {get(size)}")
-        if get("weightDataType") not in ("BIPOLAR", "BINARY"):
-            raise self.fail(f"weights are {get('weightDataType')}; only BIPOLAR weights have hardware here")
-        if get("inputDataType") == "BINARY" and not get("binaryXnorMode"):
-            raise self.fail(
-                "inputDataType is BINARY without binaryXnorMode; products of {0, 1} have no hardware here, "
-                "make the input BIPOLAR"
-            )
         if not self.get_input_datatype(0).is_integer():
             raise self.fail(f"inputDataType is {get('inputDataType')}; only integers have hardware here")
-        if not get("noActivation") and self.get_output_datatype().bitwidth() != 1:
-            raise self.fail(
-                f"the activation gives {get('outputDataType')}; only one threshold (one bit) has hardware here"
-            )
+        self._check_weight_type()
+        self._check_activation()
         if get("ram_style") == "ultra":
             raise self.fail("ram_style is ultra; weights lie in block or distributed memory here")
 
+    def _check_weight_type(self) -> None:
+        get, dt = self.get_nodeattr, self.get_input_datatype(1)
+        if dt.name not in ("BIPOLAR", "BINARY") and not (dt.is_integer() and dt.signed()):
+            raise self.fail(f"weights are {dt.name}; BIPOLAR weights and signed integers have hardware here")
+        if dt.bitwidth() > 1 and self._binary_input():
+            raise self.fail(
+                f"weights are {dt.name} and the input is {get('inputDataType')}; integer weights have hardware for "
+                "inputs of 2 bits and more"
+            )
+        if (get("inputDataType") == "BINARY") != bool(get("binaryXnorMode")):
+            raise self.fail(
+                f"inputDataType is {get('inputDataType')} {'with' if get('binaryXnorMode') else 'without'} "
+                "binaryXnorMode; BINARY inputs need it (or make them BIPOLAR), others have no XNOR"
+            )
+
+    def _check_activation(self) -> None:
+        get, out = self.get_nodeattr, self.get_nodeattr("outputDataType")
+        if get("noActivation"):
+            if get("window"):
+                raise self.fail("window = 1 with noActivation = 1; a window needs two thresholds")
+            return
+        legal = ["BINARY"] if get("window") else ["BINARY", "BIPOLAR", "UINT2"]
+        if out not in legal:
+            raise self.fail(
+                f"the activation gives {out}, with window = {get('window')} only {', '.join(legal)} have hardware; "
+                "put more steps into a Thresholding"
+            )
+        if get("ActVal") and out != "BIPOLAR":
+            raise self.fail(
+                f"ActVal = {get('ActVal')}; counts of thresholds start at 0 here, put others into a Thresholding"
+            )
+
     def _weights(self, model) -> np.ndarray:
-        """Weights +1 as True, (MH, MW); raises OpError when there are others than +-1 ({0, 1} in XNOR mode)."""
-        values = model.get_initializer(self.onnx_node.input[1])
-        legal = {0.0, 1.0} if self.get_nodeattr("binaryXnorMode") else {-1.0, 1.0}
+        """Weights, (MH, MW), int64, {0, 1} of XNOR mode as +-1. Raises OpError for values not of their type."""
+        values, dt = model.get_initializer(self.onnx_node.input[1]), self.get_input_datatype(1)
         if values is None or values.shape != (self.get_nodeattr("MW"), self.get_nodeattr("MH")):
             raise self.fail(f"weights are {None if values is None else values.shape}, must be (MW, MH)")
+        if dt.bitwidth() > 1:
+            if illegal := [v for v in np.unique(values).tolist() if not dt.allowed(v)]:
+                raise self.fail(f"weights hold values that {dt.name} has not: {illegal[:5]}")
+            return values.T.astype(np.int64)
+        legal = {0.0, 1.0} if self.get_nodeattr("binaryXnorMode") else {-1.0, 1.0}
         if not (found := set(np.unique(values).tolist())) <= legal:
             raise self.fail(f"weights hold values other than +-1: {sorted(found - legal)[:5]}")
-        return values.T > 0
+        return np.where(values.T > 0, 1, -1)
 
     def _thresholds(self, model) -> np.ndarray:
-        """One integer for every neuron, (MH,), clipped to "always" .. "never"; zeros without activation."""
-        mh = self.get_nodeattr("MH")
-        if self.get_nodeattr("noActivation"):
-            return np.zeros(mh, np.int64)
+        """Integers, (MH, steps), ascending, clipped to "always" .. "never"; zeros, (MH, 1), without activation."""
+        mh, steps = self.get_nodeattr("MH"), self._steps()
+        if steps == 0:
+            return np.zeros((mh, 1), np.int64)
         t = model.get_initializer(self.onnx_node.input[2])
-        if t.ndim != 2 or t.shape[0] not in (1, mh) or t.shape[1] != 1 or np.isnan(t).any():
-            raise self.fail(f"thresholds are {t.shape}, must be ({mh} or 1, 1) numbers: one threshold for a neuron")
+        if t.ndim != 2 or t.shape[0] not in (1, mh) or t.shape[1] != steps or np.isnan(t).any():
+            raise self.fail(f"thresholds are {t.shape}, must be ({mh} or 1, {steps}) numbers: {steps} for a neuron")
         low, high = self._acc_range()
-        return np.broadcast_to(np.clip(np.ceil(t[:, 0].astype(np.float64)), low, high + 1), mh).astype(np.int64)
+        t = np.clip(np.ceil(t.astype(np.float64)), low, high + 1).astype(np.int64)
+        if (bad := np.flatnonzero(t[:, 0] > t[:, -1])).size:
+            raise self.fail(f"thresholds of neuron {bad[0]} are {t[bad[0]].tolist()}; they must ascend, sort them")
+        return np.broadcast_to(t, (mh, steps))
 
     def _starts(self, weights: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-        """Start values of the accumulators, (MH,): -T, and what `dot_integer.sv` leaves out."""
-        if self._binary_input():
-            return -thresholds
-        simd = self.get_nodeattr("SIMD")
-        last_of_threes = weights.reshape(len(weights), -1, simd)[:, :, 2::3]
-        return (~last_of_threes).sum(axis=(1, 2)) - thresholds
+        """Start values of the accumulators, (MH,): -T1, and what `dot_integer.sv` leaves out."""
+        if self._binary_input() or self._weight_bits() > 1:
+            return -thresholds[:, 0]
+        last_of_threes = weights.reshape(len(weights), -1, self.get_nodeattr("SIMD"))[:, :, 2::3]
+        return (last_of_threes < 0).sum(axis=(1, 2)) - thresholds[:, 0]
 
     def _check_output(self, weights: np.ndarray) -> None:
         """Raw accumulators must fit the output type, with these weights."""
         dt, odt = self.get_input_datatype(0), self.get_output_datatype()
-        plus, minus = weights.sum(axis=1), (~weights).sum(axis=1)
-        low, high = (
-            (0, weights.shape[1])
-            if self._binary_input()
-            else ((plus * dt.min() - minus * dt.max()).min(), (plus * dt.max() - minus * dt.min()).max())
-        )
+        low, high = 0, weights.shape[1]
+        if not self._binary_input():
+            products = weights * int(dt.min()), weights * int(dt.max())
+            low, high = np.minimum(*products).sum(axis=1).min(), np.maximum(*products).sum(axis=1).max()
         if not (odt.allowed(low) and odt.allowed(high)):
             raise self.fail(f"outputDataType {odt.name} does not hold the accumulators, {int(low)}..{int(high)}")
+
+    def _images(self, weights: np.ndarray, thresholds: np.ndarray) -> dict[str, list[str]]:
+        """Memory images by the parameter of `mvau.sv` that names them; no entry where a module needs none."""
+        get, bits, acc = self.get_nodeattr, self._weight_bits(), self.acc_width()
+        (nf, sf), pe, simd = self._folds(), get("PE"), get("SIMD")
+        codes = weights if bits > 1 else weights > 0
+        # (MH, MW) -> word (nf, sf), lane (p, s)
+        words = codes.reshape(nf, pe, sf, simd).transpose(0, 2, 1, 3).reshape(nf * sf, pe * simd)
+        images = {"WEIGHTS_FILE": hex_words(to_bits(words, bits))}
+        starts = self._starts(weights, thresholds)
+        if self._steps() or starts.any():
+            images["START_FILE"] = hex_words(to_bits(starts.reshape(nf, pe), acc))
+        if self._steps() == 2:
+            gaps = thresholds[:, 1] - thresholds[:, 0]
+            images["GAP_FILE"] = hex_words(to_bits(gaps.reshape(nf, pe), acc))
+        return images
 
     def rtl_instance(self, model) -> RtlInstance:
         """See `mvau.sv`."""
         self._check()
-        get, name = self.get_nodeattr, self.onnx_node.name
-        mw, mh, simd, pe, acc = get("MW"), get("MH"), get("SIMD"), get("PE"), self.acc_width()
+        get = self.get_nodeattr
         weights = self._weights(model)
         if get("noActivation"):
             self._check_output(weights)
-        # (MH, MW) -> word (nf, sf), bit (p, s)
-        rom = weights.reshape(mh // pe, pe, mw // simd, simd).transpose(0, 2, 1, 3).reshape(-1, pe * simd)
-        mem = {f"{name}_weights.mem": hex_words(rom)}
-        starts = self._starts(weights, self._thresholds(model))
-        if has_starts := not (get("noActivation") and self._binary_input()):
-            mem[f"{name}_start.mem"] = hex_words(to_bits(starts.reshape(mh // pe, pe), acc))
+        images = self._images(weights, self._thresholds(model))
+        files = {
+            key: f"{self.onnx_node.name}_{key.removesuffix('_FILE').lower()}.mem"
+            for key in ("WEIGHTS_FILE", "START_FILE", "GAP_FILE")
+        }
         params = {
-            "MW": mw, "MH": mh, "SIMD": simd, "PE": pe, "ACT_WIDTH": self.get_input_datatype(0).bitwidth(),
-            "ACT_SIGNED": int(not self._binary_input() and self.get_input_datatype(0).signed()), "ACC_WIDTH": acc,
-            "THRESHOLDS": int(not get("noActivation")), "BLOCK": int(self.block()),
-            "WEIGHTS_FILE": f"{name}_weights.mem", "START_FILE": f"{name}_start.mem" if has_starts else "",
+            "MW": get("MW"), "MH": get("MH"), "SIMD": get("SIMD"), "PE": get("PE"),
+            "ACT_WIDTH": self.get_input_datatype(0).bitwidth(),
+            "ACT_SIGNED": int(not self._binary_input() and self.get_input_datatype(0).signed()),
+            "WEIGHT_WIDTH": self._weight_bits(), "ACC_WIDTH": self.acc_width(), "THRESHOLDS": self._steps(),
+            "WINDOW": get("window"), "BLOCK": int(self.block()),
         }  # fmt: skip
-        return RtlInstance("mvau", params, mem)
+        params |= {key: name if key in images else "" for key, name in files.items()}
+        return RtlInstance("mvau", params, {files[key]: words for key, words in images.items()})
 
     def get_instream_width(self, ind: int = 0) -> int:
         """Bits of the activation stream; weights and thresholds are no streams here."""

@@ -1,19 +1,21 @@
-// Matrix-vector-activation unit with weights in {-1, +1} (bit 1 = +1).
+// Matrix-vector-activation unit with weights in {-1, +1} (WEIGHT_WIDTH = 1, bit 1 = +1) or integers in two's complement.
 //
-//   ACT_WIDTH = 1   acc[n] = popcount over i of (act[i] XNOR w[n][i])        in 0..MW
-//   ACT_WIDTH > 1   acc[n] = sum over i of (w[n][i] ? act[i] : -act[i])      signed
-//   THRESHOLDS = 1  out[n] = acc[n] >= T[n]   (1 bit)
-//   THRESHOLDS = 0  out[n] = acc[n]           (ACC_WIDTH bits)
+//   WEIGHT_WIDTH = 1, ACT_WIDTH = 1   acc[n] = popcount over i of (act[i] XNOR w[n][i])        in 0..MW
+//   WEIGHT_WIDTH = 1, ACT_WIDTH > 1   acc[n] = sum over i of (w[n][i] ? act[i] : -act[i])      signed
+//   WEIGHT_WIDTH > 1, ACT_WIDTH > 1   acc[n] = sum over i of w[n][i] * act[i]                  signed
+//   THRESHOLDS = 0  out[n] = acc[n]                        (ACC_WIDTH bits)
+//   THRESHOLDS = 1  out[n] = acc[n] >= T1[n]               (1 bit)
+//   THRESHOLDS = 2  out[n] = 0, 1, 2: how many of T1[n] <= T2[n] are <= acc[n]    (2 bits)
+//       WINDOW = 1  out[n] = acc[n] < T1[n] or acc[n] >= T2[n]                    (1 bit)
 //
 //   folding     NF = MH/PE neuron folds, SF = MW/SIMD input folds; PE p works on neuron nf*PE + p in step nf*SF + sf
 //   throughput  one vector in exactly NF*SF cycles, no gaps; the SF input words are taken during nf = 0 and replayed after that
-//   latency     3 + STAGES cycles from the last step of a fold to its output word, STAGES as in dot_binary.sv and dot_integer.sv
+//   latency     3 + STAGES cycles from the last step of a fold to its output word, STAGES as in dot_*.sv; with THRESHOLDS = 2 one more
 //
-// Accumulators start at a constant of their neuron instead of 0, and the sign of the result is compared instead of the result:
-// start = -T (binary) or N - T (integer; N: what dot_integer leaves out). With THRESHOLDS = 0, T = 0.
+// Accumulators (accumulate.sv) start at a constant of their neuron: start = -T1, or N - T1 with dot_integer (N: what it leaves out).
 //
-// Memories ($readmemh): WEIGHTS_FILE, NF*SF words of PE*SIMD bits; START_FILE, NF words of PE*ACC_WIDTH bits (unused where all are 0).
-// Weights are logic, or with BLOCK = 1 in block RAM. There is no saturation: ACC_WIDTH must hold acc - T.
+// Memories ($readmemh): WEIGHTS_FILE, NF*SF words of PE*SIMD weights; START_FILE (unused where all are 0) and GAP_FILE (T2 - T1, for
+// THRESHOLDS = 2), NF words of PE*ACC_WIDTH bits. Weights are logic, or with BLOCK = 1 in block RAM. ACC_WIDTH must hold acc - T1.
 //
 // Nothing stalls between the input and the FIFO at the output: a step starts only if its result will find room there. So in_ready_o does not
 // depend on out_ready_i, and the data path has no enables.
@@ -29,17 +31,20 @@ module mvau #(
   parameter int    PE           = 4,
   parameter int    ACT_WIDTH    = 1,
   parameter bit    ACT_SIGNED   = 1'b0,
+  parameter int    WEIGHT_WIDTH = 1,
   parameter int    ACC_WIDTH    = 8,
-  parameter bit    THRESHOLDS   = 1'b1,
+  parameter int    THRESHOLDS   = 1,
+  parameter bit    WINDOW       = 1'b0,
   parameter bit    BLOCK        = 1'b0,
   parameter string WEIGHTS_FILE = "",
   parameter string START_FILE   = "",
+  parameter string GAP_FILE     = "",
 `ifdef VERILATOR
   parameter bit    TREE         = 1'b0,
 `else
   parameter bit    TREE         = 1'b1,
 `endif
-  localparam int   OUT_WIDTH    = THRESHOLDS ? 1 : ACC_WIDTH
+  localparam int   OUT_WIDTH    = THRESHOLDS == 0 ? ACC_WIDTH : THRESHOLDS == 1 || WINDOW ? 1 : 2
 ) (
   input  wire                       clk_i,
   input  wire                       rst_ni,
@@ -53,6 +58,8 @@ module mvau #(
   if (SIMD < 1 || MW % SIMD != 0) $error("mvau: SIMD = %0d does not divide MW = %0d", SIMD, MW);
   if (PE < 1 || MH % PE != 0)     $error("mvau: PE = %0d does not divide MH = %0d", PE, MH);
   if (ACT_WIDTH < 1)              $error("mvau: ACT_WIDTH = %0d, must be >= 1", ACT_WIDTH);
+  if (WEIGHT_WIDTH < 1 || WEIGHT_WIDTH > 1 && ACT_WIDTH == 1)
+    $error("mvau: WEIGHT_WIDTH = %0d with ACT_WIDTH = %0d; bits need weights of one bit", WEIGHT_WIDTH, ACT_WIDTH);
   if (WEIGHTS_FILE == "")         $error("mvau: WEIGHTS_FILE is empty");
 
   localparam int SF    = MW / SIMD;
@@ -62,8 +69,9 @@ module mvau #(
   localparam int NFW   = NF > 1 ? $clog2(NF) : 1;
   localparam int AW    = DEPTH > 1 ? $clog2(DEPTH) : 1;
   localparam int LANES = SIMD * ACT_WIDTH;
+  localparam int WORD  = PE * SIMD * WEIGHT_WIDTH;
 
-  localparam int  STAGES = ACT_WIDTH == 1 ? 2 + $clog2((SIMD + 14) / 15) : 2 + $clog2((SIMD + 2) / 3);
+  localparam int  STAGES = 2 + $clog2(ACT_WIDTH == 1 ? (SIMD + 14) / 15 : WEIGHT_WIDTH == 1 ? (SIMD + 2) / 3 : SIMD);
   localparam bit  COUNT  = ACT_WIDTH == 1 && !TREE;
   localparam int  ROOM   = 32;  // words of the FIFO at the output: more than are under way at once, and what one LUT RAM holds
 
@@ -110,51 +118,40 @@ module mvau #(
     first_q <= (STAGES + 1)'({first_q, sf_q == '0});
     last_q  <= (STAGES + 1)'({last_q, sf_last});
   end
-  wire arrives = valid_q[STAGES], result = arrives && last_q[STAGES];
 
   // ---- weights: read for the step that starts, or (COUNT) for the step that is counted
   logic [AW-1:0] addr_q;
-  logic [PE*SIMD-1:0] word, weights;
+  logic [WORD-1:0] word, weights;
   wire advance = COUNT ? valid_q[STAGES-1] : step;
   always_ff @(posedge clk_i)
     if (!rst_ni) addr_q <= '0;
     else if (advance) addr_q <= addr_q == AW'(DEPTH - 1) ? '0 : addr_q + 1'b1;
 
   if (BLOCK) begin : gen_block
-    (* rom_style = "block" *) logic [PE*SIMD-1:0] rom [DEPTH];
+    (* rom_style = "block" *) logic [WORD-1:0] rom [DEPTH];
     initial $readmemh(WEIGHTS_FILE, rom);
     assign word = rom[addr_q];
   end else begin : gen_logic
-    (* logic_block *) logic [PE*SIMD-1:0] rom [DEPTH];
+    (* logic_block *) logic [WORD-1:0] rom [DEPTH];
     initial $readmemh(WEIGHTS_FILE, rom);
     assign word = rom[addr_q];
   end
   if (COUNT) assign weights = word;
   else begin : gen_read
-    logic [PE*SIMD-1:0] weights_q;
+    logic [WORD-1:0] weights_q;
     always_ff @(posedge clk_i) weights_q <= word;
     assign weights = weights_q;
   end
 
-  // ---- start values: of the fold that is summed
-  logic [PE*ACC_WIDTH-1:0] start;
-  if (START_FILE != "") begin : gen_start
-    logic [PE*ACC_WIDTH-1:0] rom [NF];
-    logic [NFW-1:0] fold_q;
-    initial $readmemh(START_FILE, rom);
-    always_ff @(posedge clk_i)
-      if (!rst_ni) fold_q <= '0;
-      else if (result) fold_q <= fold_q == NFW'(NF - 1) ? '0 : fold_q + 1'b1;
-    assign start = rom[fold_q];
-  end else begin : gen_zero
-    assign start = '0;
-  end
-
   // ---- sums of SIMD products
-  localparam int PART_W = ACT_WIDTH > 1 ? ACT_WIDTH + 3 - 32'(ACT_SIGNED) + $clog2((SIMD + 2) / 3)
+  localparam int PART_W = WEIGHT_WIDTH > 1 ? ACT_WIDTH + WEIGHT_WIDTH + $clog2(SIMD)
+                        : ACT_WIDTH > 1 ? ACT_WIDTH + 3 - 32'(ACT_SIGNED) + $clog2((SIMD + 2) / 3)
                         : COUNT ? $clog2(SIMD + 1) : STAGES + 2;
   logic [PE-1:0][PART_W-1:0] parts;
-  if (ACT_WIDTH > 1) begin : gen_integer
+  if (WEIGHT_WIDTH > 1) begin : gen_product
+    dot_product #(.SIMD(SIMD), .PE(PE), .ACT_WIDTH(ACT_WIDTH), .ACT_SIGNED(ACT_SIGNED), .WEIGHT_WIDTH(WEIGHT_WIDTH)) i_dot (
+      .clk_i, .act_i(act_q), .weights_i(weights), .sum_o(parts));
+  end else if (ACT_WIDTH > 1) begin : gen_integer
     dot_integer #(.SIMD(SIMD), .PE(PE), .ACT_WIDTH(ACT_WIDTH), .ACT_SIGNED(ACT_SIGNED)) i_dot (
       .clk_i, .act_i(act_q), .weights_i(weights), .sum_o(parts));
   end else if (!COUNT) begin : gen_tree
@@ -178,22 +175,20 @@ module mvau #(
   end
 
   // ---- accumulate, compare, hand over
-  logic [PE-1:0][OUT_WIDTH-1:0] results_q;
-  logic                         result_q;
-  for (genvar p = 0; p < PE; p++) begin : gen_pe
-    wire  [ACC_WIDTH-1:0] part = ACT_WIDTH > 1 ? ACC_WIDTH'($signed(parts[p])) : ACC_WIDTH'(parts[p]);
-    logic [ACC_WIDTH-1:0] acc_q;
-    wire  [ACC_WIDTH-1:0] sum = part + (SF == 1 || first_q[STAGES] ? start[p*ACC_WIDTH +: ACC_WIDTH] : acc_q);
-    always_ff @(posedge clk_i) if (arrives) begin
-      acc_q        <= sum;
-      results_q[p] <= THRESHOLDS ? OUT_WIDTH'(!sum[ACC_WIDTH-1]) : OUT_WIDTH'(sum);
-    end
+  wire [PE-1:0][ACC_WIDTH-1:0] terms;
+  for (genvar p = 0; p < PE; p++) begin : gen_term
+    assign terms[p] = ACT_WIDTH > 1 ? ACC_WIDTH'($signed(parts[p])) : ACC_WIDTH'(parts[p]);
   end
-  always_ff @(posedge clk_i) result_q <= rst_ni && result;
+  wire [PE*OUT_WIDTH-1:0] results;
+  wire                    result;
+  accumulate #(.NF(NF), .PE(PE), .ACC_WIDTH(ACC_WIDTH), .THRESHOLDS(THRESHOLDS), .WINDOW(WINDOW), .START_FILE(START_FILE),
+               .GAP_FILE(GAP_FILE)) i_accumulate (
+    .clk_i, .rst_ni, .parts_i(terms), .valid_i(valid_q[STAGES]), .first_i(SF == 1 || first_q[STAGES]), .last_i(last_q[STAGES]),
+    .results_o(results), .valid_o(result));
 
   wire unused_ready;  // there is always room
   fifo #(.WIDTH(PE*OUT_WIDTH), .DEPTH(ROOM)) i_fifo (
-    .clk_i, .rst_ni, .in_data_i(results_q), .in_valid_i(result_q), .in_ready_o(unused_ready), .out_data_o, .out_valid_o, .out_ready_i);
+    .clk_i, .rst_ni, .in_data_i(results), .in_valid_i(result), .in_ready_o(unused_ready), .out_data_o, .out_valid_o, .out_ready_i);
 endmodule
 
 `default_nettype wire

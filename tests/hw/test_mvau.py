@@ -1,4 +1,6 @@
-"""MVAU: RTL = numpy, cycle for cycle, for any folding, input type and activation."""
+"""MVAU: RTL = numpy, cycle for cycle, for any folding, types of inputs and weights, and activation."""
+
+from itertools import combinations_with_replacement, product
 
 import numpy as np
 import pytest
@@ -15,29 +17,49 @@ FEW = settings(
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
+BITS = ["BINARY", "BIPOLAR"]
 
 
-def mvau(bench, rng, mw, mh, simd, pe, act="BINARY", threshold=True, vectors=(1,), **attributes):
+STEPS = {"raw": 0, "bit": 1, "count": 2, "window": 2}
+
+
+def constants(rng, mw, mh, act, weights, steps):
+    """Weights with all their extremes, thresholds near the middle of the accumulators with some beyond their ends."""
+    if weights == "BIPOLAR":
+        values = rng.integers(0, 2, (mw, mh)) * (1 if act == "BINARY" else 2) - (act != "BINARY")
+        low, high, spread = (0, mw, mw**0.5) if act in BITS else (-mw * 255, mw * 255, 150 * mw**0.5)
+    else:
+        least = -(2 ** (int(weights[3:]) - 1))
+        values = rng.integers(least, -least, (mw, mh))
+        values = np.where(rng.random(values.shape) < 0.2, rng.choice([least, -least - 1], values.shape), values)
+        low, high, spread = mw * 255 * least, -mw * 255 * least, -60 * least * mw**0.5
+    t = np.round(rng.normal((low + high) / 2, spread, (mh, steps)))
+    never = rng.random(t.shape) < 0.2
+    t[never] = rng.choice([low, high, high + 1, low - 1], t.shape)[never]
+    return values, np.sort(t, axis=1)
+
+
+def mvau(
+    bench, rng, mw, mh, simd, pe, act="BINARY", form="bit", weights="BIPOLAR", vectors=(1,), values=None, **attributes
+):
     xnor = act == "BINARY"
-    low, high = (0, mw) if act in ("BINARY", "BIPOLAR") else (-mw * 255, mw * 255)
-    weights = rng.integers(0, 2, (mw, mh)) * (1 if xnor else 2) - (0 if xnor else 1)
-    t = np.round(rng.normal((low + high) / 2, mw**0.5 * (1 if act in ("BINARY", "BIPOLAR") else 150), (mh, 1)))
-    t[rng.random((mh, 1)) < 0.2] = rng.choice([low, high, high + 1, low - 1])
-    out = rng.choice(["BINARY", "BIPOLAR"]) if threshold else "UINT16" if act in ("BINARY", "BIPOLAR") else "INT20"
+    values = values or constants(rng, mw, mh, act, weights, STEPS[form])
+    out = {"bit": rng.choice(["BINARY", "BIPOLAR"]), "count": "UINT2", "window": "BINARY"}
     attributes = {
         "MW": mw,
         "MH": mh,
         "SIMD": simd,
         "PE": pe,
         "inputDataType": act,
-        "weightDataType": "BINARY" if xnor else "BIPOLAR",
-        "outputDataType": out,
+        "weightDataType": "BINARY" if xnor else weights,
+        "outputDataType": out.get(form, "UINT16" if act in BITS else "INT20" if weights == "BIPOLAR" else "INT24"),
         "binaryXnorMode": int(xnor),
-        "noActivation": int(not threshold),
+        "noActivation": int(form == "raw"),
+        "window": int(form == "window"),
         "numInputVectors": list(vectors),
         "ActVal": 0,
     } | attributes
-    return bench("MVAU_sf", attributes, weights, *([t] if threshold else []))
+    return bench("MVAU_sf", attributes, *(values if form != "raw" else values[:1]))
 
 
 def divisor(draw, n):
@@ -52,14 +74,14 @@ def shapes(draw, most=72):
         "mh": mh,
         "simd": divisor(draw, mw),
         "pe": divisor(draw, mh),
-        "threshold": draw(st.booleans()),
+        "form": draw(st.sampled_from(sorted(STEPS))),
         "vectors": draw(st.sampled_from([(1,), (3,), (1, 2, 2)])),
         "ram_style": draw(st.sampled_from(["auto", "block", "distributed"])),
     }
 
 
 @FEW
-@given(shapes(), st.sampled_from(["BINARY", "BIPOLAR"]), st.integers(0, 99))
+@given(shapes(), st.sampled_from(BITS), st.integers(0, 99))
 def test_binary(bench, shape, act, seed):
     rng = np.random.default_rng(seed)
     mvau(bench, rng, act=act, **shape).compile().check(rng)
@@ -70,6 +92,40 @@ def test_binary(bench, shape, act, seed):
 def test_integer(bench, shape, act, seed):
     rng = np.random.default_rng(seed)
     mvau(bench, rng, act=act, **shape).compile().check(rng)
+
+
+@FEW
+@given(shapes(most=12), st.sampled_from(["UINT8", "INT8", "UINT2", "INT5"]), st.integers(2, 8), st.integers(0, 99))
+def test_integer_weights(bench, shape, act, bits, seed):
+    rng = np.random.default_rng(seed)
+    mvau(bench, rng, act=act, weights=f"INT{bits}", **shape).compile().check(rng)
+
+
+@pytest.mark.parametrize("form", ["count", "window"])
+def test_all_pairs_of_thresholds_on_all_inputs(bench, form):
+    """Also the constant ones, and those that exclude each other; by definition, without the numpy reference."""
+    pairs = np.array(list(combinations_with_replacement(range(7), 2)))
+    x = np.array(list(product([0, 1], repeat=5)))
+    weights = np.random.default_rng(0).integers(0, 2, (5, len(pairs)))
+    node = mvau(bench, np.random.default_rng(0), 5, 28, 5, 7, form=form, vectors=(32,), values=(weights, pairs))
+    acc = (x[:, :, None] == weights).sum(axis=1)
+    expected = {
+        "count": (acc >= pairs[:, 0]).astype(int) + (acc >= pairs[:, 1]),
+        "window": (acc < pairs[:, 0]) | (acc >= pairs[:, 1]),
+    }
+    np.testing.assert_array_equal(node.golden(x[None])[0], expected[form])
+    np.testing.assert_array_equal(node.compile().stream(x[None])[0][0], expected[form])
+
+
+def test_products_at_the_ends_of_their_types(bench):
+    """Every extreme against every extreme, summed over all lanes, in an output type that only just holds the sum."""
+    ends, weights = np.array([-128, -1, 0, 1, 127]), np.array([-8, -1, 0, 1, 7])
+    x, w = np.repeat(ends[:, None], 32, axis=1), np.repeat(weights[None], 32, axis=0)
+    values = (w, None)
+    node = mvau(
+        bench, np.random.default_rng(0), 32, 5, 16, 5, "INT8", "raw", "INT4", (5,), values, outputDataType="INT17"
+    )
+    np.testing.assert_array_equal(node.compile().stream(x[None])[0][0], 32 * np.outer(ends, weights))
 
 
 @pytest.mark.parametrize("ram_style", ["block", "distributed"])
@@ -91,10 +147,15 @@ def test_wide(bench):
         ({"SIMD": 5}, r"dut .*SIMD = 5 does not divide MW = 12"),
         ({"PE": 3}, r"PE = 3 does not divide MH = 8"),
         ({"PE": 0}, r"PE = 0 does not divide MH = 8"),
-        ({"weightDataType": "INT4"}, r"weights are INT4; only BIPOLAR"),
-        ({"outputDataType": "UINT2"}, r"gives UINT2; only one threshold"),
+        ({"weightDataType": "UINT4"}, r"weights are UINT4; BIPOLAR weights and signed integers"),
+        ({"weightDataType": "INT4"}, r"weights are INT4 and the input is BINARY"),
+        ({"outputDataType": "UINT4"}, r"gives UINT4, .* only BINARY, BIPOLAR, UINT2"),
+        ({"outputDataType": "UINT2", "window": 1}, r"gives UINT2, with window = 1 only BINARY"),
+        ({"noActivation": 1, "window": 1}, r"window = 1 with noActivation = 1"),
+        ({"ActVal": 1, "outputDataType": "UINT2"}, r"ActVal = 1; counts of thresholds start at 0"),
         ({"inputDataType": "FLOAT32"}, r"FLOAT32; only integers"),
         ({"binaryXnorMode": 0}, r"BINARY without binaryXnorMode"),
+        ({"inputDataType": "INT8"}, r"INT8 with binaryXnorMode"),
         ({"ram_style": "ultra"}, r"ram_style is ultra"),
     ],
 )
@@ -111,6 +172,11 @@ def test_illegal_constants(bench):
     node.model.set_initializer("c1", np.zeros((8, 3), np.float32))
     with pytest.raises(OpError, match=r"thresholds are \(8, 3\), must be \(8 or 1, 1\)"):
         node.op.rtl_instance(node.model)
+    node.op.set_nodeattr("window", 1)
+    node.op.set_nodeattr("outputDataType", "BINARY")
+    node.model.set_initializer("c1", np.array([[4, 3]], np.float32))
+    with pytest.raises(OpError, match=r"thresholds of neuron 0 are \[4, 3\]; they must ascend"):
+        node.op.rtl_instance(node.model)
     node.model.set_initializer("c0", np.full((12, 8), 0.5, np.float32))
     with pytest.raises(OpError, match=r"weights hold values other than \+-1: \[0.5\]"):
         node.op.rtl_instance(node.model)
@@ -120,14 +186,30 @@ def test_illegal_constants(bench):
 
 
 def test_raw_accumulators_must_fit(bench):
-    node = mvau(bench, np.random.default_rng(0), 12, 8, 4, 2, threshold=False, outputDataType="UINT3")
+    node = mvau(bench, np.random.default_rng(0), 12, 8, 4, 2, form="raw", outputDataType="UINT3")
     with pytest.raises(OpError, match=r"UINT3 does not hold the accumulators, 0\.\.12"):
+        node.op.rtl_instance(node.model)
+    values = (np.array([[7, -8], [3, 1]]), None)
+    node = mvau(
+        bench, np.random.default_rng(0), 2, 2, 2, 2, "INT8", "raw", "INT4", values=values, outputDataType="INT11"
+    )
+    with pytest.raises(OpError, match=r"INT11 does not hold the accumulators, -1280\.\.1270"):
+        node.op.rtl_instance(node.model)
+    with pytest.raises(OpError, match=r"weights hold values that INT3 has not: \[-8.0, 7.0\]"):
+        node.op.set_nodeattr("weightDataType", "INT3")
         node.op.rtl_instance(node.model)
 
 
 @pytest.mark.parametrize(
     ("override", "message"),
-    [({"SIMD": 5}, "SIMD = 5 does not divide MW = 12"), ({"PE": 3}, "PE = 3 does not divide MH = 8")],
+    [
+        ({"SIMD": 5}, "SIMD = 5 does not divide MW = 12"),
+        ({"PE": 3}, "PE = 3 does not divide MH = 8"),
+        ({"WINDOW": 1}, "WINDOW = 1 needs THRESHOLDS = 2, not 1"),
+        ({"THRESHOLDS": 2}, "needs START_FILE and GAP_FILE"),
+        ({"THRESHOLDS": 3}, "THRESHOLDS = 3"),
+        ({"WEIGHT_WIDTH": 4}, "WEIGHT_WIDTH = 4 with ACT_WIDTH = 1"),
+    ],
 )
 def test_elaboration_refuses(bench, override, message):
     node = mvau(bench, np.random.default_rng(0), 12, 8, 4, 2)

@@ -1,0 +1,100 @@
+// Accumulators of PE neurons at a time: each starts at a constant of its neuron, takes one part a step, and is compared after the last step.
+//
+//   sum[p] = start[n] + parts of all steps             n = neuron of lane p in this fold; with start = -T1, sum = acc - T1
+//   THRESHOLDS = 0  result = sum                       (ACC_WIDTH bits, start = -T1 with T1 = 0)
+//   THRESHOLDS = 1  result = sum >= 0                  (1 bit)
+//   THRESHOLDS = 2  result = number of T1 <= T2 that acc has reached: 0, 1, 2    (2 bits)
+//       WINDOW = 1  result = that number is not 1: acc < T1 or acc >= T2         (1 bit)
+//
+//   throughput  one step a cycle, whatever the number of steps in a fold; step control comes with the parts
+//   latency     1 cycle from the last part of a fold to its results, with THRESHOLDS = 2 one more
+//
+// The second threshold is a memory of gaps T2 - T1 and one comparison without sign: a sum below 0 is, read so, above every gap, hence
+// "sum >= gap" alone says that acc lies outside T1..T2-1.
+//
+// Memories ($readmemh): NF words of PE*ACC_WIDTH bits, START_FILE (not needed where all starts are 0) and GAP_FILE (THRESHOLDS = 2).
+// There is no saturation: ACC_WIDTH must hold acc - T1 with its sign, and 2**(ACC_WIDTH-1) must reach every gap.
+`default_nettype none
+
+module accumulate #(
+  parameter int    NF         = 4,
+  parameter int    PE         = 4,
+  parameter int    ACC_WIDTH  = 8,
+  parameter int    THRESHOLDS = 1,
+  parameter bit    WINDOW     = 1'b0,
+  parameter string START_FILE = "",
+  parameter string GAP_FILE   = "",
+  localparam int   OUT_WIDTH  = THRESHOLDS == 0 ? ACC_WIDTH : THRESHOLDS == 1 || WINDOW ? 1 : 2
+) (
+  input  wire                    clk_i,
+  input  wire                    rst_ni,
+  // one step
+  input  wire [PE*ACC_WIDTH-1:0] parts_i,
+  input  wire                    valid_i,
+  input  wire                    first_i,
+  input  wire                    last_i,
+  // results of a fold; they cannot be held back
+  output wire [PE*OUT_WIDTH-1:0] results_o,
+  output wire                    valid_o
+);
+  if (THRESHOLDS < 0 || THRESHOLDS > 2) $error("accumulate: THRESHOLDS = %0d, must be 0, 1 or 2", THRESHOLDS);
+  if (WINDOW && THRESHOLDS != 2)        $error("accumulate: WINDOW = 1 needs THRESHOLDS = 2, not %0d", THRESHOLDS);
+  if (THRESHOLDS == 2 && (START_FILE == "" || GAP_FILE == "")) $error("accumulate: THRESHOLDS = 2 needs START_FILE and GAP_FILE");
+
+  localparam int NFW = NF > 1 ? $clog2(NF) : 1;
+  wire result = valid_i && last_i;
+
+  // ---- start values: of the fold that is summed
+  logic [PE*ACC_WIDTH-1:0] start;
+  if (START_FILE != "") begin : gen_start
+    logic [PE*ACC_WIDTH-1:0] rom [NF];
+    logic [NFW-1:0] fold_q;
+    initial $readmemh(START_FILE, rom);
+    always_ff @(posedge clk_i)
+      if (!rst_ni) fold_q <= '0;
+      else if (result) fold_q <= fold_q == NFW'(NF - 1) ? '0 : fold_q + 1'b1;
+    assign start = rom[fold_q];
+  end else begin : gen_zero
+    assign start = '0;
+  end
+
+  // ---- accumulate
+  logic [PE-1:0][ACC_WIDTH-1:0] sum, acc_q;
+  logic result_q;  // acc_q is a whole sum
+  for (genvar p = 0; p < PE; p++) begin : gen_pe
+    assign sum[p] = parts_i[p*ACC_WIDTH +: ACC_WIDTH] + (first_i ? start[p*ACC_WIDTH +: ACC_WIDTH] : acc_q[p]);
+  end
+  always_ff @(posedge clk_i) begin
+    if (valid_i) acc_q <= sum;
+    result_q <= rst_ni && result;
+  end
+
+  // ---- compare
+  logic [PE-1:0][OUT_WIDTH-1:0] results_q;
+  assign results_o = results_q;
+  if (THRESHOLDS < 2) begin : gen_sign
+    for (genvar p = 0; p < PE; p++) begin : gen_pe
+      always_ff @(posedge clk_i)
+        if (valid_i) results_q[p] <= THRESHOLDS == 1 ? OUT_WIDTH'(!sum[p][ACC_WIDTH-1]) : OUT_WIDTH'(sum[p]);
+    end
+    assign valid_o = result_q;
+  end else begin : gen_interval
+    logic [PE*ACC_WIDTH-1:0] rom [NF];
+    logic [NFW-1:0] fold_q;  // of acc_q
+    logic valid_q;
+    initial $readmemh(GAP_FILE, rom);
+    wire [PE-1:0][ACC_WIDTH-1:0] gap = rom[fold_q];
+    always_ff @(posedge clk_i) begin
+      fold_q  <= gen_start.fold_q;
+      valid_q <= rst_ni && result_q;
+    end
+    for (genvar p = 0; p < PE; p++) begin : gen_pe
+      wire outside = acc_q[p] >= gap[p];
+      always_ff @(posedge clk_i)
+        results_q[p] <= WINDOW ? OUT_WIDTH'(outside) : OUT_WIDTH'({outside && !acc_q[p][ACC_WIDTH-1], !outside});
+    end
+    assign valid_o = valid_q;
+  end
+endmodule
+
+`default_nettype wire
