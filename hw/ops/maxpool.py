@@ -1,4 +1,4 @@
-"""Maximum pooling of binary maps: an OR (`hw/rtl/maxpool.sv`). FINN has a window generator and an HLS pool for it."""
+"""Maximum pooling, of binary maps an OR (`hw/rtl/maxpool.sv`). FINN has a window generator and an HLS pool for it."""
 
 import math
 
@@ -11,12 +11,12 @@ LATENCY = 1
 
 
 class MaxPool_sf(StreamOp, RTLBackend):
-    """(1, H, W, C) binary -> (1, H//kh, W//kw, C): maximum over kh x kw windows that do not overlap; pixels that fill
-    no window are dropped.
+    """(1, H, W, C) integers or bits -> (1, H//kh, W//kw, C): maximum over kh x kw windows that do not overlap; pixels
+    that fill no window are dropped.
     """
 
     def get_nodeattr_types(self):
-        """IFMDim [H, W], Channels, PoolDim [kh, kw], PE channels in a word, inputDataType BINARY or BIPOLAR."""
+        """IFMDim [H, W], Channels, PoolDim [kh, kw], PE channels in a word, inputDataType any integer type."""
         own = {
             "IFMDim": ("ints", True, []),
             "Channels": ("i", True, 0),
@@ -51,7 +51,7 @@ class MaxPool_sf(StreamOp, RTLBackend):
         return (1, h // kh, w // kw, c // pe, pe)
 
     def get_input_datatype(self, ind: int = 0):
-        """BINARY or BIPOLAR."""
+        """Attribute inputDataType."""
         return DataType[self.get_nodeattr("inputDataType")]
 
     def get_output_datatype(self, ind: int = 0):
@@ -59,12 +59,12 @@ class MaxPool_sf(StreamOp, RTLBackend):
         return self.get_input_datatype()
 
     def get_instream_width(self, ind: int = 0) -> int:
-        """PE bits."""
-        return self.get_nodeattr("PE")
+        """PE elements."""
+        return self.get_nodeattr("PE") * self.get_input_datatype().bitwidth()
 
     def get_outstream_width(self, ind: int = 0) -> int:
-        """PE bits."""
-        return self.get_nodeattr("PE")
+        """As the input."""
+        return self.get_instream_width()
 
     def get_number_output_values(self) -> int:
         """Output words of an image."""
@@ -91,13 +91,12 @@ class MaxPool_sf(StreamOp, RTLBackend):
         h, w, kh, kw, c, pe = self._dims()
         if pe < 1 or c % pe:
             raise self.fail(f"PE = {pe} does not divide Channels = {c}")
-        if self.get_input_datatype().bitwidth() != 1:
-            raise self.fail(
-                f"the map is {self.get_nodeattr('inputDataType')}; only binary maps have a maximum pool here"
-            )
+        if not (dt := self.get_input_datatype()).is_integer():
+            raise self.fail(f"the map is {dt.name}; only integers and bits have a maximum pool here")
         if not (1 <= kh <= h and 1 <= kw <= w):
             raise self.fail(f"the window {kh}x{kw} does not fit the {h}x{w} frame")
-        return RtlInstance("maxpool", {"C": c, "PE": pe, "H": h, "W": w, "KH": kh, "KW": kw})
+        types = {"WIDTH": dt.bitwidth(), "SIGNED": int(dt.bitwidth() > 1 and dt.signed())}
+        return RtlInstance("maxpool", {"C": c, "PE": pe, "H": h, "W": w, "KH": kh, "KW": kw} | types)
 
     def get_exp_cycles(self) -> int:
         """One cycle a word: H*W*C/PE."""

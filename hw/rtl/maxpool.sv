@@ -1,6 +1,6 @@
-// Maximum over KH x KW windows that do not overlap, of binary maps: the OR of their bits.
+// Maximum over KH x KW windows that do not overlap; of single bits it is their OR.
 //
-//   in    frames of H x W pixels of C/PE words of PE bits:  [h][w][cf]
+//   in    frames of H x W pixels of C/PE words of PE integers of WIDTH bits, two's complement where SIGNED = 1:  [h][w][cf]
 //   out   [oh][ow][cf],  oh < H/KH,  ow < W/KW;  rows and columns that fill no window are dropped
 //
 //   throughput  one word per cycle: H*W*C/PE cycles for a frame
@@ -9,24 +9,27 @@
 `default_nettype none
 
 module maxpool #(
-  parameter int C  = 64,
-  parameter int PE = 64,
-  parameter int H  = 8,
-  parameter int W  = 8,
-  parameter int KH = 2,
-  parameter int KW = 2
+  parameter int C      = 64,
+  parameter int PE     = 64,
+  parameter int H      = 8,
+  parameter int W      = 8,
+  parameter int KH     = 2,
+  parameter int KW     = 2,
+  parameter int WIDTH  = 1,
+  parameter bit SIGNED = 1'b0
 ) (
-  input  wire           clk_i,
-  input  wire           rst_ni,
-  input  wire  [PE-1:0] in_data_i,
-  input  wire           in_valid_i,
-  output wire           in_ready_o,
-  output wire  [PE-1:0] out_data_o,
-  output wire           out_valid_o,
-  input  wire           out_ready_i
+  input  wire                 clk_i,
+  input  wire                 rst_ni,
+  input  wire  [PE*WIDTH-1:0] in_data_i,
+  input  wire                 in_valid_i,
+  output wire                 in_ready_o,
+  output wire  [PE*WIDTH-1:0] out_data_o,
+  output wire                 out_valid_o,
+  input  wire                 out_ready_i
 );
   if (C % PE != 0)    $error("maxpool: PE = %0d does not divide C = %0d", PE, C);
   if (KH > H || KW > W) $error("maxpool: window %0dx%0d is larger than the %0dx%0d frame", KH, KW, H, W);
+  if (WIDTH < 1 || WIDTH == 1 && SIGNED) $error("maxpool: WIDTH = %0d with SIGNED = %0d", WIDTH, SIGNED);
 
   localparam int CF = C / PE;
   localparam int OH = H / KH;
@@ -46,9 +49,9 @@ module maxpool #(
   logic [YW-1:0] oy_q;
   logic [$clog2(W+1)-1:0] x_q;
   logic [$clog2(H+1)-1:0] y_q;
-  logic          out_valid_q;
-  logic [PE-1:0] out_q;
-  (* ram_style = "distributed" *) logic [PE-1:0] row_q [DEPTH];
+  logic out_valid_q;
+  logic [PE*WIDTH-1:0] out_q;
+  (* ram_style = "distributed" *) logic [PE*WIDTH-1:0] row_q [DEPTH];
 
   assign in_ready_o = !out_valid_q || out_ready_i;
   wire take   = in_valid_i && in_ready_o;
@@ -61,7 +64,20 @@ module maxpool #(
   wire first  = kx_q == '0 && ky_q == '0;
   wire last   = last_kx && last_ky;
   wire [AW-1:0] addr = AW'(32'(ox_q) * CF + 32'(c_q));
-  wire [PE-1:0] value = in_data_i | (first ? '0 : row_q[addr]);
+
+  // ---- the larger of the input and what the window holds so far
+  wire [PE*WIDTH-1:0] kept = row_q[addr];
+  wire [PE*WIDTH-1:0] value;
+  if (WIDTH == 1) begin : gen_bits
+    assign value = in_data_i | (first ? '0 : kept);
+  end else begin : gen_integers
+    localparam logic [WIDTH-1:0] BIAS = SIGNED ? WIDTH'(1) << (WIDTH - 1) : '0;  // makes the order that of integers without sign
+    for (genvar p = 0; p < PE; p++) begin : gen_lane
+      wire [WIDTH-1:0] a = in_data_i[p*WIDTH +: WIDTH];
+      wire [WIDTH-1:0] b = kept[p*WIDTH +: WIDTH];
+      assign value[p*WIDTH +: WIDTH] = first || (a ^ BIAS) > (b ^ BIAS) ? a : b;
+    end
+  end
 
   always_ff @(posedge clk_i) begin
     if (take && covered) row_q[addr] <= value;

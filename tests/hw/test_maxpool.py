@@ -39,8 +39,24 @@ def shapes(draw):
 
 @FEW
 @given(shapes(), st.sampled_from(["BINARY", "BIPOLAR"]))
-def test_maxpool(bench, shape, dt):
+def test_bits(bench, shape, dt):
     pool(bench, **shape, dt=dt).compile().check(np.random.default_rng(shape["h"]))
+
+
+@FEW
+@given(shapes(), st.sampled_from(["UINT", "INT"]), st.integers(2, 9))
+def test_integers(bench, shape, kind, bits):
+    pool(bench, **shape, dt=f"{kind}{bits}").compile().check(np.random.default_rng(shape["h"]))
+
+
+@pytest.mark.parametrize("dt", ["UINT2", "INT2"])
+def test_all_pairs(bench, datatype, dt):
+    """Windows of two pixels that hold every pair of values, by definition, without the numpy reference."""
+    values = np.arange(datatype(dt).min(), datatype(dt).max() + 1)
+    pairs = np.stack(np.meshgrid(values, values), axis=-1).reshape(-1)
+    node = pool(bench, 1, 32, 1, 1, 1, 2, dt).compile()
+    got, _ = node.stream(pairs.reshape(1, 1, 1, 32, 1))
+    np.testing.assert_array_equal(got.ravel(), np.maximum(pairs[::2], pairs[1::2]))
 
 
 @pytest.mark.parametrize(("h", "w", "channels", "pe"), [(4, 4, 64, 64), (7, 6, 8, 2)])
@@ -51,7 +67,7 @@ def test_usual_shapes(bench, h, w, channels, pe):
 @pytest.mark.parametrize(
     ("attribute", "value", "message"),
     [("PE", 3, "PE = 3 does not divide Channels = 8"), ("PoolDim", [5, 2], "window 5x2 does not fit the 4x4 frame"),
-     ("inputDataType", "UINT2", "map is UINT2; only binary")],
+     ("inputDataType", "FLOAT32", "map is FLOAT32; only integers and bits")],
 )  # fmt: skip
 def test_illegal_attributes(bench, attribute, value, message):
     node = pool(bench, 4, 4, 8, 2)
@@ -62,7 +78,11 @@ def test_illegal_attributes(bench, attribute, value, message):
 
 @pytest.mark.parametrize(
     ("override", "message"),
-    [({"PE": 3}, "PE = 3 does not divide C = 8"), ({"KH": 5}, "window 5x2 is larger than the 4x4 frame")],
+    [
+        ({"PE": 3}, "PE = 3 does not divide C = 8"),
+        ({"KH": 5}, "window 5x2 is larger than the 4x4 frame"),
+        ({"SIGNED": 1}, "WIDTH = 1 with SIGNED = 1"),
+    ],
 )
 def test_elaboration_refuses(bench, override, message):
     with pytest.raises(RtlError, match=message):
