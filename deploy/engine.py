@@ -97,6 +97,9 @@ def boot() -> Path:
     os.environ["FINN_CUSTOM_HLS"] = str(settings._SETTINGS.finn_custom_hls)
     logging.getLogger("finn_logger").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=NOISY_MODULES)
+    from signflow.deploy import window
+
+    window.register()
     _bind_xsi()
     _build_dir = path
     return path

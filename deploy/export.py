@@ -116,13 +116,13 @@ def export(net, shape: tuple[int, ...], kind: str = "uint8", path: str | Path | 
     batch. ``kind``: how its images reach it (a key of `KINDS`). ``path``: where to write the file, or None. Returns the
     tidied model, whose input is the integer image.
 
-    BatchNormalization decides exactly as PyTorch's (`signflow.deploy.passes.align_batchnorm`): the two libraries round
+    The exported graph decides exactly as PyTorch's (`signflow.deploy.passes.align`): the two libraries round
     differently, and where an accumulator lies within rounding of the sign's switch they would disagree.
     """
     import torch
     from brevitas.export import export_qonnx
 
-    from signflow.deploy.passes.align_batchnorm import AlignBatchNorm
+    from signflow.deploy.passes.align import Align
 
     engine.boot()
     image_kind(kind)
@@ -136,7 +136,7 @@ def export(net, shape: tuple[int, ...], kind: str = "uint8", path: str | Path | 
     finally:
         net.train(training)
     _strip(proto)
-    model = _declare_input(_tidy(ModelWrapper(proto)), kind).transform(AlignBatchNorm())
+    model = _declare_input(_tidy(ModelWrapper(proto)), kind).transform(Align())
     if path is not None:
         _save(model, Path(path))
     return model

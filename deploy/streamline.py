@@ -1,72 +1,18 @@
-"""QONNX -> integer graph: one literal list of passes, ours beside FINN's, read from top to bottom.
+"""QONNX -> integer graph, in two steps: products made plain, then everything that is not integer enumerated away.
 
-The result holds integers only. Its nodes are, in the order of a layer: Im2Col, XnorPopcountMatMul (bits) or MatMul
-(integers times +-1), MultiThreshold with BINARY output, MaxPoolNHWC; MultiThreshold on the image where the network
-quantises it; Flatten in front of a dense layer; TopK at the end of a network that ends with ArgMax. Everything that is
-not integer went into thresholds or into the recorded head (`signflow.deploy.passes.head`).
-
-Of FINN's own `Streamline` only the two passes are needed that fold the popcount's 2p - K into the thresholds: all other
-scales and biases are gone by enumeration before, which is exact where moving floats around a graph is not.
+The result holds integers only (`signflow.deploy.passes.integer_graph` lists its operators). Everything else went into
+thresholds or into the recorded head (`signflow.deploy.passes.head`). FINN's own `Streamline` moves floats around the
+graph instead, which rounds; it is the independent reference in the tests.
 """
 
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.transformation.general import GiveUniqueNodeNames
 
 from signflow.deploy import engine
 from signflow.deploy.images import ImageInput
-from signflow.deploy.passes.absorb_flatten import AbsorbFlatten
-from signflow.deploy.passes.enumerate_thresholds import EnumerateThresholds
-from signflow.deploy.passes.errors import UnsupportedError
-from signflow.deploy.passes.integer_types import IntegerTypes
+from signflow.deploy.passes.enumerate_thresholds import enumerate_thresholds
 from signflow.deploy.passes.plain_products import PlainProducts
-from signflow.deploy.passes.plain_windows import PlainWindows
-from signflow.deploy.passes.popcount_head import PopcountHead
-from signflow.deploy.passes.straight_through import RemoveStraightThreshold
-from signflow.deploy.passes.stream_order import StreamOrder
-
-INTEGER_OPS = ("Im2Col", "XnorPopcountMatMul", "MatMul", "MultiThreshold", "MaxPoolNHWC", "Flatten", "TopK")
-
-
-def passes() -> list:
-    """The passes in order. (A function, because FINN is imported only after `engine.boot`.)"""
-    from finn.transformation.streamline import absorb, reorder
-    from qonnx.transformation.bipolar_to_xnor import ConvertBipolarMatMulToXnorPopcount
-    from qonnx.transformation.general import (
-        GiveReadableTensorNames,
-        GiveUniqueNodeNames,
-        RemoveUnusedTensors,
-        SortGraph,
-    )
-    from qonnx.transformation.lower_convs_to_matmul import LowerConvsToMatMul
-
-    return [
-        # exact arithmetic (ours)
-        PlainProducts(),
-        EnumerateThresholds(),
-        # convolutions as window, product; maps as NHWC (FINN, qonnx)
-        LowerConvsToMatMul(),
-        PlainWindows(),
-        reorder.MakeMaxPoolNHWC(),
-        absorb.AbsorbTransposeIntoMultiThreshold(),
-        reorder.MakeMaxPoolNHWC(),
-        absorb.AbsorbConsecutiveTransposes(),
-        # both ends of the maps (ours)
-        StreamOrder(),
-        AbsorbFlatten(),
-        # products of +-1 as popcounts; 2p - K into the thresholds (qonnx, FINN)
-        ConvertBipolarMatMulToXnorPopcount(),
-        absorb.AbsorbAddIntoMultiThreshold(),
-        absorb.AbsorbMulIntoMultiThreshold(),
-        absorb.AbsorbScalarMulAddIntoTopK(),
-        # the last popcount; bits that need no threshold; exact types (ours)
-        PopcountHead(),
-        RemoveStraightThreshold(),
-        SortGraph(),
-        RemoveUnusedTensors(),
-        IntegerTypes(),
-        GiveUniqueNodeNames(),
-        GiveReadableTensorNames(),
-    ]
 
 
 def streamline(model: ModelWrapper) -> ModelWrapper:
@@ -75,12 +21,8 @@ def streamline(model: ModelWrapper) -> ModelWrapper:
     """
     engine.boot()
     ImageInput.of(model)
-    for step in passes():
-        model = model.transform(step)
-    for node in model.graph.node:
-        if node.op_type not in INTEGER_OPS:
-            raise UnsupportedError(node.name, node.op_type, "streamlining left it over", ", ".join(INTEGER_OPS))
-    return model
+    integer = enumerate_thresholds(model.transform(PlainProducts()))
+    return integer.transform(GiveUniqueNodeNames())
 
 
 def image_facts(model: ModelWrapper) -> dict:

@@ -297,7 +297,7 @@ def _resources(module: Mapping) -> Resources:
 
 def _explain(units: Sequence[_Unit], log: str) -> str:
     rows = [row for row in log.splitlines() if row.strip()]
-    first = next((k for k, row in enumerate(rows) if "error" in row.lower()), max(0, len(rows) - 8))
+    first = next((k for k, row in enumerate(rows) if "error:" in row.lower()), max(0, len(rows) - 8))
     names = ", ".join(unit.name for unit in units)
     return "\n  ".join([f"Yosys refuses one of {names}:", *rows[first : first + 8]])
 

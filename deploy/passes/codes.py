@@ -1,34 +1,23 @@
 """The input quantiser as integer codes: for every pixel value, the integer that the first layer reads for it."""
 
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import reduce
-from math import gcd
 
 import numpy as np
+from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.images import ImageInput, image_kind
-from signflow.deploy.passes.chain import POOLS, QUANTISERS, Stage
 from signflow.deploy.passes.errors import refuse
 from signflow.deploy.passes.evaluate import follow
+from signflow.deploy.passes.integer_graph import integer_type
 from signflow.deploy.passes.products import Feed
+from signflow.deploy.passes.regions import POOLS, Region
+from signflow.deploy.passes.scales import MAX_LEVELS, quantiser_scale
 from signflow.deploy.passes.transitions import slope
 
-MAX_LEVELS = 4096
-"""More levels than this would be a table wider than any image format needs."""
 SUPPORTED = (
     "an input quantiser whose values are integers times one scale, and rise or fall with the pixel in every channel"
 )
-
-
-def integer_type(low: int, high: int) -> str:
-    """Smallest UINTn or INTn, n >= 2, that holds low..high (one bit is left to BINARY and BIPOLAR, which mean more than
-    a range).
-    """
-    if low >= 0:
-        return f"UINT{max(2, high.bit_length())}"
-    return f"INT{max(2, (-low - 1).bit_length() + 1, high.bit_length() + 1)}"
 
 
 @dataclass
@@ -70,47 +59,22 @@ class Codes:
         return np.stack(rows, axis=1)
 
 
-def _common_scale(values: np.ndarray) -> tuple[np.float32, np.ndarray] | None:
-    """Largest s with values = s * integers exactly, and the integers; None if there is no such float32."""
-    fractions = [Fraction(float(value)) for value in np.unique(values)]
-    denominator = reduce(lambda a, b: a * b // gcd(a, b), (f.denominator for f in fractions))
-    numerators = [int(f * denominator) for f in fractions]
-    divisor = reduce(gcd, numerators) or 1
-    scale = Fraction(divisor, denominator)
-    if np.float32(float(scale)) != scale or max(map(abs, numerators)) // divisor > MAX_LEVELS:
-        return None
-    return np.float32(float(scale)), np.rint(values.astype(np.float64) / float(scale)).astype(np.int64)
-
-
-def _quantiser_scale(model: ModelWrapper, stage: Stage, values: np.ndarray) -> tuple[np.float32, np.ndarray] | None:
-    """The scale that the stage's Quant node states, where float32(scale * integer) gives every value."""
-    for node in reversed(stage.nodes):
-        if node.op_type in QUANTISERS:
-            scale = model.get_initializer(node.input[1])
-            if scale.size == 1:
-                scale = np.float32(scale.flat[0])
-                codes = np.rint(values / scale).astype(np.int64)
-                if (codes.astype(np.float32) * scale == values).all():
-                    return scale, codes
-    return None
-
-
-def _read(model: ModelWrapper, stage: Stage, values: np.ndarray) -> Codes:
+def _read(model: ModelWrapper, nodes: list[NodeProto], values: np.ndarray) -> Codes:
     """Codes of ``values``, float32 (pixels, columns): what the first layer reads for every pixel value, ascending.
     Raises UnsupportedError.
     """
-    node = stage.nodes[-1] if stage.nodes else model.graph.node[0]
+    node = nodes[-1] if nodes else model.graph.node[0]
     magnitude = np.unique(np.abs(values))
     if len(magnitude) == 1 and magnitude[0] > 0:
-        found = (np.float32(magnitude[0]), np.sign(values).astype(np.int64))
+        scale = np.float32(magnitude[0])
     else:
-        found = _common_scale(values) or _quantiser_scale(model, stage, values)
-    if found is None:
+        scale = quantiser_scale(model, nodes, values)
+    if scale is None:
         shown = ", ".join(f"{value:.7g}" for value in np.unique(values)[:4])
         count = len(np.unique(values))
         reason = f"pixels reach the first layer as {count} values ({shown}, ...) that are not integers times one scale"
         raise refuse(node, reason, f"raw pixels (input uint8), or {SUPPORTED}")
-    scale, codes = found
+    codes = np.rint(values / scale).astype(np.int64)
     direction = slope(codes)
     if (direction == 2).any():
         channel = int(np.argmax(direction == 2))
@@ -122,15 +86,20 @@ def _read(model: ModelWrapper, stage: Stage, values: np.ndarray) -> Codes:
     return Codes(codes, scale, negated, len(magnitude) == 1 and magnitude[0] > 0)
 
 
-def read_image(model: ModelWrapper, stage: Stage) -> Codes:
-    """Enumerate the image's stage (`chain.walk`, stage 0) over every value of a pixel, per channel. Raises
+def read_image(model: ModelWrapper, region: Region) -> Codes:
+    """Enumerate the image's region (`regions.walk`, region 0) over every value of a pixel, per channel. Raises
     UnsupportedError.
     """
-    if any(node.op_type in POOLS for node in stage.nodes):
+    if len(region.exits) != 1:
+        reason = f"the image is read in {len(region.exits)} ways: {', '.join(region.exits)}"
+        raise refuse(model.graph.node[0], reason, "one quantiser for the image")
+    tensor = next(iter(region.exits))
+    nodes = region.path(tensor)
+    if any(node.op_type in POOLS for node in nodes):
         raise refuse(
-            next(n for n in stage.nodes if n.op_type in POOLS), "it pools pixels", "MaxPool behind the first layer"
+            next(n for n in nodes if n.op_type in POOLS), "it pools pixels", "MaxPool behind the first layer"
         )
     pixels = image_kind(ImageInput.of(model).kind).pixels
-    channels = model.get_tensor_shape(stage.start)[1]
+    channels = model.get_tensor_shape(region.start)[1]
     table = np.repeat(pixels.astype(np.float32)[:, None], channels, axis=1)
-    return _read(model, stage, follow(model, stage, table).end)
+    return _read(model, nodes, follow(model, nodes, region.start, tensor, table).end)

@@ -5,6 +5,7 @@ A table is float32 (values, channels): column c holds everything that channel c 
 through a node as its batch, so the node itself, with its own constants, computes what it would compute in the network.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,19 +16,13 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import is_custom_op
 from qonnx.util.basic import get_preferred_qonnx_opset, qonnx_make_model
 
-from signflow.deploy.passes.chain import POOLS, SHAPES, Stage
 from signflow.deploy.passes.errors import refuse
+from signflow.deploy.passes.regions import POOLS, SHAPES
 
 
-def run_node(model: ModelWrapper, node: NodeProto, data: np.ndarray | None = None) -> np.ndarray:
-    """Output 0 of ``node`` with its constants from ``model``; ``data`` is fed to the one input that is no constant
-    (None: all are).
-    """
-    feeds = {
-        name: model.get_initializer(name) if model.get_initializer(name) is not None else data
-        for name in node.input
-        if name
-    }
+def run_node(model: ModelWrapper, node: NodeProto, data: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
+    """Output 0 of ``node``; inputs come from ``data`` (tensor name -> value), constants from ``model``."""
+    feeds = {name: model.get_initializer(name) for name in node.input if name} | dict(data or {})
     opsets = model.get_opset_imports()
     if is_custom_op(node.domain, node.op_type):
         context = dict(feeds)
@@ -70,41 +65,65 @@ def constant(model: ModelWrapper, tensor: str) -> np.ndarray | None:
 
 @dataclass
 class Path:
-    """A stage's numbers on their way from its start to its end."""
+    """A region's numbers on their way from its start to one of its exits."""
 
     end: np.ndarray
-    """Table at the end of the stage: float32 (values, columns). A Flatten makes several columns of one channel, channel
-    by channel.
+    """Table at the exit: float32 (values, columns). A Flatten makes several columns of one channel, channel by channel.
     """
     pools: list[tuple[NodeProto, np.ndarray]]
-    """Each MaxPool with the table in front of it."""
+    """Each MaxPool on the way with the table in front of it."""
 
 
-def follow(model: ModelWrapper, stage: Stage, table: np.ndarray) -> Path:
-    """Send ``table`` (float32 (values, channels of the stage's start)) through the stage's nodes; pools pass numbers on
-    unchanged.
+@dataclass
+class _Numbers:
+    """One tensor of a region while its table is evaluated."""
+
+    table: np.ndarray
+    rank: int
+    pools: tuple[str, ...]
+    """Pools in front of it."""
+
+
+def follow(model: ModelWrapper, nodes: Sequence[NodeProto], start: str, end: str, table: np.ndarray) -> Path:
+    """Send ``table`` (float32 (values, channels of ``start``)) through ``nodes`` (`Region.path`) to the tensor ``end``;
+    pools pass numbers on unchanged.
     """
-    rank = len(model.get_tensor_shape(stage.start))
+    known = {start: _Numbers(table, len(model.get_tensor_shape(start)), ())}
     pools = []
-    for node in stage.nodes:
+    for node in nodes:
+        data = {name: known[name] for name in node.input if name in known}
+        first = next(iter(data.values()))
+        if any(numbers.pools != first.pools for numbers in data.values()):
+            raise refuse(node, "it combines numbers in front of a MaxPool with numbers behind it", "one of both")
         if node.op_type in POOLS:
-            pools.append((node, table))
+            pools.append((node, first.table))
+            result = _Numbers(first.table, first.rank, (*first.pools, node.name))
         elif node.op_type in SHAPES:
-            before, after = model.get_tensor_shape(node.input[0]), model.get_tensor_shape(node.output[0])
-            if list(after) == [1, int(np.prod(before))]:
-                table, rank = np.repeat(table, int(np.prod(before[2:])), axis=1), 2
-            elif list(after) != list(before):
-                raise refuse(node, f"it makes {list(after)} of {list(before)}", "flattening to [1, features]")
+            result = _reshaped(model, node, first)
         else:
-            table = _scalar(model, node, table, rank)
-    return Path(table, pools)
+            result = _Numbers(_scalar(model, node, data), first.rank, first.pools)
+        known[node.output[0]] = result
+    return Path(known[end].table, pools)
 
 
-def _scalar(model: ModelWrapper, node: NodeProto, table: np.ndarray, rank: int) -> np.ndarray:
-    """One elementwise node on a table."""
-    shaped = np.ascontiguousarray(table.reshape(*table.shape, *(1,) * (rank - 2)))
-    result = run_node(model, node, shaped)
-    if result.shape != shaped.shape:
+def _reshaped(model: ModelWrapper, node: NodeProto, numbers: _Numbers) -> _Numbers:
+    """Channels stay columns; what makes features of channels and positions repeats the columns."""
+    before, after = (list(model.get_tensor_shape(name)) for name in (node.input[0], node.output[0]))
+    if after[:2] == before[:2] and np.prod(after) == np.prod(before):
+        return _Numbers(numbers.table, len(after), numbers.pools)
+    if after == [1, int(np.prod(before))]:
+        return _Numbers(np.repeat(numbers.table, int(np.prod(before[2:])), axis=1), 2, numbers.pools)
+    raise refuse(node, f"it makes {after} of {before}", "flattening to [1, features], or channels kept as they are")
+
+
+def _scalar(model: ModelWrapper, node: NodeProto, data: dict[str, _Numbers]) -> np.ndarray:
+    """One elementwise node on its tables."""
+    feeds = {
+        name: np.ascontiguousarray(n.table.reshape(*n.table.shape, *(1,) * (n.rank - 2))) for name, n in data.items()
+    }
+    first = next(iter(feeds.values()))
+    result, table = run_node(model, node, feeds), next(iter(data.values())).table
+    if result.shape != first.shape:
         constants = {
             name: model.get_initializer(name).shape
             for name in node.input

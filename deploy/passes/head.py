@@ -20,9 +20,9 @@ from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.basic import qonnx_make_model
 
-from signflow.deploy.passes.chain import POOLS, Stage, attribute, spatial
 from signflow.deploy.passes.errors import ModelFileError, refuse
 from signflow.deploy.passes.evaluate import follow
+from signflow.deploy.passes.regions import POOLS, Region, attribute
 from signflow.deploy.passes.transitions import Accumulators
 
 HEAD_KEY = "signflow.head"
@@ -62,7 +62,9 @@ class Head:
         """Integer ``outputs`` (N, classes) -> float32 logits (N, classes); indices (N, 1) are returned as they are."""
         if self.index:
             return np.asarray(outputs)
-        return follow(self.model, _whole(self.model), np.asarray(outputs).astype(np.float32)).end
+        graph = self.model.graph
+        ends = graph.input[0].name, graph.output[0].name
+        return follow(self.model, list(graph.node), *ends, np.asarray(outputs).astype(np.float32)).end
 
     def invert(self, logits: np.ndarray) -> tuple[np.ndarray, float]:
         """Float ``logits`` (N, classes) -> the integers (N, classes) whose logits are nearest, and the largest distance
@@ -112,29 +114,25 @@ class Head:
         self.accumulators = accumulators
 
 
-def _whole(model: ModelWrapper) -> Stage:
-    """All of a head as one stage."""
-    return Stage(None, model.graph.input[0].name, model.graph.output[0].name, list(model.graph.node))
-
-
-def _head_model(model: ModelWrapper, stage: Stage, scale: np.ndarray) -> ModelWrapper:
-    """accumulators -> * scale -> the stage's own nodes."""
-    start, shape = f"{stage.start}_integers", model.get_tensor_shape(stage.start)
+def _head_model(model: ModelWrapper, region: Region, scale: np.ndarray) -> ModelWrapper:
+    """accumulators -> * scale -> the region's own nodes."""
+    end = next(iter(region.exits))
+    start, shape = f"{region.start}_integers", model.get_tensor_shape(region.start)
     per_channel = scale.reshape(1, -1, *(1,) * (len(shape) - 2))
-    nodes = [helper.make_node("Mul", [start, "weight_scale"], [stage.start], name="WeightScale")] + list(stage.nodes)
+    nodes = [helper.make_node("Mul", [start, "weight_scale"], [region.start], name="WeightScale")] + region.path(end)
     graph = helper.make_graph(
         nodes,
         "head",
         [helper.make_tensor_value_info(start, TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info(stage.end, TensorProto.FLOAT, model.get_tensor_shape(stage.end))],
+        [helper.make_tensor_value_info(end, TensorProto.FLOAT, model.get_tensor_shape(end))],
     )
     head = ModelWrapper(qonnx_make_model(graph, opset_imports=model.model.opset_import))
     head.set_initializer("weight_scale", per_channel.astype(np.float32))
-    for node in stage.nodes:
+    for node in region.path(end):
         for name in node.input:
             if (value := model.get_initializer(name)) is not None:
                 head.set_initializer(name, value)
-        if node.output[0] != stage.end:
+        if node.output[0] != end:
             shape = model.get_tensor_shape(node.output[0])
             head.graph.value_info.append(helper.make_tensor_value_info(node.output[0], TensorProto.FLOAT, shape))
     return head
@@ -152,7 +150,7 @@ def _check_selector(model: ModelWrapper, node: NodeProto, rank: int) -> None:
             raise refuse(node, f"k = {None if k is None else int(k.flat[0])}", supported)
 
 
-def _check_monotone(stage: Stage, head: Head) -> None:
+def _check_monotone(region: Region, head: Head) -> None:
     """The largest integer must have the largest logit: the same strictly rising head for every class."""
     reach = head.accumulators
     union = Accumulators(
@@ -162,53 +160,38 @@ def _check_monotone(stage: Stage, head: Head) -> None:
     supported = "a head that rises strictly, the same for all classes, in front of ArgMax; or logits as the output"
     if (table != table[:, :1]).any():
         channel = int(np.argmax((table != table[:, :1]).any(axis=0)))
-        raise refuse(stage.selector, f"class {channel} has another scale or bias than class 0", supported)
+        raise refuse(region.selector, f"class {channel} has another scale or bias than class 0", supported)
     if (np.diff(table[:, 0]) <= 0).any():
         row = int(np.argmax(np.diff(table[:, 0]) <= 0))
         low, high = union.table[row, 0], union.table[row + 1, 0]
         raise refuse(
-            stage.selector,
+            region.selector,
             f"accumulators {low} and {high} give logits {table[row, 0]:.7g} and {table[row + 1, 0]:.7g}",
             supported,
         )
 
 
-def cut_head(model: ModelWrapper, stage: Stage, accumulators: Accumulators, scale: np.ndarray) -> None:
-    """Cut the last stage off ``model`` and record it; the graph then ends with accumulators, or the index of the
-    largest.
+def make_head(
+    model: ModelWrapper, region: Region, accumulators: Accumulators, scale: np.ndarray, popcount: int = 0
+) -> Head:
+    """The head of ``model``: what its last ``region`` makes of accumulators n, whose number in the network is ``scale``
+    float32 (channels,) times n. The accelerator gives (popcount + n) / 2, where ``popcount`` is not 0.
     """
-    if spatial(model, stage.start) != (1, 1):
-        raise refuse(
-            stage.product,
-            f"the network ends with a map of shape {model.get_tensor_shape(stage.start)}",
-            "one vector of classes at the end",
-        )
-    pools = [node for node in stage.nodes if node.op_type in POOLS]
+    blame = region.node
+    if (model.get_tensor_shape(region.start) or [1])[2:] not in ([], [1, 1]):
+        shape = model.get_tensor_shape(region.start)
+        raise refuse(blame, f"the network ends with a map of shape {shape}", "one vector of classes at the end")
+    if region.kind != "product" or len(region.exits) > 1:
+        raise refuse(blame, "the network ends behind it", "a dense or convolution layer as the last layer")
+    pools = [node for node in region.nodes if node.op_type in POOLS]
     if pools:
         raise refuse(pools[0], "it pools logits", "MaxPool in front of a sign")
-    head = Head(_head_model(model, stage, scale), accumulators, False)
-    graph, rank = model.graph, len(model.get_tensor_shape(stage.end))
-    for node in stage.nodes:
-        graph.node.remove(node)
-    del graph.output[:]
-    if stage.selector is None:
-        kept = [value for value in graph.value_info if value.name == stage.start]
-        graph.output.extend(
-            kept or [helper.make_tensor_value_info(stage.start, TensorProto.FLOAT, model.get_tensor_shape(stage.start))]
-        )
-        for value in kept:
-            graph.value_info.remove(value)
-    else:
-        _check_selector(model, stage.selector, rank)
-        _check_monotone(stage, head)
-        graph.node.remove(stage.selector)
-        model.set_initializer("top_k", np.array([1], dtype=np.int64))
-        graph.node.append(
-            helper.make_node(
-                "TopK", [stage.start, "top_k"], ["top_value", "top_index"], axis=1, largest=1, sorted=1, name="TopK"
-            )
-        )
-        graph.output.append(helper.make_tensor_value_info("top_index", TensorProto.INT64, [1, 1]))
-        model.set_tensor_datatype("top_index", DataType["INT32"])
+    head = Head(_head_model(model, region, scale), accumulators, False)
+    if region.selector is not None:
+        _check_selector(model, region.selector, len(model.get_tensor_shape(next(iter(region.exits)))))
+        _check_monotone(region, head)
         head.index = True
-    head.save_to(model)
+    elif popcount:
+        reach = np.full(len(accumulators.low), popcount, dtype=np.int64)
+        head.prepend(2.0, -float(popcount), Accumulators(np.zeros_like(reach), reach, 1))
+    return head

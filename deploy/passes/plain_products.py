@@ -15,9 +15,9 @@ from qonnx.transformation.base import Transformation
 from qonnx.transformation.infer_shapes import InferShapes
 from qonnx.transformation.remove import RemoveUnusedNodes
 
-from signflow.deploy.passes.chain import attribute
 from signflow.deploy.passes.errors import refuse
 from signflow.deploy.passes.evaluate import constant
+from signflow.deploy.passes.regions import attribute
 
 
 def _weights(model: ModelWrapper, node: NodeProto) -> np.ndarray:
@@ -70,7 +70,7 @@ def _split_conv(model: ModelWrapper, node: NodeProto) -> None:
 
 
 def _write_defaults(model: ModelWrapper, node: NodeProto) -> None:
-    """Spell out the geometry of a Conv or MaxPool; auto_pad is left to `chain` to judge."""
+    """Spell out the geometry of a Conv or MaxPool; auto_pad is left to `regions` to judge."""
     kernel = attribute(node, "kernel_shape", []) or list(model.get_initializer(node.input[1]).shape[2:])
     ones, zeros = [1] * len(kernel), [0] * (2 * len(kernel))
     defaults = {"kernel_shape": kernel, "strides": ones, "dilations": ones, "pads": zeros}

@@ -12,21 +12,21 @@ import json
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
-from signflow.deploy.passes.chain import Stage, is_power_of_two
+from signflow.deploy.passes.regions import Region, is_power_of_two
 from signflow.deploy.passes.transitions import Accumulators
 
 NOTES_KEY = "signflow.rounding"
 
 
-def note(model: ModelWrapper, stage: Stage, accumulators: Accumulators, scale: np.ndarray) -> list[str]:
-    """What rounds in the sums of ``stage``'s product (``scale`` float32 (channels,) of its accumulators); empty when
+def note(model: ModelWrapper, region: Region, accumulators: Accumulators, scale: np.ndarray) -> list[str]:
+    """What rounds in the sums of ``region``'s product (``scale`` float32 (channels,) of its accumulators); empty when
     nothing does.
     """
-    name = stage.product.name
+    name = region.node.name
     if not is_power_of_two(scale):
         odd = next(float(value) for value in scale if not is_power_of_two(value))
         return [f"{name}: its terms are +-{odd:.7g}, no power of two, so that the reference's float sums round"]
-    first = stage.nodes[0] if stage.nodes else None
+    first = region.nodes[0] if region.nodes else None
     if first is None or first.name != f"{name}_Add":  # `PlainProducts` splits a layer's own bias off under this name
         return []
     bias = model.get_initializer(first.input[1]).reshape(-1)

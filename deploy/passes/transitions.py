@@ -1,10 +1,12 @@
-"""From "what the sign says for every reachable integer" to one integer threshold per channel. Pure arithmetic, no
+"""From "what the network makes of every reachable integer" to integer thresholds per channel. Pure arithmetic, no
 graph.
 
-Let a be a channel's accumulator and f(a) the sign that the network computes from it, with MaxPools anywhere on the way.
-If the numbers in front of the pools rise with a, then the largest of the pooled numbers comes from the largest
-accumulator, and the result is f(max a_i); if they fall, it is f(min a_i). The hardware has the test [a >= T] and the
-pool OR. Two changes of sign that cost nothing make them enough:
+Let a be a channel's integer and f(a) what the network computes from it: a sign, or the code of a multi-bit quantiser,
+with MaxPools anywhere on the way. f is a step function; `Steps` lists where it changes.
+
+**Signs.** If the numbers in front of the pools rise with a, then the largest of the pooled numbers comes from the
+largest integer, and the result is f(max a_i); if they fall, it is f(min a_i). The hardware has the test [a >= T], the
+window [a < T1 or a >= T2], and pools that take the maximum. Two changes of sign that cost nothing make them enough:
 
     own   negate the channel's own weights, so that its accumulator is -a
     next  store the complement of the bit, and negate the weights of the next product that read it
@@ -15,10 +17,18 @@ pool OR. Two changes of sign that cost nothing make them enough:
     falling                 falling  [min a_i <= t]          OR  [-a_i >= -t]                   yes   no
     falling                 rising   [min a_i >= T]          not OR [-a_i >= 1-T]               yes   yes
 
-So ``own`` follows the direction in front of the pools, and ``next`` says whether f runs against it: one rule for every
-place a pool can have. Without a pool the numbers themselves decide, hence never ``next``: a negative gamma is a negated
-row of weights. A channel that never changes gets a threshold below or above everything that can occur. Both folds are
-exact: (-w) * (-x) = w * x.
+So ``own`` follows the direction in front of the pools, and ``next`` says whether the bit is 0 at the far end. Without a
+pool the sign itself decides the direction, hence never ``next`` for one threshold: a negative gamma is a negated row of
+weights. A sign that changes twice is +1 outside of an interval (a window), or inside: the complement of one. The window
+of a maximum follows from [max >= T] = OR [a_i >= T]: the count [a >= T1] + [a >= T2] rises with a, so the pool takes
+the largest count, and the bit is [count != 1] behind it. A channel that never changes gets thresholds below or above
+everything that can occur.
+
+**Codes** of a multi-bit quantiser are counts of ascending thresholds, lowest code + number of T_k <= s a, with s = -1
+where the code falls (by negating the channel's own weights if no pool is in between). A code that turns back has no
+such form.
+
+Everything is exact: (-w) * (-x) = w * x.
 """
 
 from dataclasses import dataclass
@@ -53,9 +63,10 @@ class Accumulators:
         """All rows."""
         return self.rows(0, self.count)
 
-    def at(self, rows: np.ndarray) -> np.ndarray:
-        """The value of every channel in its own row; ``rows`` int (channels,)."""
-        return np.minimum(self.low + self.step * rows, self.high)
+    @property
+    def union(self) -> "Accumulators":
+        """One channel that reaches whatever any channel reaches."""
+        return Accumulators(self.low.min(keepdims=True), self.high.max(keepdims=True), self.step)
 
 
 def slope(table: np.ndarray) -> np.ndarray:
@@ -66,38 +77,148 @@ def slope(table: np.ndarray) -> np.ndarray:
     return np.where(up & down, 2, up.astype(np.int8) - down).astype(np.int8)
 
 
-def changes(accumulators: Accumulators, bits: np.ndarray, channel: int) -> list[int]:
-    """The accumulators at which column ``channel`` of ``bits`` differs from the value before."""
-    rows = np.flatnonzero(bits[1:, channel] != bits[:-1, channel]) + 1
-    return [int(accumulators.low[channel] + accumulators.step * row) for row in rows]
+@dataclass(frozen=True)
+class Steps:
+    """A step function per channel: its value at the smallest integer, and every change."""
+
+    accumulators: Accumulators
+    first: np.ndarray
+    """(channels,): value at the smallest integer."""
+    channel: np.ndarray
+    """int64 (changes,): sorted by channel, then row."""
+    row: np.ndarray
+    """int64 (changes,): row of `Accumulators.rows` from which on the new value holds."""
+    value: np.ndarray
+    """(changes,): the new value."""
+
+    @staticmethod
+    def of(accumulators: Accumulators, table: np.ndarray) -> "Steps":
+        """Read off a whole ``table`` (values, channels)."""
+        row, channel = np.nonzero(table[1:] != table[:-1])
+        order = np.lexsort((row, channel))
+        row, channel = row[order] + 1, channel[order]
+        return Steps(accumulators, table[0], channel, row, table[row, channel])
+
+    @property
+    def counts(self) -> np.ndarray:
+        """int64 (channels,): number of changes."""
+        return np.bincount(self.channel, minlength=len(self.first))
+
+    @property
+    def before(self) -> np.ndarray:
+        """(changes,): value in front of every change."""
+        if not len(self.value):
+            return self.value
+        shifted = np.concatenate([self.first[:1], self.value[:-1]])
+        starts = np.concatenate([[True], self.channel[1:] != self.channel[:-1]])
+        return np.where(starts, self.first[self.channel], shifted)
+
+    @property
+    def last(self) -> np.ndarray:
+        """(channels,): value at the largest integer."""
+        result = self.first.copy()
+        result[self.channel] = self.value  # ascending rows: the last assignment stays
+        return result
+
+    @property
+    def slope(self) -> np.ndarray:
+        """Direction of each channel, as `slope`."""
+        up, down = (np.zeros(len(self.first), dtype=bool) for _ in range(2))
+        up[self.channel[self.value > self.before]] = True
+        down[self.channel[self.value < self.before]] = True
+        return np.where(up & down, 2, up.astype(np.int8) - down).astype(np.int8)
+
+    def map(self, function) -> "Steps":
+        """The steps with every value replaced by ``function`` (array -> array, one to one)."""
+        return Steps(self.accumulators, function(self.first), self.channel, self.row, function(self.value))
+
+    def at(self, channel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(integers at which the channel changes, the integers just below them, values from there on)."""
+        mine = self.channel == channel
+        low, high = self.accumulators.low[channel], self.accumulators.high[channel]
+        above = np.minimum(low + self.accumulators.step * self.row[mine], high)
+        return above, above - self.accumulators.step, self.value[mine]
+
+    def same(self, other: "Steps") -> bool:
+        """Whether both are the same function of the same integers."""
+        mine, its = ((s.first, s.channel, s.row, s.value) for s in (self, other))
+        return all(np.array_equal(a, b) for a, b in zip(mine, its, strict=True))
 
 
 @dataclass(frozen=True)
-class Thresholds:
-    """One threshold per channel: stored bit = [s * a >= threshold] with s = -1 where ``own``; the network's sign is its
-    complement where ``next``.
+class SignRule:
+    """Stored bit = [x < low or x >= high] with x = -a where ``own``; the network's sign is its complement where
+    ``next``.
     """
 
-    threshold: np.ndarray
+    low: np.ndarray
+    """int64 (channels,): the smallest reachable x where the channel has one threshold."""
+    high: np.ndarray
     """int64 (channels,)"""
     own: np.ndarray
     """bool (channels,): negate the weights of this product."""
     next: np.ndarray
     """bool (channels,): negate the weights of the next product that read the channel."""
+    window: bool
+    """Some channel needs both thresholds."""
 
 
-def thresholds(accumulators: Accumulators, bits: np.ndarray, in_front: np.ndarray) -> Thresholds:
-    """Read thresholds off a truth table.
+def sign_rule(bits: Steps, in_front: np.ndarray, own: bool) -> SignRule:
+    """Thresholds of signs, see above.
 
-    ``bits`` bool (values, channels): the network's sign is +1. ``in_front`` int8 (channels,): `slope` in front of the
-    pools (of f itself when there is none), never 2. Every column must change at most once (the caller refuses others).
+    ``bits``: the sign is +1 (values bool), at most two changes a channel. ``in_front`` int8 (channels,): `slope` in
+    front of the pools, 0 where there is none. ``own``: the weights in front may be negated; without it, ``in_front``
+    must not be -1 anywhere.
     """
-    f = slope(bits)
-    own = (in_front == -1) & (f != 0)
-    complement = (f == -1) ^ own
-    stored = bits ^ complement  # rises with a, or falls where own
-    first = accumulators.at(np.argmax(stored, axis=0))  # first value with the bit, where it rises
-    last = accumulators.at(len(stored) - 1 - np.argmax(stored[::-1], axis=0))  # last one with it, where it falls
-    constant = np.where(bits[0], accumulators.low, accumulators.high + accumulators.step)
-    threshold = np.where(f == 0, constant, np.where(own, -last, first))
-    return Thresholds(threshold, own, complement)
+    reach, counts = bits.accumulators, bits.counts
+    direction = np.where(in_front == 0, bits.slope if own else 0, in_front)
+    negate = (direction == -1) & (counts > 0)
+    far = np.where(negate, bits.first, bits.last)
+    low = np.where(negate, -reach.high, reach.low)
+    high = np.where(bits.first, low, reach.high + reach.step)  # of constant channels
+    for channel in np.flatnonzero(counts):
+        above, below, _ = bits.at(channel)
+        edges = -below[::-1] if negate[channel] else above
+        high[channel] = edges[-1]
+        low[channel] = edges[0] if len(edges) == 2 else low[channel]
+    return SignRule(low, high, negate, ~far & (counts > 0), bool((counts == 2).any()))
+
+
+@dataclass(frozen=True)
+class CodeRule:
+    """Code = lowest code + number of thresholds <= s x, with x = -a where ``own`` and s = ``signs``."""
+
+    lowest: int
+    steps: np.ndarray
+    """int64 (channels, highest code - lowest code): ascending in every channel."""
+    own: np.ndarray
+    """bool (channels,): negate the weights of this product."""
+    signs: np.ndarray
+    """int64 (channels,): +1 or -1."""
+
+
+def code_rule(codes: Steps, in_front: np.ndarray, own: bool) -> CodeRule:
+    """Thresholds of integer codes (values int64), each of which rises or falls with the integer in every channel;
+    ``in_front`` and ``own`` as in `sign_rule`.
+    """
+    reach, direction = codes.accumulators, codes.slope
+    negate = (in_front == -1) | ((in_front == 0) & (direction == -1) & own)
+    rising = np.where(direction == -1, -1, 1)  # the code rises with rising * a
+    signs = np.where(negate, -rising, rising)
+    everything = np.concatenate([codes.first, codes.value])
+    lowest, highest = int(everything.min()), int(everything.max())
+    levels = np.arange(lowest + 1, highest + 1)
+    steps = np.empty((len(codes.first), len(levels)), dtype=np.int64)
+    last = codes.last
+    for channel in range(len(codes.first)):
+        above, below, values = codes.at(channel)
+        if rising[channel] > 0:
+            start, edges, least = codes.first[channel], above, reach.low[channel]
+            most = reach.high[channel]
+        else:
+            start, edges, least = last[channel], -below[::-1], -reach.high[channel]
+            most, values = -reach.low[channel], np.concatenate([codes.first[channel : channel + 1], values[:-1]])[::-1]
+        never = np.append(edges, most + reach.step)
+        found = never[np.searchsorted(values, levels, side="left")]
+        steps[channel] = np.where(levels <= start, least, found)
+    return CodeRule(lowest, steps, negate, signs)

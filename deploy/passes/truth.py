@@ -1,8 +1,8 @@
-"""The truth table of one sign: what the network's own nodes decide for every integer that an accumulator can reach.
+"""What the network's own nodes make of every integer that can occur: the step functions of a region's exits.
 
 Tables are evaluated in blocks of rows, so that the many sums of a wide layer of pixels (784 * 255 values in 1,024
 channels) never stand in memory as floats; blocks overlap by one row, so that every step from one value to the next is
-seen.
+seen. Where no constant on the way belongs to a channel, one column stands for all.
 """
 
 from dataclasses import dataclass
@@ -11,48 +11,81 @@ import numpy as np
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 
-from signflow.deploy.passes.chain import QUANTISERS, Stage
 from signflow.deploy.passes.errors import refuse
 from signflow.deploy.passes.evaluate import follow
-from signflow.deploy.passes.transitions import Accumulators, changes, slope
+from signflow.deploy.passes.regions import POOLS, QUANTISERS, Region
+from signflow.deploy.passes.transitions import Accumulators, Steps, slope
 
 BLOCK = 1 << 22
 """Numbers evaluated at a time (16 MiB of float32)."""
+MAX_CHANGES = 4096
+"""More changes of one channel than this are no quantiser's."""
 
 
 @dataclass
 class Truth:
-    """Everything the hardware has to know of one sign."""
+    """Everything the hardware has to know of one exit of a region."""
 
-    magnitude: np.float32
-    """The next product reads -magnitude or +magnitude."""
-    bits: np.ndarray
-    """bool (values, channels): the sign is +1; rows as in `Accumulators.rows`."""
+    steps: Steps
+    """Values float32: what the readers of the exit read. One channel if ``shared``."""
     in_front: np.ndarray
-    """int8 (channels,): direction of the numbers in front of the stage's pools (`transitions`)."""
+    """int8 (channels,): direction of the numbers in front of the pools on the way, 0 without pools."""
+    pools: list[NodeProto]
+    """The pools on the way, in order."""
+    shared: bool
+    """One function for all channels."""
 
 
-def truth_table(model: ModelWrapper, stage: Stage, accumulators: Accumulators, scale: np.ndarray) -> Truth:
-    """Run ``stage`` on every reachable accumulator times ``scale`` float32 (channels,). Raises UnsupportedError."""
-    if not any(node.op_type in QUANTISERS for node in stage.nodes):
-        reason = "no sign follows it in front of the next layer"
-        raise refuse(stage.product, reason, "layers with a BipolarQuant between them")
-    count, channels = accumulators.count, len(scale)
-    size, bits, magnitudes = max(2, BLOCK // channels), np.empty((count, channels), dtype=bool), set()
-    pools: list[NodeProto] = []
-    slopes: list[list[np.ndarray]] = []
-    for first in range(0, max(1, count - 1), size - 1):
-        path = follow(model, stage, accumulators.rows(first, first + size).astype(np.float32) * scale)
-        ends = _by_channel(path.end, channels, stage.nodes[-1])
-        bits[first : first + size] = ends > 0
-        magnitudes |= {_magnitude(stage, ends)}
-        pools = [pool for pool, _ in path.pools]
-        slopes.append([slope(_by_channel(table, channels, pool)) for pool, table in path.pools])
-    if len(magnitudes) > 1:
-        raise _not_two_values(stage, np.array([*magnitudes]))
-    _refuse_windows(stage, accumulators, bits)
-    joined = [_join(list(parts)) for parts in zip(*slopes, strict=True)]
-    return Truth(magnitudes.pop(), bits, _in_front(stage, slope(bits), pools, joined))
+def truth(
+    model: ModelWrapper, region: Region, tensor: str, reach: Accumulators, scale: np.ndarray, offset: float = 0.0
+) -> Truth:
+    """Run ``region`` from its start to ``tensor`` on every reachable integer n; the network's number there is scale * n
+    + offset, with ``scale`` float32 (channels,). Raises UnsupportedError.
+    """
+    nodes = region.path(tensor)
+    if not any(node.op_type in QUANTISERS for node in nodes):
+        blame = region.node if region.node is not None else model.graph.node[0]
+        raise refuse(blame, "no sign follows it in front of the next layer", "BipolarQuant or Quant between layers")
+    shared = _is_shared(model, nodes, scale)
+    if shared:
+        reach, scale = reach.union, scale[:1]
+    channels, count, pools = len(scale), reach.count, [node for node in nodes if node.op_type in POOLS]
+    size, parts = max(2, BLOCK // channels), []
+    fronts: list[list[np.ndarray]] = [[] for _ in pools]
+    first = None
+    for start in range(0, max(1, count - 1), size - 1):
+        numbers = reach.rows(start, start + size).astype(np.float32) * scale + np.float32(offset)
+        path = follow(model, nodes, region.start, tensor, numbers)
+        ends = _by_channel(path.end, channels, nodes[-1])
+        first = ends[0].copy() if first is None else first
+        row, channel = np.nonzero(ends[1:] != ends[:-1])
+        parts.append((channel, row + 1 + start, ends[row + 1, channel]))
+        for front, (pool, table) in zip(fronts, path.pools, strict=True):
+            front.append(slope(_by_channel(table, channels, pool)))
+        _limit(nodes, region, parts, channels)
+    channel, row, value = (np.concatenate(part) for part in zip(*parts, strict=True))
+    order = np.lexsort((row, channel))
+    steps = Steps(reach, first, channel[order], row[order], value[order])
+    return Truth(steps, _in_front(region, pools, fronts, channels), pools, shared)
+
+
+def _is_shared(model: ModelWrapper, nodes: list[NodeProto], scale: np.ndarray) -> bool:
+    """No constant, and no scale, differs between channels."""
+    sizes = [c.size for node in nodes if node.op_type != "Reshape" for c in _constants(model, node)]
+    return bool((scale == scale[0]).all()) and all(size == 1 for size in sizes)
+
+
+def _constants(model: ModelWrapper, node: NodeProto) -> list[np.ndarray]:
+    return [c for name in node.input if name and (c := model.get_initializer(name)) is not None]
+
+
+def _limit(nodes: list[NodeProto], region: Region, parts: list, channels: int) -> None:
+    counts = sum(np.bincount(part[0], minlength=channels) for part in parts)
+    if (counts > MAX_CHANGES).any():
+        node = next(node for node in reversed(nodes) if node.op_type in QUANTISERS)
+        channel = int(np.argmax(counts))
+        reason = f"behind {region.node.name!r}, channel {channel} changes more than {MAX_CHANGES} times"
+        raise refuse(node, reason, f"quantisers of at most {MAX_CHANGES} levels")
 
 
 def _by_channel(table: np.ndarray, channels: int, node: NodeProto) -> np.ndarray:
@@ -64,45 +97,21 @@ def _by_channel(table: np.ndarray, channels: int, node: NodeProto) -> np.ndarray
     return blocks[:, :, 0]
 
 
-def _not_two_values(stage: Stage, values: np.ndarray) -> Exception:
-    node = next(node for node in reversed(stage.nodes) if node.op_type in QUANTISERS)
-    shown = ", ".join(f"{value:.6g}" for value in values[:6])
-    reason = f"the next layer reads {len(values)} or more values ({shown})"
-    return refuse(node, reason, "activations of two values -s and +s (BipolarQuant)")
-
-
-def _magnitude(stage: Stage, ends: np.ndarray) -> np.float32:
-    """The one absolute value in ``ends``."""
-    absolute = np.abs(ends)
-    if absolute.min() != absolute.max() or absolute.min() == 0:
-        raise _not_two_values(stage, np.unique(ends))
-    return absolute.flat[0]
-
-
-def _refuse_windows(stage: Stage, accumulators: Accumulators, bits: np.ndarray) -> None:
-    """A sign that changes more than once has no single threshold."""
-    for channel in np.flatnonzero(np.count_nonzero(bits[1:] != bits[:-1], axis=0) > 1):
-        at = changes(accumulators, bits, channel)
-        node = next(node for node in reversed(stage.nodes) if node.op_type in QUANTISERS)
-        where = f"behind {stage.product.name!r}, channel {channel}"
-        reason = f"{where} changes sign {len(at)} times, at accumulators {at[:8]}"
-        raise refuse(node, reason, "signs that change once over the accumulator's range")
-
-
 def _join(parts: list[np.ndarray]) -> np.ndarray:
     """Direction over all blocks."""
     rises, falls = (np.any([(part == sign) | (part == 2) for part in parts], axis=0) for sign in (1, -1))
     return np.where(rises & falls, 2, rises.astype(np.int8) - falls).astype(np.int8)
 
 
-def _in_front(stage: Stage, sign: np.ndarray, pools: list[NodeProto], slopes: list[np.ndarray]) -> np.ndarray:
-    """Common direction in front of all pools; the sign's own where there is none or no change."""
-    direction = np.zeros_like(sign)
-    for pool, here in zip(pools, slopes, strict=True):
+def _in_front(region: Region, pools: list[NodeProto], fronts: list[list[np.ndarray]], channels: int) -> np.ndarray:
+    """Common direction in front of all pools; rising where they pool a constant."""
+    direction = np.zeros(channels, dtype=np.int8)
+    for pool, parts in zip(pools, fronts, strict=True):
+        here = _join(parts)
         clash = (here == 2) | (direction * here == -1)
         if clash.any():
-            channel, name = int(np.argmax(clash)), stage.product.name
+            channel, name = int(np.argmax(clash)), region.node.name
             reason = f"in channel {channel} the numbers it pools both rise and fall with the accumulator of {name!r}"
             raise refuse(pool, reason, "MaxPool over numbers that rise or fall with the accumulator")
         direction = np.where(here == 0, direction, here)
-    return np.where(direction == 0, sign, direction)
+    return np.where(direction == 0, 1, direction).astype(np.int8) if pools else direction

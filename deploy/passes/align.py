@@ -1,0 +1,158 @@
+"""Makes the exported network decide like PyTorch on every integer that can occur.
+
+PyTorch and ONNX Runtime compute the same formulas, but round differently: BatchNormalization is one fused multiply-add
+of folded constants here and several steps there, x * sigmoid(x) one kernel here and two there. Where a number lies
+within rounding of the point at which a sign or a code changes, they disagree; in a network of some thousand channels
+that happens. PyTorch is the reference, so in such a channel an additive constant of the exported graph is moved, by
+some units in the last place, until the result is PyTorch's on every reachable integer: the last per-channel Add in
+front of the quantiser, or beta of the BatchNormalization.
+"""
+
+import numpy as np
+from onnx import NodeProto
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.transformation.base import Transformation
+
+from signflow.deploy.passes.enumerate_thresholds import enumerate_thresholds
+from signflow.deploy.passes.errors import UnsupportedError
+from signflow.deploy.passes.evaluate import follow, run_node
+from signflow.deploy.passes.plain_products import PlainProducts
+from signflow.deploy.passes.regions import POOLS, SHAPES, Region, attribute
+from signflow.deploy.passes.transitions import Accumulators
+from signflow.deploy.passes.truth import BLOCK
+
+ROUNDS = ("BatchNormalization", "Sigmoid", "Tanh")
+"""Operators that the two libraries round differently."""
+MAX_STEPS = 64
+
+
+def _torch_node(model: ModelWrapper, node: NodeProto, known: dict, squashed: dict[str, str]) -> np.ndarray:
+    """One node as PyTorch computes it, on tables float32 (values, channels)."""
+    import torch
+    from torch.nn import functional as F
+
+    data = [name for name in node.input if name in known]
+    x = torch.from_numpy(np.ascontiguousarray(known[data[0]]))
+    if node.op_type == "BatchNormalization":
+        gamma, beta, mean, var = (torch.from_numpy(np.array(model.get_initializer(name))) for name in node.input[1:])
+        return F.batch_norm(x, mean, var, gamma, beta, False, 0.0, attribute(node, "epsilon", 1e-5)).numpy()
+    if node.op_type == "Mul" and len(data) == 2 and (squashed.get(data[1]) == data[0] or squashed.get(data[0]) == data[1]):
+        whole = data[0] if squashed.get(data[1]) == data[0] else data[1]
+        return F.silu(torch.from_numpy(np.ascontiguousarray(known[whole]))).numpy()
+    if node.op_type in ("Sigmoid", "Tanh"):
+        return getattr(torch, node.op_type.lower())(x).numpy()
+    flat = {name: known[name] for name in data}
+    constants = {
+        name: c.reshape(1, -1) if c.ndim > 1 else c
+        for name in node.input
+        if name and (c := model.get_initializer(name)) is not None
+    }
+    return run_node(model, node, constants | flat)
+
+
+def torch_numbers(model: ModelWrapper, nodes: list[NodeProto], start: str, end: str, table: np.ndarray) -> np.ndarray:
+    """What PyTorch makes of ``table`` float32 (values, channels) on its way through ``nodes`` from ``start`` to
+    ``end``: (values, channels).
+    """
+    known, squashed = {start: table}, {}
+    for node in nodes:
+        data = next(name for name in node.input if name in known)
+        if node.op_type in (*POOLS, *SHAPES):
+            known[node.output[0]] = known[data]
+            continue
+        if node.op_type == "Sigmoid":
+            squashed[node.output[0]] = data
+        known[node.output[0]] = _torch_node(model, node, known, squashed)
+    return known[end]
+
+
+def _difference(
+    model: ModelWrapper, nodes: list[NodeProto], region: Region, tensor: str, reach: Accumulators, scale: np.ndarray
+) -> np.ndarray:
+    """int (channels, 2): on some integer the exported result should be larger, should be smaller."""
+    size = max(1, BLOCK // len(scale))
+    wrong = np.zeros((len(scale), 2), dtype=bool)
+    for first in range(0, reach.count, size):
+        table = reach.rows(first, first + size).astype(np.float32) * scale
+        wanted = torch_numbers(model, nodes, region.start, tensor, table)
+        found = follow(model, nodes, region.start, tensor, table).end
+        found = found.reshape(*wanted.shape, -1)[:, :, 0]
+        wrong |= np.stack([(wanted > found).any(axis=0), (wanted < found).any(axis=0)], axis=1)
+    return wrong
+
+
+def _movable(model: ModelWrapper, nodes: list[NodeProto], channels: int) -> tuple[str, np.ndarray] | None:
+    """The constant to move, and the direction in which each channel's result follows it."""
+    direction = np.ones(channels)
+    for node in reversed(nodes):
+        constants = [name for name in node.input if (c := model.get_initializer(name)) is not None and c.size == channels]
+        if node.op_type == "Add" and constants:
+            return constants[0], direction
+        if node.op_type == "BatchNormalization":
+            return node.input[2], direction
+        if node.op_type == "Mul" and constants:
+            direction = direction * np.sign(model.get_initializer(constants[0]).reshape(-1))
+    return None
+
+
+def align(model: ModelWrapper, region: Region, tensor: str, reach: Accumulators, scale: np.ndarray) -> None:
+    """Move constants of ``model`` where the result at ``tensor`` is not PyTorch's on some integer of ``reach``. Raises
+    RuntimeError when that does not help.
+    """
+    nodes, channels = region.path(tensor), len(scale)
+    if not any(node.op_type in ROUNDS for node in nodes):
+        return
+    if not _per_channel(model, nodes) and (scale == scale[0]).all():
+        reach, scale = reach.union, scale[:1]
+    movable, step = _movable(model, nodes, channels), None
+    for _ in range(MAX_STEPS):
+        wrong = _difference(model, nodes, region, tensor, reach, scale)
+        if not wrong.any():
+            return
+        if movable is None:
+            break
+        name, direction = movable
+        value = np.array(model.get_initializer(name))
+        if step is None:
+            step = _ulps(model, nodes, value.reshape(-1), reach, scale)
+        move = step * direction * (wrong[:, 0].astype(int) - wrong[:, 1])
+        model.set_initializer(name, (value + move.reshape(value.shape)).astype(np.float32))
+    channel = int(np.argmax(wrong.any(axis=1)))
+    raise RuntimeError(
+        f"{region.node.name}: channel {channel} does not decide like PyTorch after {MAX_STEPS} steps of its constant"
+    )
+
+
+def _per_channel(model: ModelWrapper, nodes: list[NodeProto]) -> bool:
+    constants = [model.get_initializer(name) for node in nodes for name in node.input if node.op_type not in SHAPES]
+    return any(c is not None and c.size > 1 for c in constants)
+
+
+def _ulps(
+    model: ModelWrapper, nodes: list[NodeProto], value: np.ndarray, reach: Accumulators, scale: np.ndarray
+) -> np.ndarray:
+    """A unit in the last place of the numbers that ``value`` is added to: float32 (channels,)."""
+    size = np.abs(value)
+    norm = next((node for node in nodes if node.op_type == "BatchNormalization"), None)
+    if norm is not None and not any(node.op_type == "Sigmoid" for node in nodes):
+        gamma, _, _, var = (model.get_initializer(name) for name in norm.input[1:])
+        largest = np.maximum(np.abs(reach.low), np.abs(reach.high)) * scale
+        size = np.maximum(size, largest * np.abs(gamma / np.sqrt(var + 1e-12)))
+    return np.spacing(size.astype(np.float32))
+
+
+class Align(Transformation):
+    """See the module's docstring. The weights stay as they are; only additive constants move."""
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Enumerates a plain copy, as far as the compiler knows the network, and takes over its constants."""
+        plain = model.transform(PlainProducts())
+        names = {name for node in model.graph.node for name in node.input if model.get_initializer(name) is not None}
+        try:
+            enumerate_thresholds(plain, align)
+        except UnsupportedError:  # `signflow build` refuses it with this message
+            pass
+        for name in sorted(names):
+            if (value := plain.get_initializer(name)) is not None:
+                model.set_initializer(name, value)
+        return model, False

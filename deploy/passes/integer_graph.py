@@ -1,0 +1,188 @@
+"""Builds the integer graph node by node, in its final form: maps are NHWC, signs are bits, every tensor has its exact
+type.
+
+The dialect, by what a node reads and gives (C channels, N steps; thresholds may have one row for all channels):
+
+    Im2Col, MatMul, XnorPopcountMatMul   windows of a map; sums of integers times integers; popcounts of bits
+    MultiThreshold(x, (C, N))            lowest code + number of thresholds <= x; one bit where it is BINARY
+    Mul(x, (C,))                         signs, in front of a MultiThreshold whose code falls
+    Window(x, (C, 2))                    the bit [x < T1 or x >= T2]
+    MaxPoolNHWC, ReduceSum, Add          largest of a window, sum of a map over its positions, sum of two results
+    Flatten, TopK                        a map as one vector; the index of the largest
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from onnx import NodeProto, TensorProto, helper
+from qonnx.core.datatype import DataType
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.util.basic import qonnx_make_model
+
+GENERAL = "qonnx.custom_op.general"
+OPERATORS = (
+    *("Im2Col", "XnorPopcountMatMul", "MatMul", "MultiThreshold", "Window", "Mul", "MaxPoolNHWC", "ReduceSum", "Add"),
+    *("Flatten", "TopK"),
+)
+
+
+def integer_type(low: int, high: int) -> str:
+    """Smallest UINTn or INTn, n >= 2, that holds low..high (one bit is left to BINARY and BIPOLAR, which mean more than
+    a range).
+    """
+    if low >= 0:
+        return f"UINT{max(2, high.bit_length())}"
+    return f"INT{max(2, (-low - 1).bit_length() + 1, high.bit_length() + 1)}"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor of the integer graph."""
+
+    name: str
+    shape: tuple[int, ...]
+    """(H, W, C) of a map or (F,) of a vector, without the batch of 1."""
+    datatype: str
+
+    @property
+    def channels(self) -> int:
+        """Size of the last axis."""
+        return self.shape[-1]
+
+    @property
+    def positions(self) -> int:
+        """Pixels of the map; 1 for a vector."""
+        return int(np.prod(self.shape[:-1]))
+
+
+class IntegerGraph:
+    """A graph that grows by one node with every method; methods return the new tensor."""
+
+    def __init__(self, shape: tuple[int, ...], datatype: str):
+        """``shape`` (H, W, C) or (F,) and ``datatype`` of the image."""
+        self.nodes: list[NodeProto] = []
+        self.constants: dict[str, tuple[np.ndarray, str]] = {}
+        self.image = Tensor("global_in", tuple(shape), datatype)
+        self.tensors = [self.image]
+
+    def _node(self, op_type: str, inputs: list[str], shape, datatype: str, domain: str = "", **attributes) -> Tensor:
+        number = len(self.nodes)
+        out = Tensor(f"t{number}", tuple(int(n) for n in shape), datatype)
+        node = helper.make_node(op_type, inputs, [out.name], name=f"{op_type}_{number}", domain=domain, **attributes)
+        self.nodes.append(node)
+        self.tensors.append(out)
+        return out
+
+    def _constant(self, values: np.ndarray, datatype: str) -> str:
+        name = f"c{len(self.constants)}"
+        self.constants[name] = (np.ascontiguousarray(values), datatype)
+        return name
+
+    def _thresholds(self, steps: np.ndarray) -> str:
+        return self._constant(steps.astype(np.float32), integer_type(int(steps.min()), int(steps.max())))
+
+    def windows(self, x: Tensor, kernel: tuple[int, int], stride: tuple[int, int]) -> Tensor:
+        """Im2Col of a map (H, W, C) -> (OH, OW, KH * KW * C); the map itself for single pixels."""
+        height, width, channels = x.shape
+        if tuple(kernel) == (1, 1) and tuple(stride) == (1, 1):
+            return x
+        shape = [(n - k) // s + 1 for n, k, s in zip((height, width), kernel, stride, strict=True)]
+        return self._node(
+            "Im2Col",
+            [x.name],
+            (*shape, kernel[0] * kernel[1] * channels),
+            x.datatype,
+            GENERAL,
+            kernel_size=list(kernel),
+            stride=list(stride),
+            input_shape=f"(1, {height}, {width}, {channels})",
+            pad_amount=[0, 0, 0, 0],
+            dilations=[1, 1],
+            depthwise=0,
+        )
+
+    def product(self, x: Tensor, weights: np.ndarray, low: int, high: int, bipolar: bool) -> Tensor:
+        """Sums low..high of ``weights`` int (inputs, outputs) times ``x``; popcounts, if ``x`` holds bits and
+        ``bipolar`` says that weights are +-1: (inputs + sum) / 2.
+        """
+        shape = (*x.shape[:-1], weights.shape[1])
+        if x.datatype == "BINARY":
+            name = self._constant(((weights + 1) // 2).astype(np.float32), "BINARY")
+            reach = integer_type(0, len(weights))
+            return self._node("XnorPopcountMatMul", [x.name, name], shape, reach, GENERAL)
+        kind = "BIPOLAR" if bipolar else integer_type(min(int(weights.min()), -1), int(weights.max()))
+        name = self._constant(weights.astype(np.float32), kind)
+        return self._node("MatMul", [x.name, name], shape, integer_type(low, high))
+
+    def threshold(self, x: Tensor, steps: np.ndarray, lowest: int = 0, bits: bool = False) -> Tensor:
+        """``lowest`` + number of ``steps`` int (channels or 1, N) that x reaches; BINARY if ``bits``."""
+        kind = "BINARY" if bits else integer_type(lowest, lowest + steps.shape[1])
+        layout = {3: "NHWC", 1: "NC"}[len(x.shape)]
+        attributes = {"out_dtype": kind, "out_scale": 1.0, "out_bias": float(lowest), "data_layout": layout}
+        return self._node("MultiThreshold", [x.name, self._thresholds(steps)], x.shape, kind, GENERAL, **attributes)
+
+    def window(self, x: Tensor, low: np.ndarray, high: np.ndarray) -> Tensor:
+        """The bit [x < low or x >= high]; int (channels or 1,)."""
+        steps = self._thresholds(np.stack([low, high], axis=1))
+        return self._node("Window", [x.name, steps], x.shape, "BINARY", GENERAL)
+
+    def signed(self, x: Tensor, signs: np.ndarray) -> Tensor:
+        """``x`` times ``signs`` int (channels,) +-1; ``x`` itself if all are +1."""
+        if (signs == 1).all():
+            return x
+        kind = DataType[x.datatype]
+        datatype = integer_type(min(int(kind.min()), -int(kind.max())), max(int(kind.max()), -int(kind.min())))
+        return self._node("Mul", [x.name, self._constant(signs.astype(np.float32), "BIPOLAR")], x.shape, datatype)
+
+    def pool(self, x: Tensor, size: int) -> Tensor:
+        """Largest value of every window of ``size`` x ``size``."""
+        height, width, channels = x.shape
+        attributes = {"kernel_shape": [size, size], "strides": [size, size], "pads": [0, 0, 0, 0], "ceil_mode": 0}
+        shape = (height // size, width // size, channels)
+        return self._node("MaxPoolNHWC", [x.name], shape, x.datatype, GENERAL, **attributes)
+
+    def total(self, x: Tensor, low: int, high: int) -> Tensor:
+        """Sum low..high of a map over its positions: (H, W, C) -> (C,)."""
+        if x.positions == 1:
+            return self.flatten(x)
+        axes = self._constant(np.array([1, 2], dtype=np.int64), "")
+        return self._node("ReduceSum", [x.name, axes], (x.channels,), integer_type(low, high), keepdims=0)
+
+    def add(self, x: Tensor, y: Tensor, low: int, high: int) -> Tensor:
+        """x + y in low..high; one of them may be a vector (C,), which is added at every position."""
+        return self._node("Add", [x.name, y.name], max(x.shape, y.shape, key=len), integer_type(low, high))
+
+    def flatten(self, x: Tensor) -> Tensor:
+        """A map as one vector, position by position; a vector as it is."""
+        if len(x.shape) == 1:
+            return x
+        return self._node("Flatten", [x.name], (int(np.prod(x.shape)),), x.datatype, axis=1)
+
+    def arg_max(self, x: Tensor) -> Tensor:
+        """Index of the largest element of a vector, the first of equals."""
+        largest = self._constant(np.array([1], dtype=np.int64), "")
+        out = Tensor("top_index", (1,), "INT32")
+        node = helper.make_node(
+            "TopK", [x.name, largest], ["top_value", out.name], axis=-1, largest=1, sorted=1, name="TopK"
+        )
+        self.nodes.append(node)
+        return out
+
+    def model(self, output: Tensor) -> ModelWrapper:
+        """The graph with ``output`` as its result, and every tensor's shape and type written down."""
+
+        def info(tensor: Tensor):
+            kind = TensorProto.INT64 if tensor.name == "top_index" else TensorProto.FLOAT
+            return helper.make_tensor_value_info(tensor.name, kind, [1, *tensor.shape])
+
+        inner = [info(t) for t in self.tensors if t.name not in (self.image.name, output.name)]
+        graph = helper.make_graph(self.nodes, "integer", [info(self.image)], [info(output)], value_info=inner)
+        opsets = [helper.make_opsetid("", 20), helper.make_opsetid(GENERAL, 2)]
+        model = ModelWrapper(qonnx_make_model(graph, opset_imports=opsets))
+        for name, (values, datatype) in self.constants.items():
+            model.set_initializer(name, values)
+            if datatype:
+                model.set_tensor_datatype(name, DataType[datatype])
+        for tensor in [*self.tensors, output]:
+            model.set_tensor_datatype(tensor.name, DataType[tensor.datatype])
+        return model
