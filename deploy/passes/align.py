@@ -8,6 +8,8 @@ some units in the last place, until the result is PyTorch's on every reachable i
 front of the quantiser, or beta of the BatchNormalization.
 """
 
+from contextlib import suppress
+
 import numpy as np
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
@@ -26,7 +28,9 @@ ROUNDS = ("BatchNormalization", "Sigmoid", "Tanh")
 MAX_STEPS = 64
 
 
-def _torch_node(model: ModelWrapper, node: NodeProto, known: dict, squashed: dict[str, str]) -> np.ndarray:
+def _torch_node(
+    model: ModelWrapper, constants: dict[str, np.ndarray], node: NodeProto, known: dict, squashed: dict[str, str]
+) -> np.ndarray:
     """One node as PyTorch computes it, on tables float32 (values, channels)."""
     import torch
     from torch.nn import functional as F
@@ -34,25 +38,33 @@ def _torch_node(model: ModelWrapper, node: NodeProto, known: dict, squashed: dic
     data = [name for name in node.input if name in known]
     x = torch.from_numpy(np.ascontiguousarray(known[data[0]]))
     if node.op_type == "BatchNormalization":
-        gamma, beta, mean, var = (torch.from_numpy(np.array(model.get_initializer(name))) for name in node.input[1:])
+        gamma, beta, mean, var = (torch.from_numpy(np.array(constants[name])) for name in node.input[1:])
         return F.batch_norm(x, mean, var, gamma, beta, False, 0.0, attribute(node, "epsilon", 1e-5)).numpy()
-    if node.op_type == "Mul" and len(data) == 2 and (squashed.get(data[1]) == data[0] or squashed.get(data[0]) == data[1]):
+    if (
+        node.op_type == "Mul"
+        and len(data) == 2
+        and (squashed.get(data[1]) == data[0] or squashed.get(data[0]) == data[1])
+    ):
         whole = data[0] if squashed.get(data[1]) == data[0] else data[1]
         return F.silu(torch.from_numpy(np.ascontiguousarray(known[whole]))).numpy()
     if node.op_type in ("Sigmoid", "Tanh"):
         return getattr(torch, node.op_type.lower())(x).numpy()
-    flat = {name: known[name] for name in data}
-    constants = {
-        name: c.reshape(1, -1) if c.ndim > 1 else c
-        for name in node.input
-        if name and (c := model.get_initializer(name)) is not None
+    flat = {
+        name: c.reshape(1, -1) if c.ndim > 1 else c for name in node.input if (c := constants.get(name)) is not None
     }
-    return run_node(model, node, constants | flat)
+    return run_node(model, node, flat | {name: known[name] for name in data})
 
 
-def torch_numbers(model: ModelWrapper, nodes: list[NodeProto], start: str, end: str, table: np.ndarray) -> np.ndarray:
-    """What PyTorch makes of ``table`` float32 (values, channels) on its way through ``nodes`` from ``start`` to
-    ``end``: (values, channels).
+def torch_numbers(
+    model: ModelWrapper,
+    constants: dict[str, np.ndarray],
+    nodes: list[NodeProto],
+    start: str,
+    end: str,
+    table: np.ndarray,
+) -> np.ndarray:
+    """What PyTorch makes of ``table`` float32 (values, channels) on its way through ``nodes``, with these
+    ``constants``, from ``start`` to ``end``: (values, channels).
     """
     known, squashed = {start: table}, {}
     for node in nodes:
@@ -62,19 +74,24 @@ def torch_numbers(model: ModelWrapper, nodes: list[NodeProto], start: str, end: 
             continue
         if node.op_type == "Sigmoid":
             squashed[node.output[0]] = data
-        known[node.output[0]] = _torch_node(model, node, known, squashed)
+        known[node.output[0]] = _torch_node(model, constants, node, known, squashed)
     return known[end]
 
 
 def _difference(
-    model: ModelWrapper, nodes: list[NodeProto], region: Region, tensor: str, reach: Accumulators, scale: np.ndarray
+    model: ModelWrapper,
+    constants: dict[str, np.ndarray],
+    region: Region,
+    tensor: str,
+    reach: Accumulators,
+    scale: np.ndarray,
 ) -> np.ndarray:
-    """int (channels, 2): on some integer the exported result should be larger, should be smaller."""
-    size = max(1, BLOCK // len(scale))
+    """bool (channels, 2): on some integer the exported result should be larger, should be smaller."""
+    nodes, size = region.path(tensor), max(1, BLOCK // len(scale))
     wrong = np.zeros((len(scale), 2), dtype=bool)
     for first in range(0, reach.count, size):
         table = reach.rows(first, first + size).astype(np.float32) * scale
-        wanted = torch_numbers(model, nodes, region.start, tensor, table)
+        wanted = torch_numbers(model, constants, nodes, region.start, tensor, table)
         found = follow(model, nodes, region.start, tensor, table).end
         found = found.reshape(*wanted.shape, -1)[:, :, 0]
         wrong |= np.stack([(wanted > found).any(axis=0), (wanted < found).any(axis=0)], axis=1)
@@ -85,7 +102,9 @@ def _movable(model: ModelWrapper, nodes: list[NodeProto], channels: int) -> tupl
     """The constant to move, and the direction in which each channel's result follows it."""
     direction = np.ones(channels)
     for node in reversed(nodes):
-        constants = [name for name in node.input if (c := model.get_initializer(name)) is not None and c.size == channels]
+        constants = [
+            name for name in node.input if (c := model.get_initializer(name)) is not None and c.size == channels
+        ]
         if node.op_type == "Add" and constants:
             return constants[0], direction
         if node.op_type == "BatchNormalization":
@@ -104,9 +123,11 @@ def align(model: ModelWrapper, region: Region, tensor: str, reach: Accumulators,
         return
     if not _per_channel(model, nodes) and (scale == scale[0]).all():
         reach, scale = reach.union, scale[:1]
+    names = {name for node in nodes for name in node.input}
+    constants = {name: value for name in names if (value := model.get_initializer(name)) is not None}
     movable, step = _movable(model, nodes, channels), None
     for _ in range(MAX_STEPS):
-        wrong = _difference(model, nodes, region, tensor, reach, scale)
+        wrong = _difference(model, constants, region, tensor, reach, scale)
         if not wrong.any():
             return
         if movable is None:
@@ -134,7 +155,7 @@ def _ulps(
     """A unit in the last place of the numbers that ``value`` is added to: float32 (channels,)."""
     size = np.abs(value)
     norm = next((node for node in nodes if node.op_type == "BatchNormalization"), None)
-    if norm is not None and not any(node.op_type == "Sigmoid" for node in nodes):
+    if norm is not None:
         gamma, _, _, var = (model.get_initializer(name) for name in norm.input[1:])
         largest = np.maximum(np.abs(reach.low), np.abs(reach.high)) * scale
         size = np.maximum(size, largest * np.abs(gamma / np.sqrt(var + 1e-12)))
@@ -148,10 +169,8 @@ class Align(Transformation):
         """Enumerates a plain copy, as far as the compiler knows the network, and takes over its constants."""
         plain = model.transform(PlainProducts())
         names = {name for node in model.graph.node for name in node.input if model.get_initializer(name) is not None}
-        try:
+        with suppress(UnsupportedError):  # `signflow build` says what is not supported
             enumerate_thresholds(plain, align)
-        except UnsupportedError:  # `signflow build` refuses it with this message
-            pass
         for name in sorted(names):
             if (value := plain.get_initializer(name)) is not None:
                 model.set_initializer(name, value)

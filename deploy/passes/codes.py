@@ -96,9 +96,7 @@ def read_image(model: ModelWrapper, region: Region) -> Codes:
     tensor = next(iter(region.exits))
     nodes = region.path(tensor)
     if any(node.op_type in POOLS for node in nodes):
-        raise refuse(
-            next(n for n in nodes if n.op_type in POOLS), "it pools pixels", "MaxPool behind the first layer"
-        )
+        raise refuse(next(n for n in nodes if n.op_type in POOLS), "it pools pixels", "MaxPool behind the first layer")
     pixels = image_kind(ImageInput.of(model).kind).pixels
     channels = model.get_tensor_shape(region.start)[1]
     table = np.repeat(pixels.astype(np.float32)[:, None], channels, axis=1)

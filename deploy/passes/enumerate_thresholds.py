@@ -138,9 +138,7 @@ class _Enumeration:
             raise refuse(node, f"it reads values shifted by {feed.offset:.6g}", "quantisers with zero point 0")
         product.undo(feed)
         if node.op_type == "Conv":
-            reads = self.graph.windows(
-                x, product.weights.shape[2:], attribute(node, "strides", [1, 1])
-            )
+            reads = self.graph.windows(x, product.weights.shape[2:], attribute(node, "strides", [1, 1]))
         else:
             if len(x.shape) == 3:  # features in front of a flatten run channel by channel, the stream pixel by pixel
                 outputs = len(product.weights)

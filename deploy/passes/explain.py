@@ -40,7 +40,9 @@ def refuse_steps(region: Region, found: Truth, steps: Steps, wrong: np.ndarray, 
     first = steps.first[channel]
     say = "sign" if steps.first.dtype == bool else "value"
     listed = [int(a) for a in above[:SHOWN]]
-    reason = f"behind {region.node.name!r}, channel {channel} changes {say} {len(above)} times, at accumulators {listed}"
+    reason = (
+        f"behind {region.node.name!r}, channel {channel} changes {say} {len(above)} times, at accumulators {listed}"
+    )
     if say == "value":
         reason += f", from {first} to {[int(v) for v in values[:SHOWN]]}"
     node = next(node for tensor in region.exits for node in reversed(region.path(tensor)) if node.op_type in QUANTISERS)

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper
-from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.basic import qonnx_make_model
 

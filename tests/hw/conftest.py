@@ -1,9 +1,13 @@
 """One bench for every operator: the RTL of a node against its numpy reference and its timing model.
 
-`Bench(op_type, attributes, ...)` builds a graph of one node. `check` compiles its module as it is (no wrapper), streams
-several frames back to back and
-asks for the same words as numpy, the same cycles as `accepts` and `timing`, and nothing left over.
+`Bench(op_type, attributes, ...)` builds a graph of one node. `check` compiles its module, streams several frames back
+to back and asks for the same words as numpy, the same cycles as `accepts` and `timing`, and nothing left over.
+
+The simulator drives one stream in and one out. A module with more of them gets a wrapper (`wrapper`), in which all
+streams of a side travel as one word; inside, each has gates that open at its own times, between FIFOs.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -14,12 +18,28 @@ from qonnx.custom_op.registry import getCustomOp
 from qonnx.util.basic import qonnx_make_model
 
 from signflow.hw import ops
-from signflow.hw.ops.base import RTL_DIR, RTL_DOMAIN
+from signflow.hw.ops.base import RTL_DIR, RTL_DOMAIN, earliest, port_names, to_bits
 from signflow.hw.sim import verilator
 from signflow.hw.sim.stream import StreamModel
-from signflow.hw.sim.words import pack, unpack
+from signflow.hw.sim.words import unpack
 
 STALLS = [(0, 0), (0.4, 0), (0, 0.4), (0.3, 0.3)]
+OPEN = (1 << 64) - 1  # a gate that never closes; bit c % 64: open in cycle c
+BUFFER = 1024  # words of the wrapper's FIFOs: they never fill
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One stream of a node: type of an element, shape of a frame, words of a frame, elements of a word."""
+
+    datatype: DataType
+    shape: tuple[int, ...]
+    words: int
+    lanes: int
+
+    @property
+    def width(self) -> int:
+        return self.lanes * self.datatype.bitwidth()
 
 
 def codes(values, datatype):
@@ -37,100 +57,234 @@ def draw(rng, datatype, shape):
     return np.where(rng.random(shape) < 0.1, rng.choice([low, high], shape), values)
 
 
+def gated(arrivals, mask):
+    """Arrivals behind a FIFO, a gate and another FIFO of the wrapper."""
+    open_at = np.array([mask >> c & 1 for c in range(64)], bool)
+    result, last = np.empty_like(arrivals), -1
+    for k, offered in enumerate(earliest(arrivals) + 1):
+        last = max(last + 1, offered)
+        while not open_at[last % 64]:
+            last += 1
+        result[k] = last + 1
+    return result
+
+
+def gate(name, source, sink, width, slot):
+    """SystemVerilog: a FIFO that fills through gate ``slot`` from the stream ``source`` to ``sink``."""
+    return f"""
+  wire {name}_room, {name}_open = gates_{slot}[cycle_q];
+  assign {source}_ready = {name}_room && {name}_open;
+  fifo #(.WIDTH({width}), .DEPTH({BUFFER})) {name} (.clk_i, .rst_ni,
+    .in_data_i({source}_data), .in_valid_i({source}_valid && {name}_open), .in_ready_o({name}_room),
+    .out_data_o({sink}_data), .out_valid_o({sink}_valid), .out_ready_i({sink}_ready));
+"""
+
+
+def nets(*pairs):
+    return "".join(f"  wire [{w - 1}:0] {n}_data;\n  wire {n}_valid, {n}_ready;\n" for n, w in pairs)
+
+
+def stays(port):
+    """SystemVerilog: an offered word stays until it is taken."""
+    return f"""
+  logic {port}_wait_q = 0;
+  logic [$bits({port}_data)-1:0] {port}_last_q;
+  always_ff @(posedge clk_i) begin
+    {port}_wait_q <= rst_ni && {port}_valid && !{port}_ready;
+    {port}_last_q <= {port}_data;
+    if ({port}_wait_q && !({port}_valid && {port}_data == {port}_last_q)) $error("{port} changed before it was taken");
+  end
+"""
+
+
+def wrapper(name, rtl, ins, outs, gates):
+    """SystemVerilog of module ``name`` around ``rtl``: the streams of a side side by side in one, the first in the low
+    bits. With two streams on a side, stream i passes gate i.
+    """
+    wide_in, wide_out = sum(s.width for s in ins), sum(s.width for s in outs)
+    sides = [list(zip(port_names(side, len(s)), s, strict=True)) for side, s in (("in", ins), ("out", outs))]
+    text = f"""module {name} (input wire clk_i, input wire rst_ni,
+  input wire [{wide_in - 1}:0] in_data_i, input wire in_valid_i, output wire in_ready_o,
+  output wire [{wide_out - 1}:0] out_data_o, output wire out_valid_o, input wire out_ready_i);
+  logic [5:0] cycle_q;
+  always_ff @(posedge clk_i) cycle_q <= rst_ni ? cycle_q + 1'b1 : '0;
+  wire [63:0] gates_0 = 64'd{gates[0]}, gates_1 = 64'd{gates[1]}, gates_open = '1;
+"""
+    text += nets(*((port, s.width) for side in sides for port, s in side))
+    if len(ins) == 1:
+        text += "  assign in_data = in_data_i, in_valid = in_valid_i, in_ready_o = in_ready;\n"
+    else:
+        (_, a), (_, b) = sides[0]
+        text += nets(("whole0", wide_in), ("whole1", wide_in), ("part0", a.width), ("part1", b.width))
+        text += nets(("held0", a.width), ("held1", b.width))
+        text += f"""  duplicate #(.WIDTH({wide_in})) i_split (.clk_i, .rst_ni, .in_data_i, .in_valid_i, .in_ready_o,
+    .out0_data_o(whole0_data), .out0_valid_o(whole0_valid), .out0_ready_i(whole0_ready),
+    .out1_data_o(whole1_data), .out1_valid_o(whole1_valid), .out1_ready_i(whole1_ready));
+  assign part0_data = whole0_data[{a.width - 1}:0], part1_data = whole1_data[{wide_in - 1}:{a.width}];
+  assign part0_valid = whole0_valid, part1_valid = whole1_valid;
+  assign whole0_ready = part0_ready, whole1_ready = part1_ready;
+"""
+        for i, (port, s) in enumerate(sides[0]):
+            text += gate(f"i_front{i}", f"part{i}", f"held{i}", s.width, "open")
+            text += gate(f"i_in{i}", f"held{i}", port, s.width, i)
+    params = ", ".join(f'.{k}("{v}")' if isinstance(v, str) else f".{k}({v})" for k, v in rtl.params.items())
+    pins = [f".{p}_data_i({p}_data), .{p}_valid_i({p}_valid), .{p}_ready_o({p}_ready)" for p, _ in sides[0]]
+    pins += [f".{p}_data_o({p}_data), .{p}_valid_o({p}_valid), .{p}_ready_i({p}_ready)" for p, _ in sides[1]]
+    text += f"  {rtl.module} #({params}) i_core (.clk_i, .rst_ni,\n    " + ",\n    ".join(pins) + ");\n"
+    text += "".join(stays(port) for port, _ in sides[1])
+    if len(outs) == 1:
+        text += "  assign out_data_o = out_data, out_valid_o = out_valid, out_ready = out_ready_i;\n"
+    else:
+        text += nets(*((f"back{i}", s.width) for i, s in enumerate(outs)))
+        text += "".join(gate(f"i_out{i}", port, f"back{i}", s.width, i) for i, (port, s) in enumerate(sides[1]))
+        text += """  assign out_data_o = {back1_data, back0_data}, out_valid_o = back0_valid && back1_valid;
+  assign back0_ready = out_ready_i && back1_valid, back1_ready = out_ready_i && back0_valid;
+"""
+    return text + "endmodule\n"
+
+
+def stream(datatype, shape, folded):
+    return Stream(datatype, tuple(shape), int(np.prod(folded[:-1])), folded[-1])
+
+
 class Bench:
-    """A graph of one node, its compiled module and its memory images."""
+    """A graph of one node, its compiled module and its memory images.
+
+    Frames are one array [n, *shape], or a list of one for each stream where a side has several.
+    """
 
     def __init__(self, folder, op_type, attributes, *constants):
         ops.register()
-        names = ["x", *(f"c{i}" for i in range(len(constants)))]
-        node = helper.make_node(
-            op_type, names, ["y"], domain=RTL_DOMAIN, backend="fpgadataflow", name="dut", **attributes
-        )
-        self.op, self.folder = getCustomOp(node), folder
+        node = helper.make_node(op_type, [], [], domain=RTL_DOMAIN, backend="fpgadataflow", name="dut", **attributes)
+        op, self.folder = getCustomOp(node), folder
+        names, outputs = port_names("x", op.IN_STREAMS), port_names("y", op.OUT_STREAMS)
+        fixed = [f"c{i}" for i in range(len(constants))]
+        node.input.extend([*names, *fixed])
+        node.output.extend(outputs)
         tensors = [
-            helper.make_tensor_value_info(n, TensorProto.FLOAT, s)
-            for n, s in (("x", self.op.get_normal_input_shape()), ("y", self.op.get_normal_output_shape()))
+            [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape(i)) for i, n in enumerate(side)]
+            for side, shape in ((names, op.get_normal_input_shape), (outputs, op.get_normal_output_shape))
         ]
-        self.model = ModelWrapper(qonnx_make_model(helper.make_graph([node], "g", tensors[:1], tensors[1:])))
-        for name, values in zip(names[1:], constants, strict=True):
+        self.model = ModelWrapper(qonnx_make_model(helper.make_graph([node], "g", *tensors)))
+        for name, values in zip(fixed, constants, strict=True):
             self.model.set_initializer(name, np.asarray(values, np.float32))
-        self.op = getCustomOp(self.model.graph.node[0])
-        self.types = self.op.get_input_datatype(0), self.op.get_output_datatype(0)
-        self.shapes = [tuple(s) for s in (self.op.get_normal_input_shape(), self.op.get_normal_output_shape())]
-        folded = self.op.get_folded_input_shape(0), self.op.get_folded_output_shape(0)
-        self.words, self.lanes = [int(np.prod(s[:-1])) for s in folded], [s[-1] for s in folded]
+        self.op = op = getCustomOp(self.model.graph.node[0])
+        self.ins = [
+            stream(op.get_input_datatype(i), op.get_normal_input_shape(i), op.get_folded_input_shape(i))
+            for i in range(op.IN_STREAMS)
+        ]
+        self.outs = [
+            stream(op.get_output_datatype(i), op.get_normal_output_shape(i), op.get_folded_output_shape(i))
+            for i in range(op.OUT_STREAMS)
+        ]
+        self.gates = (OPEN, OPEN)
 
-    def compile(self, variant="check", **override):
-        """The compiled module of the node; `override` replaces parameters."""
-        self.rtl = self.op.rtl_instance(self.model)
+    def compile(self, variant="check", gates=(OPEN, OPEN), **override):
+        """The compiled module of the node; `override` replaces parameters, `gates` open its streams where it has
+        several on a side.
+        """
+        self.rtl, self.gates = self.op.rtl_instance(self.model), gates
         for name, lines in self.rtl.mem.items():
             (self.folder / name).write_text("\n".join(lines) + "\n")
-        sources = [RTL_DIR / f"{m}.sv" for m in self.rtl.modules]
-        parameters = self.rtl.params | override
-        verilator.lint(self.rtl.module, sources, parameters)
-        self.compiled = verilator.compile(self.rtl.module, sources, parameters, variant=variant)
-        assert (self.compiled.in_bits, self.compiled.out_bits) == (
-            self.op.get_instream_width(),
-            self.op.get_outstream_width(),
-        )
+        top, sources, parameters = self.rtl.module, list(self.rtl.modules), self.rtl.params | override
+        verilator.lint(top, [RTL_DIR / f"{m}.sv" for m in sources], parameters)
+        assert [s.width for s in self.ins] == [self.op.get_instream_width(i) for i in range(len(self.ins))]
+        assert [s.width for s in self.outs] == [self.op.get_outstream_width(i) for i in range(len(self.outs))]
+        files = []
+        if len(self.ins) + len(self.outs) > 2:
+            sources, files = sorted({*sources, "fifo", "duplicate"}), [self.folder / f"bench_{top}.sv"]
+            files[0].write_text(wrapper(f"bench_{top}", self.rtl, self.ins, self.outs, gates))
+            top, parameters = f"bench_{top}", {}
+        files += [RTL_DIR / f"{m}.sv" for m in sources]
+        self.compiled = verilator.compile(top, files, parameters, variant=variant)
+        widths = sum(s.width for s in self.ins), sum(s.width for s in self.outs)
+        assert (self.compiled.in_bits, self.compiled.out_bits) == widths
         return self
 
     def golden(self, frames):
         """Outputs of the numpy reference, frame by frame."""
         results = []
-        for frame in frames:
+        for frame in zip(*self._list(frames), strict=True):
             context = {i.name: self.model.get_initializer(i.name) for i in self.model.graph.initializer}
-            context |= {"x": frame.astype(np.float32), "y": np.zeros(self.shapes[1], np.float32)}
+            context |= {i.name: x.astype(np.float32) for i, x in zip(self.model.graph.input, frame, strict=True)}
+            outputs = [o.name for o in self.model.graph.output]
+            context |= {o: np.zeros(s.shape, np.float32) for o, s in zip(outputs, self.outs, strict=True)}
             self.op.execute_node(context, self.model.graph)
-            results.append(context["y"])
-        return np.stack(results)
+            results.append([context[o] for o in outputs])
+        results = [np.stack(side) for side in zip(*results, strict=True)]
+        return results if len(results) > 1 else results[0]
+
+    def _list(self, frames):
+        return frames if len(self.ins) > 1 else [frames]
 
     def stream(self, frames, **options):
-        """Run frames [n, *shape] through the RTL; returns (outputs [n, *shape] as codes, run)."""
-        words = pack(
-            codes(frames, self.types[0]).reshape(len(frames) * self.words[0], self.lanes[0]), self.types[0].bitwidth()
-        )
+        """Run frames through the RTL; returns (outputs as codes, run)."""
+        frames = self._list(frames)
+        bits = [
+            to_bits(codes(x, s.datatype).reshape(-1, s.lanes), s.datatype.bitwidth())
+            for x, s in zip(frames, self.ins, strict=True)
+        ]
+        words, n = np.packbits(np.concatenate(bits, axis=1).astype(np.uint8), axis=1, bitorder="little"), len(frames[0])
         with StreamModel(self.compiled, self.folder, seed=7) as dut:
-            run = dut.run(
-                words,
-                len(frames) * self.words[1],
-                frames=len(frames),
-                stamps=True,
-                strict=True,
-                watchdog=20_000,
-                **options,
-            )
-        signed = self.types[1].signed() and self.types[1].name != "BIPOLAR"
-        values = unpack(run.words, self.types[1].bitwidth(), self.lanes[1], signed)
-        return values.reshape(len(frames), *self.shapes[1]), run
+            run = dut.run(words, n * self.outs[0].words, frames=n, stamps=True, strict=True, watchdog=20_000, **options)
+        planes, results, at = np.unpackbits(run.words, axis=1, bitorder="little"), [], 0
+        for s in self.outs:
+            part = np.packbits(planes[:, at : at + s.width], axis=1, bitorder="little")
+            signed = s.datatype.signed() and s.datatype.name != "BIPOLAR"
+            results.append(unpack(part, s.datatype.bitwidth(), s.lanes, signed).reshape(n, *s.shape))
+            at += s.width
+        return (results if len(results) > 1 else results[0]), run
+
+    def draw(self, rng, frames):
+        """Random frames."""
+        x = [draw(rng, s.datatype, (frames, *s.shape)) for s in self.ins]
+        return x if len(x) > 1 else x[0]
+
+    def check_words(self, rng, frames=4):
+        """RTL = numpy under all stall patterns."""
+        x = self.draw(rng, frames)
+        expected = self._codes(self.golden(x))
+        for seed, (source, sink) in enumerate(STALLS):
+            got, _ = self.stream(x, in_stall=source, out_stall=sink, seed=seed)
+            np.testing.assert_array_equal(got, expected, err_msg=f"stalls {source}, {sink}")
+        return self
+
+    def _codes(self, golden):
+        several = golden if len(self.outs) > 1 else [golden]
+        results = [codes(y, s.datatype) for y, s in zip(several, self.outs, strict=True)]
+        return results if len(results) > 1 else results[0]
 
     def check(self, rng, frames=4):
         """RTL = numpy under all stall patterns; RTL = timing model for several arrival patterns; steady interval =
         get_exp_cycles.
         """
-        x = draw(rng, self.types[0], (frames, *self.shapes[0]))
-        expected = codes(self.golden(x), self.types[1])
-        for seed, (source, sink) in enumerate(STALLS):
-            got, _ = self.stream(x, in_stall=source, out_stall=sink, seed=seed)
-            np.testing.assert_array_equal(got, expected, err_msg=f"stalls {source}, {sink}")
+        self.check_words(rng, frames)
+        x = self.draw(rng, frames)
+        expected = self._codes(self.golden(x))
         for arrivals in self.arrival_patterns(rng, frames):
             got, run = self.stream(x, arrivals=arrivals)
             np.testing.assert_array_equal(got, expected)
+            if len(self.ins) > 1:
+                inside = [gated(arrivals, mask) for mask in self.gates]
+                np.testing.assert_array_equal(run.out_cycles, self.op.timing(*inside), err_msg="timing")
+                continue
+            late = len(self.outs) - 1  # a FIFO of the wrapper
             np.testing.assert_array_equal(run.in_cycles, self.op.accepts(arrivals), err_msg="accepts")
-            np.testing.assert_array_equal(run.out_cycles, self.op.timing(arrivals), err_msg="timing")
-        last = self.op.timing(np.zeros(12 * self.words[0], np.int64)).reshape(12, -1)[:, -1]
+            np.testing.assert_array_equal(run.out_cycles, self.op.timing(arrivals) + late, err_msg="timing")
+        always = [np.zeros(12 * s.words, np.int64) for s in self.ins]
+        last = self.op.timing(*always).reshape(12, -1)[:, -1]
         assert last[-1] - last[-2] == self.op.get_exp_cycles()
         return self
 
     def arrival_patterns(self, rng, frames):
         """Always there; random gaps, sparse and dense; bursts; late frames."""
-        n = frames * self.words[0]
+        n = frames * self.ins[0].words
         yield np.zeros(n, np.int64)
         yield np.cumsum(rng.integers(0, 3, n))
         yield np.cumsum(rng.integers(0, 12, n))
         yield np.cumsum((rng.random(n) < 0.05) * rng.integers(0, 60, n))
         slow = self.op.get_exp_cycles() + int(rng.integers(0, 20))
-        yield (np.arange(frames)[:, None] * slow + np.arange(self.words[0])).ravel()
+        yield (np.arange(frames)[:, None] * slow + np.arange(self.ins[0].words)).ravel()
 
 
 @pytest.fixture

@@ -1,64 +1,178 @@
-"""Thresholding as a table: words, cycles and refusals."""
+"""Thresholding, as a table and as a binary search: words, cycles and refusals."""
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from qonnx.core.datatype import DataType
 
 from signflow.hw.ops.base import OpError
 from signflow.hw.sim import RtlError
 
+FEW = settings(max_examples=8, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
 
-def thresholding(bench, rng, channels, pe, idt="UINT8", odt="BIPOLAR", common=True, act_val=None):
-    steps = {"BIPOLAR": 1, "BINARY": 1, "UINT2": 3, "INT2": 3}[odt]
-    low, high = {"UINT8": (0, 255), "INT8": (-128, 127), "UINT3": (0, 7), "BIPOLAR": (-1, 1)}[idt]
-    thresholds = np.sort(rng.integers(low, high + 2, (1 if common else channels, steps)), axis=1)
-    act_val = {"BIPOLAR": -1, "INT2": -2}.get(odt, 0) if act_val is None else act_val
+
+def thresholding(bench, thresholds, channels, pe, idt, odt, act_val=0, window=0, signs=None, vectors=(1, 3, 2)):
     attributes = {
         "PE": pe,
         "NumChannels": channels,
-        "numSteps": steps,
+        "numSteps": np.shape(thresholds)[1],
         "inputDataType": idt,
         "weightDataType": "INT32",
         "outputDataType": odt,
-        "numInputVectors": [1, 3, 2],
-        "ActVal": act_val if odt != "BIPOLAR" else 0,
+        "numInputVectors": list(vectors),
+        "ActVal": act_val,
+        "window": window,
     }
-    return bench("Thresholding_sf", attributes, thresholds)
+    return bench("Thresholding_sf", attributes, thresholds, *([] if signs is None else [signs]))
+
+
+def random_thresholds(rng, idt, rows, steps):
+    """Ascending, from "always" to "never", often several alike or next to each other."""
+    low, high = (-1, 1) if idt == "BIPOLAR" else (int(DataType[idt].min()), int(DataType[idt].max()))
+    t = rng.integers(low - 2, high + 3, (rows, steps))
+    near = t[:, :1] + rng.integers(-2, 3, (rows, steps))
+    return np.sort(np.where(rng.random((rows, 1)) < 0.3, near, t), axis=1)
+
+
+def brute_force(x, thresholds, act_val, window, signs):
+    """The definition, element by element."""
+    y = np.empty(x.shape, int)
+    for i in np.ndindex(x.shape):
+        c = i[-1]
+        s = 1 if signs is None else signs[c]
+        count = sum(int(s * x[i] >= t) for t in thresholds[c % len(thresholds)])
+        y[i] = int(count != 1) if window else count + act_val
+    return y
+
+
+@st.composite
+def cases(draw):
+    window = draw(st.sampled_from([0, 0, 1]))
+    steps = 2 if window else draw(st.sampled_from([1, 2, 3, 4, 15, 16]))
+    idt = draw(st.sampled_from(["UINT3", "INT6", "UINT8", "INT11", "UINT14", "INT22"]))
+    act_val = 0 if window else draw(st.sampled_from([0, -(steps + 1) // 2]))
+    bits = max(steps.bit_length(), 2)
+    return {
+        "pe": draw(st.sampled_from([1, 2, 3])),
+        "folds": draw(st.sampled_from([1, 2, 5])),
+        "common": draw(st.booleans()),
+        "steps": steps,
+        "idt": idt,
+        "odt": "BINARY" if window else f"INT{bits + 1}" if act_val else f"UINT{bits}",
+        "act_val": act_val,
+        "window": window,
+        "signed": draw(st.booleans()),
+        "seed": draw(st.integers(0)),
+    }
+
+
+@FEW
+@given(cases())
+def test_any_thresholds(bench, case):
+    rng, channels = np.random.default_rng(case["seed"]), case["folds"] * case["pe"]
+    thresholds = random_thresholds(rng, case["idt"], 1 if case["common"] else channels, case["steps"])
+    signs = rng.choice([-1, 1], channels) if case["signed"] else None
+    how = {"act_val": case["act_val"], "window": case["window"], "signs": signs}
+    node = thresholding(bench, thresholds, channels, case["pe"], case["idt"], case["odt"], **how).compile().check(rng)
+    x = node.draw(rng, 2)
+    np.testing.assert_array_equal(node.golden(x), brute_force(x, thresholds, **how))
 
 
 @pytest.mark.parametrize(
-    ("channels", "pe", "idt", "odt", "common"),
+    ("channels", "pe", "idt", "odt", "steps", "module"),
     [
-        (1, 1, "UINT8", "BIPOLAR", True),
-        (12, 4, "UINT8", "BINARY", True),
-        (6, 3, "INT8", "UINT2", False),
-        (4, 4, "UINT3", "INT2", False),
-        (5, 1, "UINT8", "BIPOLAR", False),
-        (6, 2, "BIPOLAR", "BINARY", False),
+        (1, 1, "UINT8", "BIPOLAR", 1, "lut"),
+        (3, 1, "UINT8", "UINT8", 255, "lut"),
+        (6, 2, "BIPOLAR", "BINARY", 1, "lut"),
+        (64, 1, "INT6", "BINARY", 1, "thresholds"),
+        (8, 8, "INT13", "BIPOLAR", 1, "thresholds"),
+        (4, 2, "INT16", "UINT8", 255, "thresholds"),
+        (256, 2, "INT20", "UINT4", 15, "thresholds"),
     ],
 )
-def test_thresholding(bench, channels, pe, idt, odt, common):
+def test_usual_forms(bench, channels, pe, idt, odt, steps, module):
+    """Pixels become a table; sums, and codes with thresholds for each of many channels, a search. The last one has
+    memories in logic and in block RAM.
+    """
     rng = np.random.default_rng(channels)
-    thresholding(bench, rng, channels, pe, idt, odt, common).compile().check(rng)
+    vectors = (1, 2) if channels > 64 else (1, 3, 2)
+    thresholds = random_thresholds(rng, idt, channels, steps)
+    node = thresholding(bench, thresholds, channels, pe, idt, odt, vectors=vectors).compile()
+    assert node.rtl.module == module
+    node.check(rng, frames=2)
+
+
+@pytest.mark.parametrize("idt", ["INT4", "UINT4", "INT12", "UINT12", "BIPOLAR"])
+@pytest.mark.parametrize("window", [0, 1])
+def test_every_value_against_every_end(bench, idt, window):
+    """Thresholds at both ends of the type, and beyond, with either sign: the extremes of -x, "always" and "never"."""
+    dt = DataType[idt]
+    low, high = int(dt.min()), int(dt.max())
+    ends = [t for base in (low, high, -low, -high, 0) for t in (base - 1, base, base + 1)]
+    pairs = np.array([(a, b) for a in ends for b in ends if a <= b])
+    pairs = np.concatenate([pairs, pairs])
+    signs = np.repeat([1, -1], len(pairs) // 2)
+    near = sorted({v for t in ends for v in (t, -t) if dt.allowed(v)})
+    odt = "BINARY" if window else "UINT2"
+    node = thresholding(bench, pairs, len(pairs), 1, idt, odt, window=window, signs=signs, vectors=(len(near),))
+    x = np.broadcast_to(np.array(near)[None, :, None], (1, len(near), len(pairs)))
+    expected = brute_force(x, pairs, 0, window, signs)
+    np.testing.assert_array_equal(node.golden(x), expected)
+    np.testing.assert_array_equal(node.compile().stream(x)[0], expected)
+
+
+def test_thresholds_between_integers(bench):
+    node = thresholding(bench, [[-0.5, 0.5, 1e9]], 2, 1, "INT12", "UINT2", signs=[1, -1], vectors=(3,)).compile()
+    x = np.array([[[-1, -1], [0, 0], [1, 1]]])
+    np.testing.assert_array_equal(node.stream(x)[0], [[[0, 2], [1, 1], [2, 0]]])
+
+
+def illegal(bench, thresholds=((1, 2, 3),), signs=None, **attributes):
+    node = thresholding(bench, np.array(thresholds), 12, 4, "INT16", "UINT2", signs=signs)
+    for name, value in attributes.items():
+        node.op.set_nodeattr(name, value)
+    return node
 
 
 @pytest.mark.parametrize(
-    ("attribute", "value", "message"),
+    ("change", "message"),
     [
-        ("PE", 5, "PE = 5 does not divide NumChannels = 12"),
-        ("inputDataType", "INT16", "input is INT16; a table has hardware up to 10 bits"),
-        ("inputDataType", "FLOAT32", "input is FLOAT32; a table has hardware for integers"),
-        ("ActVal", 3, r"codes 3\.\.4 do not fit the output, UINT2"),
-        ("runtime_writeable_weights", 1, "runtime_writeable_weights"),
+        ({"PE": 5}, "PE = 5 does not divide NumChannels = 12"),
+        ({"inputDataType": "INT31"}, "input is INT31; thresholds have hardware up to 30 bits"),
+        ({"inputDataType": "FLOAT32"}, "input is FLOAT32; thresholds have hardware for integers"),
+        ({"ActVal": 1}, r"codes 1\.\.4 do not fit the output, UINT2"),
+        ({"outputDataType": "BIPOLAR"}, r"codes 0\.\.3 do not fit the output, BIPOLAR"),
+        ({"runtime_writeable_weights": 1}, "runtime_writeable_weights"),
+        ({"window": 1}, "window = 1 with numSteps = 3, ActVal = 0 and output UINT2; a window has numSteps = 2"),
+        ({"numSteps": 2}, r"thresholds are \(1, 3\), must be \(12 or 1, 2\) numbers"),
+        ({"thresholds": ((1, 3, 2),)}, r"thresholds of channel 0 do not ascend: \[1.0, 3.0, 2.0\]; sort them"),
+        ({"thresholds": ((1, 2, np.nan),)}, "must be .* numbers"),
+        ({"signs": [1, 0] * 6}, r"signs must be 12 values \+-1"),
+        ({"signs": [1, -1]}, r"signs must be 12 values \+-1"),
     ],
 )
-def test_illegal_attributes(bench, attribute, value, message):
-    node = thresholding(bench, np.random.default_rng(0), 12, 4)
-    node.op.set_nodeattr("outputDataType", "UINT2")
-    node.op.set_nodeattr(attribute, value)
+def test_illegal_nodes(bench, change, message):
+    node = illegal(bench, **change)
     with pytest.raises(OpError, match=message):
         node.op.rtl_instance(node.model)
 
 
-def test_elaboration_refuses(bench):
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ({"STAGES": 0}, "STAGES = 0, must be >= 1"),
+        ({"WINDOW": 1, "STAGES": 3}, "WINDOW = 1 and STAGES = 3; a window has 2 stages"),
+        ({"WINDOW": 1}, "WINDOW = 1 and OUT_WIDTH = 2; a window gives 1 bit"),
+        ({"THRESHOLDS_FILE": ""}, "THRESHOLDS_FILE is empty"),
+    ],
+)
+def test_elaboration_refuses(bench, override, message):
+    with pytest.raises(RtlError, match=message):
+        illegal(bench).compile(**override)
+
+
+def test_the_table_refuses(bench):
+    node = thresholding(bench, np.arange(12)[:, None], 12, 4, "UINT4", "BINARY")
     with pytest.raises(RtlError, match="PE = 5 does not divide CHANNELS = 12"):
-        thresholding(bench, np.random.default_rng(0), 12, 4).compile(CHANNELS=12, PE=5)
+        node.compile(CHANNELS=12, PE=5)
