@@ -66,6 +66,14 @@ def test_a_wrong_weight_bit_is_found(mini, tmp_path, images):
     assert locate(integer, folded, mini[1] / flow.ACCELERATOR, images[0]) is None
 
 
-def test_a_graph_that_is_no_chain_is_refused(mini):
-    with pytest.raises(UnsupportedError, match="chain"):
+def test_graphs_that_are_refused(mini):
+    with pytest.raises(UnsupportedError, match="no operator of the hardware graph"):
         generate.operators(flow.read(mini[1], flow.INTEGER))
+    model = flow.read(mini[1], flow.HARDWARE)
+    nodes, third = model.graph.node, model.graph.node[2].input[0]
+    nodes[3].input[0] = third
+    with pytest.raises(UnsupportedError, match=f"{nodes[3].name!r}.* input {third!r} has another reader"):
+        generate.operators(model)
+    del nodes[3:]
+    with pytest.raises(UnsupportedError, match=f"nothing reads {[nodes[2].output[0]]}".replace("[", r"\\[")):
+        generate.operators(model)
