@@ -275,14 +275,11 @@ def _slowest(model: ModelWrapper) -> int:
 
 def read_folding(path: Path) -> dict[str, dict[str, int]]:
     """Read a folding file (JSON: node -> attribute -> value); raises FoldingError when it is none."""
+    rule = 'expected JSON such as {"MVAU_sf_0": {"PE": 4, "SIMD": 16}}'
     try:
         table = json.loads(path.read_text())
     except (OSError, ValueError) as e:
-        raise FoldingError(
-            f'{path}: not a folding file ({e}); expected JSON such as {{"MVAU_sf_0": {{"PE": 4, "SIMD": 16}}}}'
-        ) from e
+        raise FoldingError(f"{path}: not a folding file ({e}); {rule}") from e
     if not isinstance(table, dict) or not all(isinstance(row, dict) for row in table.values()):
-        raise FoldingError(
-            f'{path}: not a folding file; expected JSON such as {{"MVAU_sf_0": {{"PE": 4, "SIMD": 16}}}}'
-        )
+        raise FoldingError(f"{path}: not a folding file; {rule}")
     return table
