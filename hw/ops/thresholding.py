@@ -149,20 +149,20 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
             limits, turned = np.repeat(limits, pe, axis=0), np.repeat(turned, pe)
         tree = np.full((len(limits), (1 << stages) - 1), 1 << dt.bitwidth())  # what is missing is never reached
         tree[:, : limits.shape[1]] = limits
-        words = []
-        for s in range(stages):  # the middle of each of 2**s parts
+        mem = {}
+        for s in range(stages):  # the middles of 2**s parts
             part = tree[:, (1 << stages - s - 1) - 1 :: 1 << stages - s]
-            words.append(part.reshape(-1, pe, 1 << s).transpose(0, 2, 1).reshape(-1, pe))
-        mem = {f"{name}_thresholds.mem": hex_words(to_bits(np.concatenate(words), bits))}
+            words = part.reshape(-1, pe, 1 << s).transpose(0, 2, 1).reshape(-1, pe)
+            mem[f"{name}_thresholds_{s}.mem"] = hex_words(to_bits(words, bits))
+        params = {f"THRESHOLDS_{s}": file for s, file in enumerate(mem)}
         if turned.any():
             mem[f"{name}_signs.mem"] = hex_words(turned.reshape(-1, pe))
         folds = len(limits) // pe
-        params = {
+        params |= {
             "IN_WIDTH": dt.bitwidth(), "IN_SIGNED": int(dt.signed() and dt.name != "BIPOLAR"), "STAGES": stages,
             "OUT_WIDTH": self.get_output_datatype().bitwidth(), "BIAS": self._bias(),
             "WINDOW": self.get_nodeattr("window"), "PE": pe, "FOLDS": folds,
             "BLOCK_FROM": sum(not _in_block(bits, folds << s) for s in range(stages)),
-            "THRESHOLDS_FILE": f"{name}_thresholds.mem",
             "SIGNS_FILE": f"{name}_signs.mem" if turned.any() else "",
         }  # fmt: skip
         return RtlInstance("thresholds", params, mem)

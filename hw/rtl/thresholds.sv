@@ -10,23 +10,30 @@
 //   throughput  one word per cycle
 //   latency     2 * STAGES cycles: a stage reads one of 2**s thresholds, then compares
 //
-// Memories ($readmemh), lane 0 in the low bits: THRESHOLDS_FILE, FOLDS * (2**STAGES - 1) words of PE * (IN_WIDTH + 1) bits, stage by
-// stage, in stage s the word fold * 2**s + i is the threshold compared after i of the 2**s first outcomes; SIGNS_FILE, FOLDS words of PE
-// bits ("": no signs). Stages from BLOCK_FROM on lie in block RAM, the others in logic.
+// Memories ($readmemh), lane 0 in the low bits: THRESHOLDS_s for every stage s, FOLDS * 2**s words of PE * (IN_WIDTH + 1) bits, word
+// fold * 2**s + i what is compared when the outcomes so far are i as a binary number; SIGNS_FILE, FOLDS words of PE bits ("": no signs).
+// Stages from BLOCK_FROM on lie in block RAM, the others in logic. Every lane has a read port of its own.
 `default_nettype none
 
 module thresholds #(
-  parameter int    IN_WIDTH        = 16,
-  parameter bit    IN_SIGNED       = 1'b1,
-  parameter int    STAGES          = 2,
-  parameter int    OUT_WIDTH       = 2,
-  parameter int    BIAS            = 0,
-  parameter bit    WINDOW          = 1'b0,
-  parameter int    PE              = 1,
-  parameter int    FOLDS           = 1,
-  parameter int    BLOCK_FROM      = 8,
-  parameter string THRESHOLDS_FILE = "",
-  parameter string SIGNS_FILE      = ""
+  parameter int    IN_WIDTH     = 16,
+  parameter bit    IN_SIGNED    = 1'b1,
+  parameter int    STAGES       = 2,
+  parameter int    OUT_WIDTH    = 2,
+  parameter int    BIAS         = 0,
+  parameter bit    WINDOW       = 1'b0,
+  parameter int    PE           = 1,
+  parameter int    FOLDS        = 1,
+  parameter int    BLOCK_FROM   = 8,
+  parameter string THRESHOLDS_0 = "",
+  parameter string THRESHOLDS_1 = "",
+  parameter string THRESHOLDS_2 = "",
+  parameter string THRESHOLDS_3 = "",
+  parameter string THRESHOLDS_4 = "",
+  parameter string THRESHOLDS_5 = "",
+  parameter string THRESHOLDS_6 = "",
+  parameter string THRESHOLDS_7 = "",
+  parameter string SIGNS_FILE   = ""
 ) (
   input  wire                     clk_i,
   input  wire                     rst_ni,
@@ -37,15 +44,13 @@ module thresholds #(
   output wire                     out_valid_o,
   input  wire                     out_ready_i
 );
-  if (STAGES < 1)                $error("thresholds: STAGES = %0d, must be >= 1", STAGES);
+  if (STAGES < 1 || STAGES > 8)  $error("thresholds: STAGES = %0d, must be 1 to 8", STAGES);
   if (WINDOW && STAGES != 2)     $error("thresholds: WINDOW = 1 and STAGES = %0d; a window has 2 stages", STAGES);
   if (WINDOW && OUT_WIDTH != 1)  $error("thresholds: WINDOW = 1 and OUT_WIDTH = %0d; a window gives 1 bit", OUT_WIDTH);
-  if (THRESHOLDS_FILE == "")     $error("thresholds: THRESHOLDS_FILE is empty");
   if (BLOCK_FROM < 0)            $error("thresholds: BLOCK_FROM = %0d, must be >= 0", BLOCK_FROM);
 
   localparam int FW = FOLDS > 1 ? $clog2(FOLDS) : 1;
   localparam int TW = IN_WIDTH + 1;
-  localparam int WORDS = FOLDS * (2**STAGES - 1);
 
   logic [2*STAGES-1:0] valid_q;  // of the words in the pipeline: [2*s] is compared in stage s, [2*s+1] is read in stage s+1
   wire advance = !out_valid_o || out_ready_i;
@@ -61,8 +66,10 @@ module thresholds #(
 
   for (genvar s = 0; s < STAGES; s++) begin : gen_stage
     localparam int DEPTH = FOLDS * 2**s;
-    localparam int BASE  = FOLDS * (2**s - 1);
     localparam int AW    = DEPTH > 1 ? $clog2(DEPTH) : 1;
+    localparam string FILE = s == 0 ? THRESHOLDS_0 : s == 1 ? THRESHOLDS_1 : s == 2 ? THRESHOLDS_2 : s == 3 ? THRESHOLDS_3
+                           : s == 4 ? THRESHOLDS_4 : s == 5 ? THRESHOLDS_5 : s == 6 ? THRESHOLDS_6 : THRESHOLDS_7;
+    if (FILE == "") $error("thresholds: THRESHOLDS_%0d is empty", s);
 
     logic [FW-1:0] fold_q;  // of the word that is read
     wire here = s == 0 ? in_valid_i : valid_q[s == 0 ? 0 : 2*s-1];
@@ -73,7 +80,7 @@ module thresholds #(
     if (s == 0) begin : gen_sign
       logic [PE-1:0] sign;
       if (SIGNS_FILE != "") begin : gen_file
-        logic [PE-1:0] rom [FOLDS];
+        (* logic_block *) logic [PE-1:0] rom [FOLDS];
         initial $readmemh(SIGNS_FILE, rom);
         assign sign = rom[fold_q];
       end else begin : gen_none
@@ -85,18 +92,29 @@ module thresholds #(
       end
     end
 
-    for (genvar p = 0; p < PE; p++) begin : gen_lane
-      (* rom_style = s >= BLOCK_FROM ? "block" : "distributed" *) logic [TW-1:0] rom [DEPTH];
-      initial begin
-        logic [PE*TW-1:0] image [WORDS];
-        $readmemh(THRESHOLDS_FILE, image);
-        for (int i = 0; i < DEPTH; i++) rom[i] = image[BASE + i][p*TW +: TW];
+    logic [PE-1:0][AW-1:0] addr;
+    logic [PE-1:0][TW-1:0] threshold;
+    if (s >= BLOCK_FROM) begin : gen_block
+      (* rom_style = "block" *) logic [PE*TW-1:0] rom [DEPTH];
+      initial $readmemh(FILE, rom);
+      for (genvar p = 0; p < PE; p++) begin : gen_lane
+        assign threshold[p] = rom[addr[p]][p*TW +: TW];
       end
+    end else begin : gen_logic
+      (* logic_block *) logic [PE*TW-1:0] rom [DEPTH];
+      initial $readmemh(FILE, rom);
+      for (genvar p = 0; p < PE; p++) begin : gen_lane
+        assign threshold[p] = rom[addr[p]][p*TW +: TW];
+      end
+    end
+
+    for (genvar p = 0; p < PE; p++) begin : gen_lane
       logic [TW-1:0]       threshold_q;
       logic [IN_WIDTH-1:0] u_q;
       logic [STAGES-1:0]   count_q, next_q;
+      assign addr[p] = AW'(32'(fold_q) << s | 32'(count[s][p]));
       always_ff @(posedge clk_i) if (advance) begin
-        threshold_q <= rom[AW'(32'(fold_q) << s | 32'(count[s][p]))];
+        threshold_q <= threshold[p];
         u_q         <= u[s][p];
         count_q     <= count[s][p];
         next_q      <= STAGES'({count_q, {1'b0, u_q} >= threshold_q});

@@ -76,7 +76,8 @@ DIAMOND = """module diamond #(parameter int DEPTH = 32) (input wire clk_i, input
     .out0_valid_o(av), .out0_ready_i(ar), .out1_data_o(b), .out1_valid_o(bv), .out1_ready_i(br));
   fifo #(.WIDTH(10), .DEPTH(DEPTH)) i_beside (.clk_i, .rst_ni, .in_data_i(a), .in_valid_i(av), .in_ready_o(ar),
     .out_data_o(held), .out_valid_o(hv), .out_ready_i(hr));
-  thresholds #(.IN_WIDTH(10), .STAGES(3), .OUT_WIDTH(3), .FOLDS(2), .THRESHOLDS_FILE("t.mem")) i_levels (
+  thresholds #(.IN_WIDTH(10), .STAGES(3), .OUT_WIDTH(3), .FOLDS(2), .THRESHOLDS_0("t0.mem"), .THRESHOLDS_1("t1.mem"),
+    .THRESHOLDS_2("t2.mem")) i_levels (
     .clk_i, .rst_ni,
     .in_data_i(b), .in_valid_i(bv), .in_ready_o(br), .out_data_o(level), .out_valid_o(lv), .out_ready_i(lr));
   add #(.WIDTH0(5), .WIDTH1(3), .SIGNED1(0), .OUT_WIDTH(6)) i_join (.clk_i, .rst_ni, .in0_data_i(held[9:5]),
@@ -100,9 +101,9 @@ def test_diamond(tmp_path, depth):
     """
     rng, n = np.random.default_rng(depth), 300
     thresholds = np.sort(rng.integers(-512, 513, (2, 7)), axis=1)
-    tree = thresholds[:, [3, 1, 5, 0, 2, 4, 6]] + 512
-    words = [tree[c, i] for part in ([0], [1, 2], [3, 4, 5, 6]) for c in range(2) for i in part]
-    (tmp_path / "t.mem").write_text("\n".join(f"{w:x}" for w in words) + "\n")
+    for stage, middles in enumerate(([3], [1, 5], [0, 2, 4, 6])):
+        words = (thresholds[:, middles] + 512).ravel()
+        (tmp_path / f"t{stage}.mem").write_text("\n".join(f"{w:x}" for w in words) + "\n")
     x = rng.integers(-512, 512, n)
     level = (x[:, None] >= thresholds[np.arange(n) % 2]).sum(axis=1)
     compiled = diamond(tmp_path, depth)

@@ -12,7 +12,7 @@ MODULES = sorted(p.stem for p in RTL_DIR.glob("*.sv"))
 FILES = {
     "mvau": {"WEIGHTS_FILE": "w.mem", "START_FILE": "s.mem"},
     "lut": {"TABLE_FILE": "t.mem"},
-    "thresholds": {"THRESHOLDS_FILE": "t.mem"},
+    "thresholds": {"THRESHOLDS_0": "t.mem", "THRESHOLDS_1": "t.mem"},
 }
 
 

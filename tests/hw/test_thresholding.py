@@ -161,10 +161,10 @@ def test_illegal_nodes(bench, change, message):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ({"STAGES": 0}, "STAGES = 0, must be >= 1"),
+        ({"STAGES": 0}, "STAGES = 0, must be 1 to 8"),
         ({"WINDOW": 1, "STAGES": 3}, "WINDOW = 1 and STAGES = 3; a window has 2 stages"),
         ({"WINDOW": 1}, "WINDOW = 1 and OUT_WIDTH = 2; a window gives 1 bit"),
-        ({"THRESHOLDS_FILE": ""}, "THRESHOLDS_FILE is empty"),
+        ({"THRESHOLDS_1": ""}, "THRESHOLDS_1 is empty"),
     ],
 )
 def test_elaboration_refuses(bench, override, message):
