@@ -76,7 +76,10 @@ class IntGraph:
         of its.
         """
         self.image = ImageInput.of(model)
-        self.layers: list[Layer] = Builder(model, self.image).layers()
+        builder = Builder(model, self.image)
+        self.layers: list[Layer] = builder.layers()
+        self.layer_of: dict[str, str] = {tensor: builder.done[view.layer].name for tensor, view in builder.views.items()}
+        """Tensor of the integer graph -> name of the layer whose map it is."""
         slots = _slots(self.layers)
         self._structs = (_Layer * len(slots))(*map(_struct, self.layers, slots))
 

@@ -1,10 +1,10 @@
 """Integer graph -> hardware graph: one rule per operator, from the dialect of `signflow.deploy.passes.integer_graph` to
 signflow's RTL operators (`signflow.hw.ops`).
 
-A product takes the threshold, the window or the count of two thresholds behind it along, if it is the only one to read
-the sums and the weights are +-1; other thresholds stand alone. A flatten disappears, because a stream has no shape. Where
-several nodes read a tensor, the stream is duplicated; where a vector is added to a map, it is repeated for every
-position. What has no rule is refused by name: nothing stays behind on the CPU.
+A product takes the threshold, the window or the count of two thresholds behind it along, if it alone reads the sums and
+the weights are +-1; other thresholds stand alone. A flatten disappears, because a stream has no shape. Where several
+nodes read a tensor, the stream is duplicated; where a vector is added to a map, it is repeated for every position. What
+has no rule is refused by name: nothing stays behind on the CPU.
 """
 
 from collections.abc import Callable

@@ -6,7 +6,6 @@ first sign, position and channel.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
@@ -36,20 +35,14 @@ class SignDifference:
         return f"sign of {self.product} ({self.layer}) at {where}: {values}"
 
 
-def layers_of_signs(graph: IntGraph) -> list[str]:
-    """Layers whose output is a complete sign, pooled where the network pools it, in the order of `Sign.of`."""
-    names = [layer.name for layer in graph.layers if layer.name != "image"]
-    ends = [a for a, b in pairwise(names) if not b.startswith("MaxPool") and not a.startswith("Thresholding")]
-    return [name for name in ends if next(layer for layer in graph.layers if layer.name == name).bits]
-
-
 def first_difference(network: ModelWrapper, integer: ModelWrapper, image: np.ndarray) -> SignDifference | None:
     """First sign that differs for one ``image`` (*shape) between the QONNX graph ``network`` and its ``integer`` graph;
     None if none does.
     """
     graph, signs = IntGraph(integer), Sign.of(integer)
     tensors = reference(network, image[None], tuple(sign.tensor for sign in signs))
-    for sign, layer in zip(signs, layers_of_signs(graph), strict=True):
+    for sign in signs:
+        layer = graph.layer_of[sign.integer]
         bits = graph.maps(image[None], layer)[0]
         bits[..., sign.complement] ^= 1
         height, width, channels = bits.shape

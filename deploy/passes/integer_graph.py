@@ -162,6 +162,7 @@ class IntegerGraph:
         """Index of the largest element of a vector, the first of equals."""
         largest = self._constant(np.array([1], dtype=np.int64), "")
         out = Tensor("top_index", (1,), "INT32")
+        self.tensors.append(Tensor("top_value", (1,), x.datatype))
         node = helper.make_node(
             "TopK", [x.name, largest], ["top_value", out.name], axis=-1, largest=1, sorted=1, name="TopK"
         )

@@ -80,6 +80,12 @@ class ChainBuilder:
         parts = [self.const(scale), self.const(0.0), self.const(float(bits))]
         return self.op("Quant", *parts, domain=GENERAL, signed=signed, narrow=0, rounding_mode="ROUND")
 
+    def gate(self, slope) -> "ChainBuilder":
+        """x * sigmoid(x), x = ``slope`` (per channel) times the current value."""
+        x = self.scalar("Mul", slope).current
+        self.op("Sigmoid")
+        return self.op("Mul", x)
+
     def pool(self, k=2) -> "ChainBuilder":
         self.op("MaxPool", kernel_shape=[k, k], strides=[k, k])
         self.shape = [*self.shape[:2], self.shape[2] // k, self.shape[3] // k]

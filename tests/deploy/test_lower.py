@@ -63,6 +63,25 @@ def test_fully_convolutional_end(chain, tmp_path):
     assert (2 * streamline.execute(hardware, images) - 81 == expected).all()
 
 
+def test_bipolar_image_in_front_of_a_convolution(chain, tmp_path):
+    rng = np.random.default_rng(2)
+    c = chain((2, 4, 4)).conv(rng.choice([-1.0, 1.0], (3, 2, 2, 2))).scalar("Sub", 1.0).sign().flatten()
+    c.dense(rng.choice([-1.0, 1.0], (2, 27)))
+    model = export.load(c.save(tmp_path / "net.onnx"), "bipolar")
+    graph = streamline.streamline(model)
+    assert graph.graph.node[0].op_type == "Im2Col"
+    images = rng.choice([-1, 1], (6, 2, 4, 4))
+    assert (2 * streamline.execute(lower.lower(graph), images) - 27 == export.reference(model, images)["output"]).all()
+
+
+def test_one_channel_into_one(chain, tmp_path, pixels):
+    """No depthwise convolution, although group = channels in = channels out."""
+    c = chain((1, 3, 3)).conv(np.ones((1, 1, 2, 2))).scalar("Sub", 500.0).sign().flatten().dense(np.ones((2, 4)))
+    model, images = export.load(c.save(tmp_path / "net.onnx"), "uint8"), pixels(5, (1, 3, 3))
+    hardware = lower.lower(streamline.streamline(model))
+    assert (2 * streamline.execute(hardware, images) - 4 == export.reference(model, images)["output"]).all()
+
+
 def test_left_over_operator_is_refused(streamlined):
     graph = copy.deepcopy(streamlined("tfc"))
     last = graph.graph.output[0].name
@@ -70,5 +89,5 @@ def test_left_over_operator_is_refused(streamlined):
     graph.set_tensor_shape("inner", [1, 10])
     graph.set_tensor_datatype("inner", DataType["UINT7"])
     graph.graph.node.append(helper.make_node("Softmax", ["inner"], [last], name="Softmax_0"))
-    with pytest.raises(UnsupportedError, match=r"'Softmax_0', operator Softmax: it has no hardware operator.*MVAU"):
+    with pytest.raises(UnsupportedError, match=r"'Softmax_0', operator Softmax: it has no hardware operator.*MultiThreshold"):
         lower.lower(graph)
