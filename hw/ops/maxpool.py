@@ -110,6 +110,8 @@ class MaxPool_sf(StreamOp, RTLBackend):
         return taken[:, kh - 1 : h // kh * kh : kh, kw - 1 : w // kw * kw : kw].ravel() + LATENCY
 
     def lut_estimation(self, fpgapart: str = "") -> int:
-        """A row of outputs in LUT RAM, an OR for each lane, counters."""
+        """A row of outputs in LUT RAM, an OR or a comparison for each lane, counters."""
         _, w, _, kw, c, pe = self._dims()
-        return int(pe * (1 + 0.7 * math.ceil(w // kw * (c // pe) / 32)) + 45)
+        bits, depth = self.get_input_datatype().bitwidth(), w // kw * (c // pe)
+        larger = 1 if bits == 1 else 2 * bits - 1.5
+        return int(pe * (larger + 0.7 * bits * math.ceil(depth / 32)) + 45)

@@ -227,18 +227,35 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         """PE * SIMD."""
         return self.get_nodeattr("PE") * self.get_nodeattr("SIMD")
 
+    def _tree_luts(self) -> float:
+        """Products and their trees."""
+        pe, simd, bits = self.get_nodeattr("PE"), self.get_nodeattr("SIMD"), self._weight_bits()
+        act = self.get_input_datatype(0).bitwidth()
+        if bits > 1:
+            multipliers = 0 if self.dsp_estimation() else pe * simd * act * bits
+            return multipliers + pe * simd * (act + bits + 1)
+        if act == 1:
+            return pe * simd * 1.75
+        threes = math.ceil(simd / 3)
+        return threes * 4 * (act + 2) + pe * (threes * 2 * (act + 2) + (threes - 1) * (act + 4))
+
     def lut_estimation(self, fpgapart: str = "") -> int:
-        """Trees of products, weights in logic, accumulators, replay buffer, control."""
+        """Trees of products, weights in logic, accumulators, thresholds, replay buffer, control."""
         (nf, sf), pe, simd, acc = self._folds(), self.get_nodeattr("PE"), self.get_nodeattr("SIMD"), self.acc_width()
         act, depth = self.get_input_datatype(0).bitwidth(), nf * sf
-        rom = 0 if self.block() or depth == 1 else min(pe * simd, 2.0**depth) * math.ceil(depth / 64)
-        tree = pe * simd * 1.75 if act == 1 else pe * simd * 0.75 * act + simd / 3 * 4 * (act + 2)
+        width = pe * simd * self._weight_bits()
+        rom = 0 if self.block() or depth == 1 else min(width, 2.0**depth) * math.ceil(depth / 64)
         start = pe * acc * math.ceil(nf / 64) if nf > 8 else 0
+        second = pe * acc * (0.5 + min(nf, 24) / 12 * math.ceil(nf / 64)) if self._steps() == 2 else 0
         replay = simd * act * (1 + math.ceil(sf / 32) * 0.7) if nf > 1 else 0
-        return int(rom + tree + pe * acc + start + replay + 30)
+        return int(rom + self._tree_luts() + pe * acc + start + second + replay + 30)
+
+    def dsp_estimation(self, fpgapart: str = "") -> int:
+        """Integer weights: a DSP block for each multiplier whose product has 9 bits or more."""
+        bits = self._weight_bits()
+        in_dsp = bits > 1 and self.get_input_datatype(0).bitwidth() + bits >= 9
+        return self.macs_per_cycle() if in_dsp else 0
 
     def bram_estimation(self, fpgapart: str = "") -> int:
         """Weights in block RAM."""
-        return (
-            brams(self.get_nodeattr("PE") * self.get_nodeattr("SIMD"), math.prod(self._folds())) if self.block() else 0
-        )
+        return brams(self.macs_per_cycle() * self._weight_bits(), math.prod(self._folds())) if self.block() else 0

@@ -128,6 +128,13 @@ def test_products_at_the_ends_of_their_types(bench):
     np.testing.assert_array_equal(node.compile().stream(x[None])[0][0], 32 * np.outer(ends, weights))
 
 
+@pytest.mark.parametrize(("act", "weights", "dsp", "bram"), [("INT8", "INT8", 8, 2), ("UINT2", "INT2", 0, 1)])
+def test_integer_weights_take_dsp_blocks_and_memory(bench, act, weights, dsp, bram):
+    """As yosys counts them: 64 words of 8 weights."""
+    node = mvau(bench, np.random.default_rng(0), 64, 8, 4, 2, act, "raw", weights, ram_style="block")
+    assert (node.op.dsp_estimation(), node.op.bram_estimation(), node.op.macs_per_cycle()) == (dsp, bram, 8)
+
+
 @pytest.mark.parametrize("ram_style", ["block", "distributed"])
 @pytest.mark.parametrize(("simd", "pe"), [(64, 4), (192, 2), (5, 1)])
 def test_the_synthesised_tree_is_the_count_that_is_simulated(bench, simd, pe, ram_style):
