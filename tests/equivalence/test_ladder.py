@@ -7,12 +7,10 @@ import pytest
 from rich.console import Console
 
 from signflow.deploy import flow, show
-from signflow.deploy.passes.errors import UnsupportedError
 from signflow.deploy.verify import LadderError, Rung, check, climb
 from signflow.models.weights import FOLDER
 
-SHIPPED = sorted(p.stem for p in FOLDER.glob("*.npz") if not p.stem.endswith(("-abn", "-sd")))
-"""Without those whose windows and moving thresholds the compiler refuses: `test_the_others_are_refused_by_name`."""
+SHIPPED = sorted(p.stem for p in FOLDER.glob("*.npz"))
 CONSOLE = Console(quiet=True)
 
 
@@ -29,7 +27,7 @@ def check_exact(result, images):
     assert result["cycles"]["simulated"]["interval"] == result["cycles"]["predicted"]["interval"]
 
 
-@pytest.mark.parametrize("name", ["tfc", "cnv"])
+@pytest.mark.parametrize("name", ["tfc", "sfc-abn", "sfc-sd", "cnv"])
 def test_shipped_networks(name, tmp_path):
     check_exact(ladder(name, tmp_path, 60, 20), 60)
 
@@ -38,13 +36,6 @@ def test_shipped_networks(name, tmp_path):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_networks_on_the_whole_sample(name, tmp_path):
     check_exact(ladder(name, tmp_path, 1000, 200), 1000)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "reason"), [("cnv-abn", "Sigmoid"), ("cnv-sd", "Quant")])
-def test_the_others_are_refused_by_name(name, reason, tmp_path):
-    with pytest.raises(UnsupportedError, match=reason):
-        flow.build(flow.Settings(name), tmp_path)
 
 
 def test_one_flipped_bit_turns_the_ladder_red_and_is_located(mini, tmp_path):

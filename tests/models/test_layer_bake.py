@@ -118,3 +118,12 @@ def test_kappa_of_the_last_step_stays_after_baking():
         layer.weight.mul_(2)  # the weights of a baked layer are signs only
     net(torch.ones(1, 6))
     assert torch.equal(net[1].kappa, want)
+
+
+def test_a_latent_weight_without_a_sign_is_refused(tmp_path):
+    net, _ = trained("sd")
+    layer = next(m for m in net if hasattr(m, "parametrizations"))
+    layer.parametrizations.weight.original.data[2] = 0.0  # its mean is 0, so the shift of WSD is 0 as well
+    with pytest.raises(weights.WeightsError, match=r"weight\[2, 0\] is exactly 0 \(36 of 576 weights are\)"):
+        weights.save(net, tmp_path / "net.npz")
+    assert not list(tmp_path.iterdir())
