@@ -55,6 +55,6 @@ class Replicate_sf(ChannelOp):
         return np.concatenate([first, more], axis=1).ravel() + LATENCY
 
     def lut_estimation(self, fpgapart: str = "") -> int:
-        """The vector in LUT RAM, a multiplexer, counters."""
+        """Counters; the vector in LUT RAM and a multiplexer, if it is more than one word."""
         width, words = self.get_instream_width(), self.folds()
-        return lut_rams(width, words) + width + 20 if words > 1 else width + 20
+        return 20 + (lut_rams(width, words) + width if words > 1 else 0)

@@ -2,8 +2,6 @@
 (`hw/rtl/thresholds.sv`).
 """
 
-import math
-
 import numpy as np
 from finn.custom_op.fpgadataflow.thresholding import Thresholding
 
@@ -110,14 +108,20 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         return bits <= MAX_TABLE_WIDTH and self._table_luts() <= self._search_luts()
 
     def _table_luts(self) -> float:
+        """A comparator for each threshold, or any function where there are many."""
         bits, out = self.get_input_datatype().bitwidth(), self.get_output_datatype().bitwidth()
-        return self.get_nodeattr("PE") * _rom_luts(out, self._folds() << bits)
+        comparators, anything = self.get_nodeattr("numSteps") * self._folds() * bits / 4, (self._folds() << bits) / 40
+        return self.get_nodeattr("PE") * out * min(comparators, anything)
+
+    def _memories(self) -> list[tuple[int, int]]:
+        """(bits, words) of a lane's memory in every stage of a search."""
+        return [(self.get_input_datatype().bitwidth() + 1, self._folds() << s) for s in range(self.stages())]
 
     def _search_luts(self) -> float:
-        bits = self.get_input_datatype().bitwidth() + 1
-        memory = [self._folds() << s for s in range(self.stages())]
-        roms = sum(_rom_luts(bits, depth) for depth in memory if not _in_block(bits, depth))
-        return self.get_nodeattr("PE") * (roms + self.stages() * bits / 2)
+        """A comparison and a memory for each stage."""
+        memory = self._memories()
+        roms = sum(_rom_luts(*shape) for shape in memory if not _in_block(*shape))
+        return self.get_nodeattr("PE") * (roms + sum(bits / 2 for bits, _ in memory))
 
     def rtl_instance(self, model) -> RtlInstance:
         """See `lut.sv` and `thresholds.sv`."""
@@ -187,14 +191,12 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         """The deep memories of a search, if every channel has thresholds of its own."""
         if self.is_table():
             return 0
-        bits = self.get_input_datatype().bitwidth() + 1
-        memory = [self._folds() << s for s in range(self.stages())]
-        return self.get_nodeattr("PE") * sum(brams(bits, depth) for depth in memory if _in_block(bits, depth))
+        return self.get_nodeattr("PE") * sum(brams(*shape) for shape in self._memories() if _in_block(*shape))
 
 
 def _rom_luts(width: int, depth: int) -> float:
-    """LUTs of a constant table."""
-    return width * math.ceil(depth / 64)
+    """LUTs of constants, chosen by an address (fitted to yosys, which needs more than one LUT for 64 of them)."""
+    return 0 if depth <= 2 else width if depth <= 32 else width * depth / 32
 
 
 def _in_block(width: int, depth: int) -> bool:

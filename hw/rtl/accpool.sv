@@ -5,7 +5,7 @@
 //
 //   throughput  one word per cycle: POSITIONS*WORDS cycles for a frame, no gaps
 //   latency     1 cycle from a word of the last position to its sums
-//   storage     one sum for each channel, in LUT RAM
+//   storage     one sum for each channel, in LUT RAM, or in registers if a vector is one word
 `default_nettype none
 
 module accpool #(
@@ -32,18 +32,26 @@ module accpool #(
   localparam int AW = WORDS > 1 ? $clog2(WORDS) : 1;
   localparam int NW = POSITIONS > 1 ? $clog2(POSITIONS) : 1;
 
-  (* ram_style = "distributed" *) logic [PE*OUT_WIDTH-1:0] sums_q [WORDS];
   logic [AW-1:0]           word_q;
   logic [NW-1:0]           position_q;
   logic                    out_valid_q;
-  logic [PE*OUT_WIDTH-1:0] out_q, sums;
+  logic [PE*OUT_WIDTH-1:0] out_q, sums, held;
 
   assign in_ready_o = !out_valid_q || out_ready_i;
   wire take  = in_valid_i && in_ready_o;
   wire first = position_q == '0;
   wire last  = position_q == NW'(POSITIONS - 1);
   wire last_word = word_q == AW'(WORDS - 1);
-  wire [PE*OUT_WIDTH-1:0] held = sums_q[word_q];
+
+  if (WORDS > 1) begin : gen_memory
+    (* ram_style = "distributed" *) logic [PE*OUT_WIDTH-1:0] sums_q [WORDS];
+    always_ff @(posedge clk_i) if (take) sums_q[word_q] <= sums;
+    assign held = sums_q[word_q];
+  end else begin : gen_register
+    logic [PE*OUT_WIDTH-1:0] sums_q;
+    always_ff @(posedge clk_i) if (take) sums_q <= sums;
+    assign held = sums_q;
+  end
 
   for (genvar p = 0; p < PE; p++) begin : gen_lane
     wire [WIDTH-1:0]     x = in_data_i[p*WIDTH +: WIDTH];
@@ -52,7 +60,6 @@ module accpool #(
   end
 
   always_ff @(posedge clk_i) begin
-    if (take) sums_q[word_q] <= sums;
     if (in_ready_o) out_q <= sums;
     if (!rst_ni) begin
       out_valid_q <= 1'b0;

@@ -5,7 +5,7 @@
 //
 //   throughput  one word per cycle: WORDS*COPIES cycles for a frame, no gaps; the words are taken during the first copy and replayed after it
 //   latency     1 cycle
-//   storage     the vector, in LUT RAM
+//   storage     the vector, in LUT RAM; a single word stays in the output register
 `default_nettype none
 
 module replicate #(
@@ -28,11 +28,10 @@ module replicate #(
   localparam int AW = WORDS > 1 ? $clog2(WORDS) : 1;
   localparam int CW = COPIES > 1 ? $clog2(COPIES) : 1;
 
-  (* ram_style = "distributed" *) logic [WIDTH-1:0] vector_q [WORDS];
   logic [AW-1:0]    word_q;
   logic [CW-1:0]    copy_q;
   logic             out_valid_q;
-  logic [WIDTH-1:0] out_q;
+  logic [WIDTH-1:0] out_q, stored;
 
   wire fresh   = copy_q == '0;
   wire advance = !out_valid_q || out_ready_i;
@@ -40,9 +39,16 @@ module replicate #(
   wire last    = word_q == AW'(WORDS - 1);
   assign in_ready_o = advance && fresh;
 
+  if (WORDS > 1) begin : gen_memory
+    (* ram_style = "distributed" *) logic [WIDTH-1:0] vector_q [WORDS];
+    always_ff @(posedge clk_i) if (step && fresh) vector_q[word_q] <= in_data_i;
+    assign stored = vector_q[word_q];
+  end else begin : gen_register
+    assign stored = out_q;
+  end
+
   always_ff @(posedge clk_i) begin
-    if (step && fresh) vector_q[word_q] <= in_data_i;
-    if (advance) out_q <= fresh ? in_data_i : vector_q[word_q];
+    if (advance) out_q <= fresh ? in_data_i : stored;
     if (!rst_ni) begin
       out_valid_q <= 1'b0;
       word_q      <= '0;

@@ -68,6 +68,15 @@ def test_elaboration_refuses():
         verilator.lint("add", [RTL_DIR / "add.sv"], {"OUT_WIDTH": 4})
 
 
+def test_finn_wrapper_has_both_streams(bench, tmp_path):
+    node = add(bench, 16, 8, "INT4", "UINT3")
+    node.op.set_nodeattr("code_gen_dir_ipgen", str(tmp_path))
+    node.op.code_generation_ipgen(node.model, "xc7z020clg400-1", 10)
+    verilator.lint("dut", node.op.get_rtl_file_list(abspath=True))
+    ports = node.op.get_verilog_top_module_intf_names()
+    assert ports["s_axis"] == [("in0_V", 32), ("in1_V", 24)] and ports["m_axis"] == [("out0_V", 40)]
+
+
 DIAMOND = """module diamond #(parameter int DEPTH = 32) (input wire clk_i, input wire rst_ni,
   input wire [9:0] in_data_i, input wire in_valid_i, output wire in_ready_o,
   output wire [5:0] out_data_o, output wire out_valid_o, input wire out_ready_i);
