@@ -31,24 +31,23 @@ const float* numbers(const uint64_t* map, bool bits, int channels, size_t p, flo
     return scratch;
 }
 
-// Counts the steps at or below signs * x by binary search, all channels side by side.
+// Counts the steps at or below signs * x, all channels side by side: with vectors faster than a binary search up to some hundred steps.
 void run_threshold(const Layer& l, const uint64_t* in, bool in_bits, uint64_t* out) {
     const int channels = l.out_c;
-    const float* steps = static_cast<const float*>(l.limits);
-    std::vector<float> scratch(channels);
-    std::vector<int32_t> count(channels);
+    std::vector<float> scratch(channels), x(channels), count(channels);
     for (size_t p = 0; p < size_t(l.out_h) * l.out_w; ++p) {
-        const float* x = numbers(in, in_bits, channels, p, scratch.data());
-        std::fill(count.begin(), count.end(), 0);
-        for (int half = (l.rows + 1) / 2; half > 0; half /= 2)
-            for (int c = 0; c < channels; ++c)
-                count[c] += l.signs[c] * x[c] >= steps[(count[c] + half - 1) * channels + c] ? half : 0;
+        const float *raw = numbers(in, in_bits, channels, p, scratch.data()), *step = static_cast<const float*>(l.limits);
+        for (int c = 0; c < channels; ++c) x[c] = l.signs[c] * raw[c];
+        std::fill(count.begin(), count.end(), 0.0f);
+        for (int k = 0; k < l.rows; ++k, step += channels)
+            for (int c = 0; c < channels; ++c) count[c] += x[c] >= step[c] ? 1.0f : 0.0f;
         uint64_t* words = out + p * l.out_stride;
         float* f = reinterpret_cast<float*>(out) + p * l.out_stride;
-        for (int c = 0; c < channels; ++c) {
-            if (l.bits) words[c / 64] |= uint64_t(l.form == WINDOW ? count[c] != 1 : count[c] > 0) << (c % 64);
-            else f[c] = float(l.bias + count[c]);
-        }
+        if (l.bits)
+            for (int c = 0; c < channels; ++c)
+                words[c / 64] |= uint64_t(l.form == WINDOW ? count[c] != 1 : count[c] > 0) << (c % 64);
+        else
+            for (int c = 0; c < channels; ++c) f[c] = float(l.bias) + count[c];
     }
 }
 

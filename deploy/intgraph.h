@@ -23,13 +23,13 @@ struct Layer {
     int32_t out_h, out_w, out_c;      // output map
     int32_t kernel_h, kernel_w, stride_h, stride_w;
     int32_t in_stride, out_stride;    // words or numbers of a pixel
-    int32_t rows;                     // TABLE: rows of the table (element i reads row i % rows); THRESHOLD: steps, 2^k - 1
+    int32_t rows;                     // TABLE: rows of the table (element i reads row i % rows); THRESHOLD: steps
     int32_t fan_in;                   // terms of a sum
     int32_t bias;                     // COUNT: value of count 0
     int32_t broadcast;                // ADD: the second map has one pixel, added to all
     const void* weights;              // POPCOUNT: words [block][position][LANES]; SUM: floats [block][position][FLOAT_LANES]
     const void* limits;               // products: [1 or 2][padded channels], POPCOUNT: int64, reached = differing <= limit,
-                                      // SUM: float, reached = sum >= limit; THRESHOLD: float [rows][channels], ascending
+                                      // SUM: float, reached = sum >= limit; THRESHOLD: float [rows][channels]
     const float* signs;               // THRESHOLD: per channel, +-1: factor in front of the comparison
     const float* table;               // TABLE: [rows][256], indexed by the byte of a pixel
     const int32_t* order;             // TABLE: element i of the stream is byte order[i] of the image

@@ -75,9 +75,7 @@ def pack_floats(weights: np.ndarray, steps: Steps, pixels: int, channels: int) -
 
 
 def pack_steps(steps: Steps, signs: np.ndarray | None, channels: int) -> dict:
-    """Thresholds of a map of integers, (2^k - 1, channels): "never" fills up what the binary search wants."""
-    count = steps.thresholds.shape[1]
-    limits = np.full((2 ** count.bit_length() - 1, channels), np.inf, dtype=np.float32)
-    limits[:count] = steps.by_channel(channels).T
+    """Thresholds of a map of integers, (steps, channels)."""
+    limits = np.ascontiguousarray(steps.by_channel(channels).T, dtype=np.float32)
     factors = np.ascontiguousarray(np.broadcast_to(1 if signs is None else signs, channels), dtype=np.float32)
     return {"limits": limits, "rows": len(limits), "signs": factors}
