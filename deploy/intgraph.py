@@ -6,7 +6,8 @@ about a thousand times faster than running the graph node by node. Its intermedi
 how `verify` finds the first node, channel and pixel that differs.
 
 Layers are named like the nodes of the hardware graph (`signflow.deploy.lower`): ``MVAU_sf_0``, ``MaxPool_sf_0``,
-``Thresholding_sf_0``, ``LabelSelect_sf_0``.
+``Thresholding_sf_0``, ``AccPool_sf_0``, ``Add_sf_0``, ``LabelSelect_sf_0``; `signflow.deploy.intgraph_layers` has the
+rules.
 """
 
 import ctypes
@@ -78,7 +79,7 @@ class IntGraph:
         self.image = ImageInput.of(model)
         builder = Builder(model, self.image)
         self.layers: list[Layer] = builder.layers()
-        self.layer_of: dict[str, str] = {tensor: builder.done[view.layer].name for tensor, view in builder.views.items()}
+        self.layer_of = {tensor: builder.done[view.layer].name for tensor, view in builder.views.items()}
         """Tensor of the integer graph -> name of the layer whose map it is."""
         slots = _slots(self.layers)
         self._structs = (_Layer * len(slots))(*map(_struct, self.layers, slots))
