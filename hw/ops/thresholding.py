@@ -10,6 +10,7 @@ from signflow.hw.ops.base import LUT_PER_BRAM18, RTLBackend, RtlInstance, Stream
 TABLE_LATENCY = 1
 MAX_TABLE_WIDTH = 10
 MAX_WIDTH = 30
+MAX_STEPS = 255  # of a search
 
 
 class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
@@ -20,8 +21,9 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
     """
 
     def get_nodeattr_types(self):
-        """FINN's attributes and ``window``."""
-        return super().get_nodeattr_types() | {"window": ("i", False, 0, {0, 1})}
+        """FINN's attributes; ``window``; ``shared``: one row of thresholds stands for all channels."""
+        own = {"window": ("i", False, 0, {0, 1}), "shared": ("i", False, 0, {0, 1})}
+        return super().get_nodeattr_types() | own
 
     def get_instream_width(self, ind: int = 0) -> int:
         """Bits of the data stream; thresholds and signs are no streams here."""
@@ -100,10 +102,12 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         return int(self.get_nodeattr("numSteps")).bit_length()
 
     def _folds(self) -> int:
-        return max(1, self.get_nodeattr("NumChannels") // max(1, self.get_nodeattr("PE")))
+        """Words of a vector that have thresholds of their own."""
+        get = self.get_nodeattr
+        return 1 if get("shared") else max(1, get("NumChannels") // max(1, get("PE")))
 
     def is_table(self) -> bool:
-        """Whether the node is a table, because that takes no more LUTs if every channel has thresholds of its own."""
+        """Whether the node is a table, because that takes no more LUTs."""
         bits = self.get_input_datatype().bitwidth()
         return bits <= MAX_TABLE_WIDTH and self._table_luts() <= self._search_luts()
 
@@ -127,6 +131,8 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         """See `lut.sv` and `thresholds.sv`."""
         self._check()
         limits, turned = self.limits(model)
+        if self.get_nodeattr("shared") and len(limits) > 1:
+            raise self.fail(f"shared = 1, but thresholds of {len(limits)} channels differ")
         return self._table(limits, turned) if self.is_table() else self._search(limits, turned)
 
     def _table(self, limits: np.ndarray, turned: np.ndarray) -> RtlInstance:
@@ -147,6 +153,8 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         return RtlInstance("lut", params, {file: hex_words(to_bits(codes.reshape(-1, 1), odt.bitwidth()))})
 
     def _search(self, limits: np.ndarray, turned: np.ndarray) -> RtlInstance:
+        if self.get_nodeattr("numSteps") > MAX_STEPS:
+            raise self.fail(f"numSteps = {self.get_nodeattr('numSteps')}; a search has hardware up to {MAX_STEPS}")
         dt, pe, stages, name = self.get_input_datatype(), self.get_nodeattr("PE"), self.stages(), self.onnx_node.name
         bits = dt.bitwidth() + 1
         if len(limits) == 1:
@@ -188,7 +196,7 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         return int(self._table_luts() if self.is_table() else self._search_luts()) + 10
 
     def bram_estimation(self, fpgapart: str = "") -> int:
-        """The deep memories of a search, if every channel has thresholds of its own."""
+        """The deep memories of a search."""
         if self.is_table():
             return 0
         return self.get_nodeattr("PE") * sum(brams(*shape) for shape in self._memories() if _in_block(*shape))

@@ -12,7 +12,9 @@ from signflow.hw.sim import RtlError
 FEW = settings(max_examples=8, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
 
 
-def thresholding(bench, thresholds, channels, pe, idt, odt, act_val=0, window=0, signs=None, vectors=(1, 3, 2)):
+def thresholding(
+    bench, thresholds, channels, pe, idt, odt, act_val=0, window=0, signs=None, shared=0, vectors=(1, 3, 2)
+):
     attributes = {
         "PE": pe,
         "NumChannels": channels,
@@ -23,6 +25,7 @@ def thresholding(bench, thresholds, channels, pe, idt, odt, act_val=0, window=0,
         "numInputVectors": list(vectors),
         "ActVal": act_val,
         "window": window,
+        "shared": shared,
     }
     return bench("Thresholding_sf", attributes, thresholds, *([] if signs is None else [signs]))
 
@@ -128,8 +131,16 @@ def test_thresholds_between_integers(bench):
     np.testing.assert_array_equal(node.stream(x)[0], [[[0, 2], [1, 1], [2, 0]]])
 
 
+@pytest.mark.parametrize("pe", [1, 4])
+def test_a_shared_row_is_stored_once(bench, pe):
+    rng = np.random.default_rng(pe)
+    node = thresholding(bench, random_thresholds(rng, "INT14", 1, 15), 64, pe, "INT14", "UINT4", shared=1).compile()
+    assert node.rtl.params["FOLDS"] == 1 and node.op.bram_estimation() == 0
+    node.check(rng, frames=2)
+
+
 def illegal(bench, thresholds=((1, 2, 3),), signs=None, **attributes):
-    node = thresholding(bench, np.array(thresholds), 12, 4, "INT16", "UINT2", signs=signs)
+    node = thresholding(bench, np.array(thresholds, float), 12, 4, "INT16", "UINT2", signs=signs)
     for name, value in attributes.items():
         node.op.set_nodeattr(name, value)
     return node
@@ -148,6 +159,8 @@ def illegal(bench, thresholds=((1, 2, 3),), signs=None, **attributes):
         ({"numSteps": 2}, r"thresholds are \(1, 3\), must be \(12 or 1, 2\) numbers"),
         ({"thresholds": ((1, 3, 2),)}, r"thresholds of channel 0 do not ascend: \[1.0, 3.0, 2.0\]; sort them"),
         ({"thresholds": ((1, 2, np.nan),)}, "must be .* numbers"),
+        ({"thresholds": [range(256)], "outputDataType": "UINT9"}, "numSteps = 256; a search has hardware up to 255"),
+        ({"shared": 1, "thresholds": np.arange(36).reshape(12, 3)}, "shared = 1, but thresholds of 12 channels differ"),
         ({"signs": [1, 0] * 6}, r"signs must be 12 values \+-1"),
         ({"signs": [1, -1]}, r"signs must be 12 values \+-1"),
     ],
