@@ -30,7 +30,7 @@ from signflow.deploy.generate import operators, reads, writes
 from signflow.deploy.timing import frame_words, images, intervals, trace
 from signflow.hw.ops.base import RTL_DOMAIN, StreamOp
 
-FIFO = "StreamingFIFO_sf"
+FIFO, REPLICATE = "StreamingFIFO_sf", "Replicate_sf"
 MIN_DEPTH = 2
 """Two words are what a registered ready signal needs for full throughput."""
 
@@ -148,14 +148,24 @@ def pipeline(op: StreamOp) -> int:
 
 
 def _transfers(ops: Sequence[StreamOp], arrivals: np.ndarray) -> Iterator[tuple[str, StreamOp, np.ndarray, np.ndarray]]:
-    """(name, producer, cycles of all pushes, cycles of all pops) of each FIFO when words arrive in these cycles."""
+    """(name, producer, cycles of all pushes, cycles of all pops) of each FIFO when words arrive in these cycles.
+
+    The FIFO behind a Replicate is left out: it repeats what it holds when it is asked to, one word a cycle, so that
+    MIN_DEPTH does. It takes a vector while the first copy of it is asked for, which is when the FIFO in front is popped.
+    """
     steps = dict(zip((op.onnx_node.name for op in ops), trace(ops, arrivals), strict=True))
     source = {tensor: op for op in ops for tensor in writes(op)}
     reader = {tensor: op for op in ops for tensor in reads(op)}
     for op in ops:
-        if op.onnx_node.op_type == FIFO:
-            pops = steps[reader[writes(op)[0]].onnx_node.name].accepts
-            yield op.onnx_node.name, source[reads(op)[0]], steps[op.onnx_node.name].accepts, pops
+        producer, consumer = source.get(reads(op)[0]), reader.get(writes(op)[0])
+        if op.onnx_node.op_type != FIFO or producer.onnx_node.op_type == REPLICATE:
+            continue
+        if consumer.onnx_node.op_type == REPLICATE:
+            behind = reader[writes(reader[writes(consumer)[0]])[0]]
+            pops = steps[behind.onnx_node.name].accepts.reshape(-1, consumer.copies(), consumer.folds())[:, 0].ravel()
+        else:
+            pops = steps[consumer.onnx_node.name].accepts
+        yield op.onnx_node.name, producer, steps[op.onnx_node.name].accepts, pops
 
 
 def waiting(pushed: np.ndarray, popped: np.ndarray) -> int:

@@ -259,6 +259,33 @@ def report(network, board, out, whole, json_file) -> None:
     show.report(console, _work(network, board, out), whole, json_file)
 
 
+@main.command(epilog=NETWORK_HELP)
+@click.argument("network")
+@click.option(
+    "--input", "kind", default="", help="How images reach a QONNX file's input: uint8/255, uint8, int8 or bipolar."
+)
+@click.option("--weights", default="", help="Packed weight file for one of our networks [the shipped one].")
+@click.option("--images", default=1000, show_default=True, type=click.IntRange(1, 1000), help="Shipped images to use.")
+@click.option("--layer", default="", help="Only this layer (a node name of the hardware graph).")
+@click.option("--channel", type=click.IntRange(min=0), help="Only this channel of --layer.")
+@click.option(
+    "--drop-lower", is_flag=True, help="Count the images that change when windows lose their lower threshold."
+)
+@click.option("--moving", is_flag=True, help="Also show the thresholds that the image moves.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Draw a channel's function to this PNG file.")
+@_json
+def thresholds(network, kind, weights, images, layer, channel, drop_lower, moving, output, json_file) -> None:
+    """What became of the signs: thresholds, windows, codes, and which of them decide on real images.
+
+    Without --channel the picture shows the window of which both sides occur most.
+    """
+    from signflow.deploy import flow, show_thresholds
+
+    settings = flow.Settings(network, input=kind, weights=weights)
+    result = show_thresholds.thresholds(console, settings, images, layer, channel, drop_lower, moving, output)
+    flow.write_json(result, json_file)
+
+
 @main.command()
 @click.option("--net", default="cnv", show_default=True, help="One of our trained networks.")
 @click.option("--board", default="pynq-z2", show_default=True)

@@ -165,11 +165,17 @@ def fold_to_cycles(model: ModelWrapper, target: int, stream_bits: int = 64) -> N
                 _fold_mvau(op, feeds, target)
             case "MaxPool_sf":
                 _cheapest(op, [{"PE": p} for p in _fitting(lanes, feeds)], target)
-            case "Thresholding_sf" | "Duplicate_sf" | "Replicate_sf" | "Add_sf" | "AccPool_sf":
+            case "Add_sf":
+                vectors = [feed for feed, _ in feeds if feed.onnx_node.op_type == "Replicate_sf"]
+                feeds = [(feed, out) for feed, out in feeds if feed not in vectors]
+                _cheapest(op, [{"PE": p} for p in _fitting(lanes, feeds)], target, feeds)
+                for feed in vectors:  # in step with what it is added to
+                    feed.set_nodeattr("PE", op.get_nodeattr("PE"))
+            case "Thresholding_sf" | "Duplicate_sf" | "AccPool_sf":
                 bits = op.get_input_datatype().bitwidth()
                 lanes = _fitting(lanes, feeds) if feeds else [p for p in lanes if p * bits <= max(stream_bits, bits)]
                 _cheapest(op, [{"PE": p} for p in lanes], target, feeds)
-            case "LabelSelect_sf" | "ConvolutionInputGenerator_sf":
+            case "LabelSelect_sf" | "ConvolutionInputGenerator_sf" | "Replicate_sf":
                 pass
             case other:
                 raise FoldingError(f"{op.onnx_node.name}: no folding rule for {other}")

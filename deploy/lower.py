@@ -147,7 +147,7 @@ class _Lowering:
             NumChannels=channels, PE=1, numSteps=self._shape(node.input[1])[1], inputDataType=self._type(x).name,
             weightDataType=self._type(node.input[1]).name, outputDataType=self._type(node.output[0]).name,
             ActVal=0 if window else int(getCustomOp(node).get_nodeattr("out_bias")), numInputVectors=vectors,
-            window=int(window),
+            window=int(window), shared=int(self._shape(node.input[1])[0] == 1 and signs is None),
         )  # fmt: skip
 
     def _signs(self, node: NodeProto) -> None:

@@ -1,7 +1,7 @@
 """Makes the exported network decide like PyTorch on every integer that can occur.
 
 PyTorch and ONNX Runtime compute the same formulas, but round differently: BatchNormalization is one fused multiply-add
-of folded constants here and several steps there, x * sigmoid(x) one kernel here and two there. Where a number lies
+of folded constants here and several steps there, x / (1 + exp(-x)) one kernel here and four there. Where a number lies
 within rounding of the point at which a sign or a code changes, they disagree; in a network of some thousand channels
 that happens. PyTorch is the reference, so in such a channel an additive constant of the exported graph is moved, by
 some units in the last place, until the result is PyTorch's on every reachable integer: the last per-channel Add in
@@ -20,16 +20,17 @@ from signflow.deploy.passes.errors import UnsupportedError
 from signflow.deploy.passes.evaluate import follow, run_node
 from signflow.deploy.passes.plain_products import PlainProducts
 from signflow.deploy.passes.regions import POOLS, SHAPES, Region, attribute
+from signflow.deploy.passes.silu import Silu, silu_input
 from signflow.deploy.passes.transitions import Accumulators
 from signflow.deploy.passes.truth import BLOCK
 
-ROUNDS = ("BatchNormalization", "Sigmoid", "Tanh")
+ROUNDS = ("BatchNormalization", "Exp", "Sigmoid", "Tanh")
 """Operators that the two libraries round differently."""
 MAX_STEPS = 64
 
 
 def _torch_node(
-    model: ModelWrapper, constants: dict[str, np.ndarray], node: NodeProto, known: dict, squashed: dict[str, str]
+    model: ModelWrapper, constants: dict[str, np.ndarray], node: NodeProto, known: dict, makers: dict[str, NodeProto]
 ) -> np.ndarray:
     """One node as PyTorch computes it, on tables float32 (values, channels)."""
     import torch
@@ -40,13 +41,8 @@ def _torch_node(
     if node.op_type == "BatchNormalization":
         gamma, beta, mean, var = (torch.from_numpy(np.array(constants[name])) for name in node.input[1:])
         return F.batch_norm(x, mean, var, gamma, beta, False, 0.0, attribute(node, "epsilon", 1e-5)).numpy()
-    if (
-        node.op_type == "Mul"
-        and len(data) == 2
-        and (squashed.get(data[1]) == data[0] or squashed.get(data[0]) == data[1])
-    ):
-        whole = data[0] if squashed.get(data[1]) == data[0] else data[1]
-        return F.silu(torch.from_numpy(np.ascontiguousarray(known[whole]))).numpy()
+    if silu_input(makers, node) is not None:
+        return F.silu(x).numpy()
     if node.op_type in ("Sigmoid", "Tanh"):
         return getattr(torch, node.op_type.lower())(x).numpy()
     flat = {
@@ -66,15 +62,13 @@ def torch_numbers(
     """What PyTorch makes of ``table`` float32 (values, channels) on its way through ``nodes``, with these
     ``constants``, from ``start`` to ``end``: (values, channels).
     """
-    known, squashed = {start: table}, {}
+    known, makers = {start: table}, {node.output[0]: node for node in nodes}
     for node in nodes:
         data = next(name for name in node.input if name in known)
         if node.op_type in (*POOLS, *SHAPES):
             known[node.output[0]] = known[data]
             continue
-        if node.op_type == "Sigmoid":
-            squashed[node.output[0]] = data
-        known[node.output[0]] = _torch_node(model, constants, node, known, squashed)
+        known[node.output[0]] = _torch_node(model, constants, node, known, makers)
     return known[end]
 
 
@@ -163,10 +157,13 @@ def _ulps(
 
 
 class Align(Transformation):
-    """See the module's docstring. The weights stay as they are; only additive constants move."""
+    """See the module's docstring. The weights stay as they are; x * sigmoid(x) takes PyTorch's form (`silu`), and
+    additive constants move.
+    """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         """Enumerates a plain copy, as far as the compiler knows the network, and takes over its constants."""
+        model = model.transform(Silu())
         plain = model.transform(PlainProducts())
         names = {name for node in model.graph.node for name in node.input if model.get_initializer(name) is not None}
         with suppress(UnsupportedError):  # `signflow build` says what is not supported

@@ -134,8 +134,11 @@ def _scalar(model: ModelWrapper, node: NodeProto, data: dict[str, _Numbers]) -> 
             f"its constants have shapes {constants}, which differ by position",
             "constants that are shared or per channel",
         )
-    if not np.isfinite(result).all():
-        row, channel = (int(i) for i in np.argwhere(~np.isfinite(result.reshape(table.shape)))[0])
+    wrong = np.isnan(result)
+    if node.op_type != "Exp" and all(np.isfinite(feed).all() for feed in feeds.values()):
+        wrong |= np.isinf(result)  # x / (1 + exp(-x)) may divide by infinity
+    if wrong.any():
+        row, channel = (int(i) for i in np.argwhere(wrong.reshape(table.shape))[0])
         reason = f"channel {channel} gives {result.reshape(table.shape)[row, channel]} for {table[row, channel]}"
         raise refuse(node, reason, "parameters that keep every reachable value finite")
     return result.reshape(table.shape).astype(np.float32)

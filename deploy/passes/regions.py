@@ -22,7 +22,7 @@ POOLS = ("MaxPool",)
 SHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 SELECTORS = ("ArgMax", "TopK")
 SCALARS = (
-    *("BatchNormalization", "Mul", "Add", "Sub", "Div", "Neg", "Abs", "Identity", "Dropout", "Cast"),
+    *("BatchNormalization", "Mul", "Add", "Sub", "Div", "Neg", "Abs", "Exp", "Identity", "Dropout", "Cast"),
     *("Relu", "LeakyRelu", "PRelu", "Clip", "Tanh", "Sigmoid", "HardSigmoid", "Elu", "Selu", "Softplus", "Min", "Max"),
 )
 """Operators that act on every number alone, with constants per channel: enumeration runs them as they are, whatever

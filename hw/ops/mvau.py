@@ -7,9 +7,7 @@ import math
 import numpy as np
 from finn.custom_op.fpgadataflow.matrixvectoractivation import MVAU
 
-from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, hex_words, to_bits
-
-SHALLOW = 32  # weight memories up to this many words are logic, deeper ones block RAM, unless ram_style says otherwise
+from signflow.hw.ops.base import LUT_PER_BRAM18, RTLBackend, RtlInstance, StreamOp, brams, hex_words, to_bits
 
 
 class MVAU_sf(StreamOp, MVAU, RTLBackend):
@@ -64,9 +62,13 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         return (high - low).bit_length() + 1
 
     def block(self) -> bool:
-        """Weights lie in block RAM: attribute ram_style, "auto" by depth."""
-        style = self.get_nodeattr("ram_style")
-        return style == "block" or (style == "auto" and math.prod(self._folds()) > SHALLOW)
+        """Weights lie in block RAM: attribute ram_style, "auto" by what is scarcer on a board."""
+        style, shape = self.get_nodeattr("ram_style"), self._memory()
+        return style == "block" or (style == "auto" and _rom_luts(*shape) > LUT_PER_BRAM18 * brams(*shape))
+
+    def _memory(self) -> tuple[int, int]:
+        """(bits, words) of the weight memory."""
+        return self.macs_per_cycle() * self._weight_bits(), math.prod(self._folds())
 
     def latency(self) -> int:
         """Cycles from the last step of a fold to its output word: one register in front of the products, their tree,
@@ -242,9 +244,8 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
     def lut_estimation(self, fpgapart: str = "") -> int:
         """Trees of products, weights in logic, accumulators, thresholds, replay buffer, control."""
         (nf, sf), pe, simd, acc = self._folds(), self.get_nodeattr("PE"), self.get_nodeattr("SIMD"), self.acc_width()
-        act, depth = self.get_input_datatype(0).bitwidth(), nf * sf
-        width = pe * simd * self._weight_bits()
-        rom = 0 if self.block() or depth == 1 else min(width, 2.0**depth) * math.ceil(depth / 64)
+        act = self.get_input_datatype(0).bitwidth()
+        rom = 0 if self.block() else _rom_luts(*self._memory())
         start = pe * acc * math.ceil(nf / 64) if nf > 8 else 0
         second = pe * acc * (0.5 + min(nf, 24) / 12 * math.ceil(nf / 64)) if self._steps() == 2 else 0
         replay = simd * act * (1 + math.ceil(sf / 32) * 0.7) if nf > 1 else 0
@@ -258,4 +259,9 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
 
     def bram_estimation(self, fpgapart: str = "") -> int:
         """Weights in block RAM."""
-        return brams(self.macs_per_cycle() * self._weight_bits(), math.prod(self._folds())) if self.block() else 0
+        return brams(*self._memory()) if self.block() else 0
+
+
+def _rom_luts(width: int, depth: int) -> int:
+    """LUTs of constants, chosen by an address."""
+    return 0 if depth == 1 else int(min(width, 2.0 ** min(depth, 64))) * math.ceil(depth / 64)
