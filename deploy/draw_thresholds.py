@@ -18,6 +18,8 @@ from signflow.models.atomic import save_picture
 PLUS, MINUS, INK = "#188038", "#c5221f", "#202124"
 PALE = {True: "#e6f4ea", False: "#fce8e6"}
 MAX_BINS = 80
+CLOSER = 4
+"""The right-hand picture shows so many times the smaller of the largest and the deepest number."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,16 @@ class Curve:
     """The n from which on the sign is the other one."""
     seen: np.ndarray
     """int64 (values,): how often n decided on the images (the largest, or smallest, of a pool's window)."""
+
+    @property
+    def step(self) -> int:
+        """From one accumulator to the next."""
+        return int(self.reach[1] - self.reach[0]) if len(self.reach) > 1 else 1
+
+    @property
+    def edges(self) -> list[float]:
+        """The changes, drawn half-way between the last n of one sign and the first n of the other."""
+        return [change - self.step / 2 for change in self.changes]
 
     @property
     def shares(self) -> list[float]:
@@ -85,27 +97,36 @@ def _seen(
     return counts
 
 
+def _parts(curve: Curve, low: float, high: float) -> list[tuple[float, float, bool]]:
+    """(left, right, sign) of the intervals of one sign in low..high; an empty one is left out."""
+    ends = np.clip([-np.inf, *curve.edges, np.inf], low, high)
+    signs = [curve.plus[0] ^ bool(i % 2) for i in range(len(curve.changes) + 1)]
+    return list(zip(ends[:-1], ends[1:], signs, strict=True))
+
+
 def _bands(axes, curve: Curve, low: float, high: float) -> None:
     """Background in the colour of the sign."""
-    edges = [low, *(a for a in curve.changes if low < a < high), high]
-    for left, right in zip(edges[:-1], edges[1:], strict=True):
-        sign = bool(curve.plus[min(np.searchsorted(curve.reach, left), len(curve.plus) - 1)])
-        axes.axvspan(left, right, color=PALE[sign], lw=0)
-    for change in curve.changes:
-        if low < change < high:
-            axes.axvline(change, color=INK, lw=1, ls=(0, (4, 2)))
+    for left, right, sign in _parts(curve, low, high):
+        axes.axvspan(left, right, color=PALE[bool(sign)], lw=0)
+    for edge in curve.edges:
+        if low < edge < high:
+            axes.axvline(edge, color=INK, lw=1, ls=(0, (4, 2)))
     axes.set_xlim(low, high)
 
 
-def _value(axes, curve: Curve, low: float, high: float) -> None:
+def _value(axes, curve: Curve, low: float, high: float, closer: bool) -> None:
+    """The number in front of the sign; ``closer``: around 0 only, so that the smaller of the two signs is seen."""
     _bands(axes, curve, low, high)
     shown = (curve.reach >= low) & (curve.reach <= high)
     axes.axhline(0, color=INK, lw=0.8)
-    few = shown.sum() <= 60
-    axes.plot(curve.reach[shown], curve.value[shown], color="#1a73e8", lw=1.6, marker="o" if few else None, ms=3)
-    values = curve.value[shown]
-    span = float(np.ptp(values)) or 1.0
-    axes.set_ylim(values.min() - 0.12 * span, values.max() + 0.12 * span)
+    values, few = curve.value[shown], shown.sum() <= 120
+    axes.plot(curve.reach[shown], values, color="#1a73e8", lw=1.6, marker="o" if few else None, ms=3)
+    bottom, top = float(values.min()), float(values.max())
+    if closer and bottom < 0 < top:
+        limit = CLOSER * min(-bottom, top)
+        bottom, top = max(bottom, -limit), min(top, limit)
+    margin = 0.12 * ((top - bottom) or 1.0)
+    axes.set_ylim(bottom - 2 * margin, top + margin)
 
 
 def _occurring(curve: Curve) -> tuple[float, float]:
@@ -119,21 +140,19 @@ def _occurring(curve: Curve) -> tuple[float, float]:
 
 
 def _histogram(axes, curve: Curve, low: float, high: float) -> None:
-    step = int(np.diff(curve.reach[:2])[0]) if len(curve.reach) > 1 else 1
-    size = step * max(1, -(-int((high - low) / step) // MAX_BINS))
-    anchor = curve.changes[0] if curve.changes else int(curve.reach[0])
+    """How often accumulators decided, in bins that end where the sign changes, with the share of each interval."""
+    size = curve.step * max(1, -(-int((high - low) / curve.step) // MAX_BINS))
+    anchor = curve.edges[0] if curve.edges else float(curve.reach[0])
     bins = np.arange(anchor - size * (1 + (anchor - low) // size), high + 2 * size, size)
-    counts, _ = np.histogram(curve.reach, bins=bins, weights=curve.seen)
-    plus = curve.plus[np.clip(np.searchsorted(curve.reach, bins[:-1]), 0, len(curve.plus) - 1)]
-    total = max(1, curve.seen.sum())
-    centre = bins[:-1] + (size - step) / 2
-    axes.bar(centre, 100 * counts / total, width=0.86 * size, color=np.where(plus, PLUS, MINUS))
-    top = 100 * counts.max() / total
-    axes.set_ylim(0, 1.3 * top)
-    edges = [low, *(a for a in curve.changes if low < a < high), high]
-    inside = [share for share, a in zip(curve.shares, [low, *curve.changes], strict=True) if a < high]
-    for left, right, share in zip(edges[:-1], edges[1:], inside[-(len(edges) - 1) :], strict=True):
-        axes.text((left + right) / 2, 1.24 * top, f"{share:.2%}", ha="center", va="top", fontsize=10, weight="bold")
+    total, top = max(1, curve.seen.sum()), 0.0
+    for sign, colour in ((True, PLUS), (False, MINUS)):
+        counts, _ = np.histogram(curve.reach, bins=bins, weights=curve.seen * (curve.plus == sign))
+        axes.bar(bins[:-1] + size / 2, 100 * counts / total, width=0.86 * size, color=colour)
+        top = max(top, 100 * float(counts.max()) / total)
+    axes.set_ylim(0, 1.35 * top)
+    for (left, right, _), share in zip(_parts(curve, low, high), curve.shares, strict=True):
+        if right > left:
+            axes.text((left + right) / 2, 1.29 * top, f"{share:.2%}", ha="center", va="top", weight="bold")
     axes.set(xlabel="accumulator n", ylabel=f"% of {total:,}\ndecisions")
 
 
@@ -142,6 +161,7 @@ def draw(curve: Curve, title: str, path: Path) -> None:
     those that occur on the right, with their histogram.
     """
     from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
 
     figure = Figure(figsize=(10, 5.6), facecolor="white", layout="constrained")
     figure.suptitle(title, fontsize=12)
@@ -149,21 +169,18 @@ def draw(curve: Curve, title: str, path: Path) -> None:
     whole, near = figure.add_subplot(grid[:, 0]), figure.add_subplot(grid[0, 1])
     below = figure.add_subplot(grid[1, 1], sharex=near)
     low, high = _occurring(curve)
-    _value(whole, curve, int(curve.reach[0]), int(curve.reach[-1]))
+    _value(whole, curve, int(curve.reach[0]), int(curve.reach[-1]), closer=False)
     whole.set(title="every accumulator that can occur", xlabel="accumulator n", ylabel="number in front of the sign")
-    _value(near, curve, low, high)
-    near.set_title("those that occur on the images")
+    _value(near, curve, low, high, closer=True)
+    near.set_title("those that occur on the images, around 0")
     near.tick_params(labelbottom=False)
-    for change in curve.changes:
-        if low < change < high:
-            near.annotate(f"{change}", (change, 1), xycoords=("data", "axes fraction"), xytext=(3, -4),
-                          textcoords="offset points", va="top", fontsize=10)  # fmt: skip
+    for change, edge in zip(curve.changes, curve.edges, strict=True):
+        if low < edge < high:
+            near.annotate(f"n = {change}", (edge, 0), xycoords=("data", "axes fraction"), xytext=(4, 4),
+                          textcoords="offset points", va="bottom")  # fmt: skip
     _bands(below, curve, low, high)
     _histogram(below, curve, low, high)
-    marks = [(PALE[True], "sign +1"), (PALE[False], "sign -1")]
-    from matplotlib.patches import Patch
-
-    whole.legend(handles=[Patch(facecolor=c, edgecolor="#9aa0a6", label=t) for c, t in marks], loc="upper center",
-                 ncols=2, framealpha=1)  # fmt: skip
+    marks = [Patch(facecolor=PALE[s], edgecolor="#9aa0a6", label=f"sign {1 if s else -1:+d}") for s in (True, False)]
+    whole.legend(handles=marks, loc="upper center", ncols=2, framealpha=1)
     path.parent.mkdir(parents=True, exist_ok=True)
     save_picture(figure, path)

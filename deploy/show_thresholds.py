@@ -26,8 +26,18 @@ from signflow.deploy.thresholds import (
 from signflow.models import data
 from signflow.models.networks import network
 
-COLUMNS = ("layer", "of", "channels", "single", "windows", "both sides", "mean width", "complemented", "constant")
-"""Columns of the table: ``both sides``, windows of which both sides occur on the images; ``mean width``, accumulators
+COLUMNS = {
+    "layer": "layer",
+    "gives": "gives",
+    "channels": "chan-\nnels",
+    "single": "single",
+    "windows": "win-\ndows",
+    "both sides": "both\nsides",
+    "mean width": "mean\nwidth",
+    "complemented": "compl.",
+    "constant": "const.",
+}
+"""Columns of the table. both sides: windows of which both sides occur on the images; mean width: values of the integer
 inside a window."""
 
 
@@ -49,9 +59,11 @@ def images_of(settings: flow.Settings, count: int) -> np.ndarray | None:
 
 def _row(rule: Rule, integer: ModelWrapper, images: np.ndarray | None) -> dict:
     windows, constant = rule.windows, rule.constant
-    row = {"layer": rule.layer, "of": rule.sign.product if rule.sign is not None else "", "channels": len(rule.low)}
+    steps = rule.thresholds.shape[1]
+    gives = f"{rule.datatype}, {steps} steps" if rule.datatype != "BINARY" else "sign" if rule.sign else "bit"
+    row = {"layer": rule.layer, "gives": gives, "channels": len(rule.low)}
     if rule.datatype != "BINARY":
-        return row | {"codes": rule.datatype, "steps": rule.thresholds.shape[1]}
+        return row
     row |= {"single": int((~windows & ~constant).sum()), "windows": int(windows.sum())}
     if windows.any():
         width = (rule.thresholds[:, 1] - rule.thresholds[:, 0])[windows]
@@ -65,15 +77,13 @@ def _row(rule: Rule, integer: ModelWrapper, images: np.ndarray | None) -> dict:
 def table(console: Console, name: str, integer: ModelWrapper, images: np.ndarray | None) -> list[dict]:
     """A line per threshold operator."""
     rows = [_row(rule, integer, images) for rule in rules(integer)]
-    title = f"{name}: thresholds" + ("" if images is None else f"; both sides: on {len(images):,} images of the sample")
-    printed = Table(title=title)
-    for column in (*COLUMNS, "codes"):
-        printed.add_column(column, justify="left" if column in ("layer", "of", "codes") else "right")
+    title = f"{name}: thresholds" + ("" if images is None else f" and {len(images):,} images of the sample")
+    printed = Table(title=title, padding=0)
+    for key, head in COLUMNS.items():
+        printed.add_column(head, justify="left" if key in ("layer", "gives") else "right", no_wrap=key == "layer")
     for row in rows:
-        codes = f"{row['codes']}, {row['steps']} steps" if "codes" in row else ""
-        width = f"{row['mean width']:.1f}" if "mean width" in row else ""
-        shown = {column: str(row.get(column, "")) for column in COLUMNS} | {"mean width": width}
-        printed.add_row(*shown.values(), codes)
+        width = {"mean width": f"{row['mean width']:.1f}"} if "mean width" in row else {}
+        printed.add_row(*(str((row | width).get(key, "")) for key in COLUMNS))
     console.print(printed)
     return rows
 
@@ -101,9 +111,9 @@ def moves(console: Console, name: str, integer: ModelWrapper, images: np.ndarray
     threshold always lies inside the range.
     """
     graph, rows = IntGraph(integer), []
-    printed = Table(title=f"{name}: thresholds that move, on {len(images):,} images of the sample")
-    for column in ("layer", "codes in", "levels in", "channels", "that move", "example", "from", "to"):
-        printed.add_column(column, justify="left" if column.endswith(("layer", "in")) else "right")
+    printed = Table(title=f"{name}: thresholds that move, on {len(images):,} images of the sample", padding=0)
+    for head in ("sign", "chan-\nnels", "that\nmove", "chan-\nnel", "lowest x (level, image)", "highest"):
+        printed.add_column(head, justify="left" if head == "sign" else "right")
     for sign in moving(integer):
         levels = graph.maps(images, sign.level)[:, 0, 0]
         found = sign.thresholds(levels)
@@ -111,10 +121,15 @@ def moves(console: Console, name: str, integer: ModelWrapper, images: np.ndarray
         inside = (lowest > sign.code.low) & (highest <= sign.code.high)
         c = int(np.argmax(np.where(inside, highest - lowest, -1)))
         ends = [(int(found[i, c]), int(levels[i, c]), int(i)) for i in (found[:, c].argmin(), found[:, c].argmax())]
-        row = {"layer": sign.rule.layer, "codes in": sign.code.layer, "levels in": sign.level}
-        row |= {"channels": found.shape[1], "that move": int((highest > lowest).sum()), "example": c}
-        shown = [f"{threshold} (level {level}, image {i})" for threshold, level, i in ends]
+        row = {"sign": sign.rule.layer, "channels": found.shape[1], "that move": int((highest > lowest).sum())}
+        row["channel"] = c
+        shown = [f"{threshold:,} ({level}, {image})" for threshold, level, image in ends]
         printed.add_row(*(str(value) for value in row.values()), *shown)
+        row |= {
+            "codes in": sign.code.layer,
+            "levels in": sign.level,
+            "integers": [int(sign.code.low[c]), int(sign.code.high[c])],
+        }
         keys = ("threshold", "level", "image")
         rows.append(row | {e: dict(zip(keys, end, strict=True)) for e, end in zip(("from", "to"), ends, strict=True)})
     if not rows:
