@@ -144,11 +144,12 @@ def find_rule(model: ModelWrapper, layer: str) -> Rule:
 
 
 def with_output(model: ModelWrapper, tensor: str) -> ModelWrapper:
-    """A copy of an integer graph that ends with ``tensor``."""
+    """A copy of an integer graph that ends with ``tensor``, which a node computes."""
     copy = ModelWrapper(model.model, make_deepcopy=True)
-    info = helper.make_tensor_value_info(tensor, TensorProto.FLOAT, model.get_tensor_shape(tensor))
-    del copy.graph.output[:]
-    copy.graph.output.append(info)
+    inner = [value for value in copy.graph.value_info if value.name != tensor]
+    del copy.graph.output[:], copy.graph.value_info[:]
+    copy.graph.value_info.extend(inner)
+    copy.graph.output.append(helper.make_tensor_value_info(tensor, TensorProto.FLOAT, model.get_tensor_shape(tensor)))
     return copy
 
 
