@@ -4,8 +4,8 @@ PyTorch and ONNX Runtime compute the same formulas, but round differently: Batch
 of folded constants here and several steps there, x / (1 + exp(-x)) one kernel here and four there. Where a number lies
 within rounding of the point at which a sign or a code changes, they disagree; in a network of some thousand channels
 that happens. PyTorch is the reference, so in such a channel an additive constant of the exported graph is moved, by
-some units in the last place, until the result is PyTorch's on every reachable integer: the last per-channel Add in
-front of the quantiser, or beta of the BatchNormalization.
+little more than a unit in the last place, until the result is PyTorch's on every reachable integer: the last
+per-channel Add in front of the quantiser, or beta of the BatchNormalization.
 """
 
 from contextlib import suppress
@@ -27,6 +27,8 @@ from signflow.deploy.passes.truth import BLOCK
 ROUNDS = ("BatchNormalization", "Exp", "Sigmoid", "Tanh")
 """Operators that the two libraries round differently."""
 MAX_STEPS = 64
+GROWTH = 8
+"""Of the steps in which a constant moves; they start at a unit in its last place."""
 
 
 def _torch_node(
@@ -119,7 +121,7 @@ def align(model: ModelWrapper, region: Region, tensor: str, reach: Accumulators,
         reach, scale = reach.union, scale[:1]
     names = {name for node in nodes for name in node.input}
     constants = {name: value for name in names if (value := model.get_initializer(name)) is not None}
-    movable, step = _movable(model, nodes, channels), None
+    movable, search = _movable(model, nodes, channels), None
     for _ in range(MAX_STEPS):
         wrong = _difference(model, constants, region, tensor, reach, scale)
         if not wrong.any():
@@ -127,11 +129,10 @@ def align(model: ModelWrapper, region: Region, tensor: str, reach: Accumulators,
         if movable is None:
             break
         name, direction = movable
-        value = np.array(model.get_initializer(name))
-        if step is None:
-            step = _ulps(model, nodes, value.reshape(-1), reach, scale)
-        move = step * direction * (wrong[:, 0].astype(int) - wrong[:, 1])
-        model.set_initializer(name, (value + move.reshape(value.shape)).astype(np.float32))
+        value = model.get_initializer(name)
+        search = search or _Search(value.reshape(-1))
+        moved = search.move(direction * (wrong[:, 0].astype(int) - wrong[:, 1]))
+        model.set_initializer(name, moved.reshape(value.shape).astype(np.float32))
     channel = int(np.argmax(wrong.any(axis=1)))
     raise RuntimeError(
         f"{region.node.name}: channel {channel} does not decide like PyTorch after {MAX_STEPS} steps of its constant"
@@ -143,17 +144,24 @@ def _per_channel(model: ModelWrapper, nodes: list[NodeProto]) -> bool:
     return any(c is not None and c.size > 1 for c in constants)
 
 
-def _ulps(
-    model: ModelWrapper, nodes: list[NodeProto], value: np.ndarray, reach: Accumulators, scale: np.ndarray
-) -> np.ndarray:
-    """A unit in the last place of the numbers that ``value`` is added to: float32 (channels,)."""
-    size = np.abs(value)
-    norm = next((node for node in nodes if node.op_type == "BatchNormalization"), None)
-    if norm is not None:
-        gamma, _, _, var = (model.get_initializer(name) for name in norm.input[1:])
-        largest = np.maximum(np.abs(reach.low), np.abs(reach.high)) * scale
-        size = np.maximum(size, largest * np.abs(gamma / np.sqrt(var + 1e-12)))
-    return np.spacing(size.astype(np.float32))
+class _Search:
+    """Looks for a constant per channel: in steps that grow, and back by halves once it went too far."""
+
+    def __init__(self, values: np.ndarray):
+        self.values = values.astype(np.float64)
+        self.step = np.spacing(np.abs(values)).astype(np.float64)
+        self.low, self.high = np.full_like(self.values, -np.inf), np.full_like(self.values, np.inf)
+
+    def move(self, direction: np.ndarray) -> np.ndarray:
+        """The next values, larger or smaller by the sign of ``direction`` (channels,), the same where it is 0."""
+        self.low = np.where(direction > 0, self.values, self.low)
+        self.high = np.where(direction < 0, self.values, self.high)
+        beyond = np.isfinite(self.low) & np.isfinite(self.high)
+        half = np.add(self.low, self.high, where=beyond, out=np.zeros_like(self.low)) / 2
+        moved = np.where(beyond, half, self.values + np.sign(direction) * self.step)
+        self.step = np.where(direction == 0, self.step, self.step * GROWTH)
+        self.values = np.where(direction == 0, self.values, moved)
+        return self.values
 
 
 class Align(Transformation):

@@ -50,7 +50,7 @@ class Codes:
         the last pixel if none does.
         """
         low, high = (-1, 1) if self.bipolar else (int(self.codes.min()), int(self.codes.max()))
-        levels = [1] if self.bipolar else range(low + 1, high + 1)
+        levels = [1] if self.bipolar else range(low + 1, max(high, low + 1) + 1)
         past = pixels[-1] + 1
         rows = [
             np.where((reached := self.codes >= level).any(axis=0), pixels[np.argmax(reached, axis=0)], past)

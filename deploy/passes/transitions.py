@@ -190,7 +190,9 @@ class CodeRule:
 
     lowest: int
     steps: np.ndarray
-    """int64 (channels, highest code - lowest code): ascending in every channel."""
+    """int64 (channels, highest code - lowest code): ascending in every channel. One step that is never reached, if there
+    is only one code.
+    """
     own: np.ndarray
     """bool (channels,): negate the weights of this product."""
     signs: np.ndarray
@@ -207,7 +209,7 @@ def code_rule(codes: Steps, in_front: np.ndarray, own: bool) -> CodeRule:
     signs = np.where(negate, -rising, rising)
     everything = np.concatenate([codes.first, codes.value])
     lowest, highest = int(everything.min()), int(everything.max())
-    levels = np.arange(lowest + 1, highest + 1)
+    levels = np.arange(lowest + 1, max(highest, lowest + 1) + 1)
     steps = np.empty((len(codes.first), len(levels)), dtype=np.int64)
     last = codes.last
     for channel in range(len(codes.first)):

@@ -105,7 +105,7 @@ def test_codes(function, directions, own):
     reach, table = function
     steps, directions = Steps.of(reach, table), front(directions if own else np.abs(directions))
     rule = code_rule(steps, directions, own)
-    assert rule.steps.shape == (CHANNELS, table.max() - table.min())
+    assert rule.steps.shape == (CHANNELS, max(1, table.max() - table.min()))
     assert (np.diff(rule.steps, axis=1) >= 0).all()
     assert own or not rule.own.any()
     for channel, direction in enumerate(directions):
