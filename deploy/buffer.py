@@ -151,7 +151,7 @@ def _transfers(ops: Sequence[StreamOp], arrivals: np.ndarray) -> Iterator[tuple[
     """(name, producer, cycles of all pushes, cycles of all pops) of each FIFO when words arrive in these cycles.
 
     The FIFO behind a Replicate is left out: it repeats what it holds when it is asked to, one word a cycle, so that
-    MIN_DEPTH does. It takes a vector while the first copy of it is asked for, which is when the FIFO in front is popped.
+    MIN_DEPTH does. It takes a vector while the first copy of it is asked for: then the FIFO in front is popped.
     """
     steps = dict(zip((op.onnx_node.name for op in ops), trace(ops, arrivals), strict=True))
     source = {tensor: op for op in ops for tensor in writes(op)}

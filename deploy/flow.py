@@ -15,7 +15,7 @@ from pathlib import Path
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.general import GiveReadableTensorNames
 
-from signflow.deploy import buffer, engine, fold, generate, lower, streamline, timing
+from signflow.deploy import buffer, engine, fit, fold, generate, lower, streamline, timing
 from signflow.deploy.export import export, load, save
 from signflow.hw import ops
 from signflow.hw.boards import board
@@ -50,7 +50,7 @@ class Settings:
     weights: str = ""
     """A packed weight file for one of our networks; "" takes the shipped one."""
     fps: float = 0.0
-    """Target images a second at the board's clock; 0: the fastest that fits 80 % of the board."""
+    """Target images a second at the board's clock; 0: the fastest that fits the board (`signflow.deploy.fit`)."""
     folding: str = ""
     """A JSON file node -> attribute -> value that fixes the folding; "" lets signflow choose."""
 
@@ -127,11 +127,11 @@ def step_fold(settings: Settings, work: Path) -> None:
     model, target = read(work, HARDWARE), board(settings.board)
     if settings.folding:
         fold.apply_folding(model, fold.read_folding(Path(settings.folding)))
-        fold.check_fits(model, target, 1.0)
+        fit.check_fits(model, target, fit.ALL)
     elif settings.fps:
-        fold.fold_to_fps(model, target, settings.fps)
+        fit.fold_to_fps(model, target, settings.fps)
     else:
-        fold.fold_to_board(model, target)
+        fit.fold_to_board(model, target)
     write_json(fold.folding_of(model), work / "4-folding.json")
     buffer.insert_width_converters(model)
     buffer.insert_fifos(model)

@@ -2,26 +2,20 @@
 
 An operator folded to PE and SIMD needs a fixed number of cycles for an image (`get_exp_cycles`); the slowest one sets
 the initiation interval. `fold_to_cycles` gives every operator the cheapest folding (estimated LUTs, then block RAM)
-that is no slower than a target; `fold_to_board` finds the fastest target that fits a share of a board's resources,
-width converters and FIFOs included. Legal are divisors only, and every stream width must be a multiple of one
-neighbour's, or their least common multiple is built on the way.
+that is no slower than a target (`signflow.deploy.fit` chooses targets for a board). Legal are divisors only, and every
+stream width must be a multiple of one neighbour's, or their least common multiple is built on the way.
 """
 
-import copy
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from qonnx.core.modelwrapper import ModelWrapper
 
-from signflow.deploy.buffer import edges, insert_fifos, insert_width_converters
+from signflow.deploy.buffer import edges
 from signflow.deploy.generate import operators
-from signflow.hw.boards import Board
 from signflow.hw.ops.base import StreamOp
-
-UTILISATION = 0.8
-"""Share of a board's LUTs and block RAMs that `fold_to_board` fills: the rest is for DMA, interconnect and routing."""
 
 MAX_LANES = 128
 """Largest SIMD chosen for an MVAU: the popcount of one step has one clock cycle, and 128 bits settle within 10 ns on
@@ -40,6 +34,9 @@ class FoldingError(ValueError):
     """
 
 
+RAM_STYLES = ["auto", "block", "distributed"]
+
+
 def divisors(n: int) -> list[int]:
     """All divisors of ``n``, ascending."""
     return [d for d in range(1, n + 1) if n % d == 0]
@@ -50,7 +47,7 @@ def legal(op: StreamOp) -> dict[str, list[int]]:
     get = op.get_nodeattr
     match op.onnx_node.op_type:
         case "MVAU_sf":
-            return {"SIMD": divisors(get("MW")), "PE": divisors(get("MH"))}
+            return {"SIMD": divisors(get("MW")), "PE": divisors(get("MH")), "ram_style": RAM_STYLES}
         case "ConvolutionInputGenerator_sf":
             return {"SIMD": divisors(get("IFMChannels")), "parallel_window": [0, 1]}
         case "MaxPool_sf":
@@ -162,6 +159,7 @@ def fold_to_cycles(model: ModelWrapper, target: int, stream_bits: int = 64) -> N
         feeds, lanes = all_feeds.get(op.onnx_node.name, []), legal(op).get("PE", [])
         match op.onnx_node.op_type:
             case "MVAU_sf":
+                op.set_nodeattr("ram_style", "auto")
                 _fold_mvau(op, feeds, target)
             case "MaxPool_sf":
                 _cheapest(op, [{"PE": p} for p in _fitting(lanes, feeds)], target)
@@ -215,68 +213,6 @@ def _fold_mvau(op: StreamOp, feeds: Sequence[Feed], target: int) -> None:
 def interval(model: ModelWrapper) -> int:
     """Initiation interval in cycles: the cycles of the slowest operator."""
     return max(int(op.get_exp_cycles()) for op in operators(model))
-
-
-def fold_to_fps(model: ModelWrapper, board: Board, fps: float) -> None:
-    """Cheapest folding for ``fps`` images a second at the board's clock; raises FoldingError when an operator cannot
-    reach it or it does not fit.
-    """
-    target = int(board.clock_mhz * 1e6 / fps)
-    if target < 1:
-        raise FoldingError(
-            f"{fps:g} images a second at {board.clock_mhz:g} MHz leaves less than one cycle for an image"
-        )
-    fold_to_cycles(model, target, board.stream_bits)
-    check_fits(model, board, 1.0)
-
-
-def buffered_cost(model: ModelWrapper) -> tuple[int, int]:
-    """Estimated (LUT, 18 kbit block RAM) of a folded model with the width converters and FIFOs that it will get."""
-    buffered = ModelWrapper(copy.deepcopy(model.model))
-    insert_width_converters(buffered)
-    insert_fifos(buffered)
-    lut, bram = zip(*(cost(op) for op in operators(buffered)), strict=True)
-    return sum(lut), sum(bram)
-
-
-def check_fits(model: ModelWrapper, board: Board, share: float) -> None:
-    """Raises FoldingError when the estimates of all operators, converters and FIFOs exceed ``share`` of the board."""
-    lut, bram = buffered_cost(model)
-    if lut > share * board.lut or bram > share * board.bram18:
-        raise FoldingError(
-            f"estimated {lut} LUT and {bram} BRAM18 do not fit {board.name} ({board.part}): {share:.0%} of it is "
-            f"{share * board.lut:.0f} LUT and {share * board.bram18:.0f} BRAM18; "
-            "lower the target FPS or choose a larger board"
-        )
-
-
-def fold_to_board(
-    model: ModelWrapper, board: Board, share: float = UTILISATION, progress: Callable[[int], None] = lambda _: None
-) -> None:
-    """Fastest folding within ``share`` of the board's LUTs and block RAMs; raises FoldingError when even full folding
-    does not fit.
-    """
-    fits, low, high = None, 1, _slowest(model)
-    while low < high:  # the smallest target that fits; cost falls with the target, so bisect
-        middle = (low + high) // 2
-        progress(middle)
-        try:
-            fold_to_cycles(model, middle, board.stream_bits)
-            check_fits(model, board, share)
-            fits, high = middle, middle
-        except FoldingError:
-            low = middle + 1
-    fold_to_cycles(model, high, board.stream_bits)
-    if fits is None:
-        check_fits(model, board, share)
-
-
-def _slowest(model: ModelWrapper) -> int:
-    """Cycles an image with everything folded as far as it goes."""
-    for op in operators(model):
-        for attribute, values in legal(op).items():
-            op.set_nodeattr(attribute, values[0])
-    return interval(model)
 
 
 def read_folding(path: Path) -> dict[str, dict[str, int]]:

@@ -14,6 +14,7 @@ class Board:
     lut: int
     ff: int
     bram18: int
+    dsp: int
     stream_bits: int
     """Widest AXI-Stream a DMA on this board feeds in one cycle."""
     clock_mhz: float

@@ -227,13 +227,10 @@ class _Enumeration:
             return source.tensor
         product = source.product
         product.negate(np.broadcast_to(own, (len(product.weights),)))
-        reach = source.reach
         weights = product.weights
         if weights.ndim == 4:  # (outputs, inputs, kh, kw) -> as windows run
             weights = weights.transpose(0, 2, 3, 1)
-        low, high = np.where(own, -reach.high, reach.low), np.where(own, -reach.low, reach.high)
-        weights = weights.reshape(len(weights), -1).T
-        return self.graph.product(source.reads, weights, int(low.min()), int(high.max()), product.bipolar)
+        return self.graph.product(source.reads, weights.reshape(len(weights), -1).T, product.bipolar)
 
     def _sign(self, region: Region, source: _Source, found: Truth, tensor: str) -> tuple[Tensor, Feed]:
         steps = found.steps.map(lambda values: values > 0)

@@ -101,9 +101,9 @@ class IntegerGraph:
             depthwise=0,
         )
 
-    def product(self, x: Tensor, weights: np.ndarray, low: int, high: int, bipolar: bool) -> Tensor:
-        """Sums low..high of ``weights`` int (inputs, outputs) times ``x``; popcounts, if ``x`` holds bits and
-        ``bipolar`` says that weights are +-1: (inputs + sum) / 2.
+    def product(self, x: Tensor, weights: np.ndarray, bipolar: bool) -> Tensor:
+        """Sums of ``weights`` int (inputs, outputs) times ``x``, typed for whatever the type of ``x`` allows; popcounts
+        (inputs + sum) / 2, if ``x`` holds bits. ``bipolar``: every weight is +-1.
         """
         shape = (*x.shape[:-1], weights.shape[1])
         if x.datatype == "BINARY":
@@ -112,7 +112,10 @@ class IntegerGraph:
             return self._node("XnorPopcountMatMul", [x.name, name], shape, reach, GENERAL)
         kind = "BIPOLAR" if bipolar else integer_type(min(int(weights.min()), -1), int(weights.max()))
         name = self._constant(weights.astype(np.float32), kind)
-        return self._node("MatMul", [x.name, name], shape, integer_type(low, high))
+        low, high = int(DataType[x.datatype].min()), int(DataType[x.datatype].max())
+        least = np.minimum(weights * low, weights * high).sum(axis=0).min()
+        most = np.maximum(weights * low, weights * high).sum(axis=0).max()
+        return self._node("MatMul", [x.name, name], shape, integer_type(int(least), int(most)))
 
     def threshold(self, x: Tensor, steps: np.ndarray, lowest: int = 0, bits: bool = False) -> Tensor:
         """``lowest`` + number of ``steps`` int (channels or 1, N) that x reaches; BINARY if ``bits``."""

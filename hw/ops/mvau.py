@@ -7,7 +7,9 @@ import math
 import numpy as np
 from finn.custom_op.fpgadataflow.matrixvectoractivation import MVAU
 
-from signflow.hw.ops.base import LUT_PER_BRAM18, RTLBackend, RtlInstance, StreamOp, brams, hex_words, to_bits
+from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, hex_words, to_bits
+
+SHALLOW = 32  # weight memories up to this many words are logic, deeper ones block RAM, unless ram_style says otherwise
 
 
 class MVAU_sf(StreamOp, MVAU, RTLBackend):
@@ -62,13 +64,17 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         return (high - low).bit_length() + 1
 
     def block(self) -> bool:
-        """Weights lie in block RAM: attribute ram_style, "auto" by what is scarcer on a board."""
-        style, shape = self.get_nodeattr("ram_style"), self._memory()
-        return style == "block" or (style == "auto" and _rom_luts(*shape) > LUT_PER_BRAM18 * brams(*shape))
+        """Weights lie in block RAM: attribute ram_style, "auto" by depth."""
+        style = self.get_nodeattr("ram_style")
+        return style == "block" or (style == "auto" and self._memory()[1] > SHALLOW)
 
     def _memory(self) -> tuple[int, int]:
         """(bits, words) of the weight memory."""
         return self.macs_per_cycle() * self._weight_bits(), math.prod(self._folds())
+
+    def weight_memory(self) -> tuple[int, int]:
+        """(LUTs, 18 kbit block RAMs): what the weights take in logic, and what in block RAM."""
+        return _rom_luts(*self._memory()), brams(*self._memory())
 
     def latency(self) -> int:
         """Cycles from the last step of a fold to its output word: one register in front of the products, their tree,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from signflow.deploy import flow, fold
+from signflow.deploy import fit, flow, fold
 from signflow.deploy.fold import FoldingError
 from signflow.deploy.generate import operators
 from signflow.hw.boards import board
@@ -46,12 +46,12 @@ def test_slower_targets_never_cost_more(hardware):
 
 def test_board_folding_fills_but_does_not_exceed(hardware):
     small = replace(board("pynq-z2"), lut=6000)
-    fold.fold_to_board(hardware, small)
+    fit.fold_to_board(hardware, small)
     used, interval = sum(fold.cost(op)[0] for op in operators(hardware)), fold.interval(hardware)
     assert used <= 0.8 * 6000
     with pytest.raises(FoldingError):  # nothing faster fits
         fold.fold_to_cycles(hardware, interval - 1, small.stream_bits)
-        fold.check_fits(hardware, small, 0.8)
+        fit.check_fits(hardware, small, fit.UTILISATION)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_board_folding_fills_but_does_not_exceed(hardware):
             {"MVAU_sf_99": {"PE": 1}},
             "folding names node 'MVAU_sf_99'; the network has ConvolutionInputGenerator_sf_0, MVAU_sf_0",
         ),
-        ({"MVAU_sf_1": {"WIDTH": 1}}, "no folding attribute 'WIDTH'; it has SIMD, PE"),
+        ({"MVAU_sf_1": {"WIDTH": 1}}, "no folding attribute 'WIDTH'; it has SIMD, PE, ram_style"),
         ({"ConvolutionInputGenerator_sf_1": {"SIMD": 2, "parallel_window": 1}}, r"parallel_window = 1 needs SIMD = 8"),
     ],
 )
@@ -75,11 +75,12 @@ def test_illegal_foldings(hardware, change, message):
 
 def test_impossible_targets(hardware):
     with pytest.raises(FoldingError, match=r"MVAU_sf_0 .*needs at least .* cycles an image, the target is 100"):
-        fold.fold_to_fps(hardware, board("pynq-z2"), 1e6)
+        fit.fold_to_fps(hardware, board("pynq-z2"), 1e6)
     with pytest.raises(FoldingError, match="less than one cycle"):
-        fold.fold_to_fps(hardware, board("pynq-z2"), 1e12)
-    with pytest.raises(FoldingError, match=r"do not fit pynq-z2 \(xc7z020clg400-1\).*larger board"):
-        fold.fold_to_board(hardware, replace(board("pynq-z2"), lut=500))
+        fit.fold_to_fps(hardware, board("pynq-z2"), 1e12)
+    message = r"\d+ LUT of 400 \(80%\).*does not fit pynq-z2 \(xc7z020clg400-1\).*larger board"
+    with pytest.raises(FoldingError, match=message):
+        fit.fold_to_board(hardware, replace(board("pynq-z2"), lut=500))
 
 
 def test_unknown_board():

@@ -11,7 +11,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 from qonnx.util.basic import qonnx_make_model
 
-from signflow.deploy import buffer, fold, generate, timing
+from signflow.deploy import buffer, fit, fold, generate, timing
 from signflow.hw import ops
 from signflow.hw.boards import board
 from signflow.hw.ops.base import RTL_DOMAIN
@@ -262,8 +262,9 @@ def test_frame_fifos_count_on_the_board():
     net = SelfDistribution(32, 32, 16, 4)
     fold.fold_to_cycles(net.model, 32 * 32 * 4)
     operators = [fold.cost(op) for op in generate.operators(net.model)]
-    lut, bram = fold.buffered_cost(net.model)
+    needed = fit.buffered_cost(net.model)
+    lut, bram = needed["LUT"], needed["BRAM18"]
     frame = 32 * 32 * 16 * 5  # bits beside the branch
     assert bram - sum(b for _, b in operators) >= frame // (18 * 1024) and lut > sum(a for a, _ in operators)
-    with pytest.raises(fold.FoldingError, match="BRAM18 do not fit"):
-        fold.check_fits(net.model, replace(board("pynq-z2"), bram18=bram - 1), 1.0)
+    with pytest.raises(fold.FoldingError, match=rf"{bram} BRAM18 of {bram - 1} \(100%\).*does not fit"):
+        fit.check_fits(net.model, replace(board("pynq-z2"), bram18=bram - 1), fit.ALL)
