@@ -190,8 +190,8 @@ class CodeRule:
 
     lowest: int
     steps: np.ndarray
-    """int64 (channels, highest code - lowest code): ascending in every channel. If there is only one code, one step that
-    is never reached.
+    """int64 (channels, highest code - lowest code): ascending in every channel. A single code has one step that is
+    never reached.
     """
     own: np.ndarray
     """bool (channels,): negate the weights of this product."""
