@@ -8,12 +8,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 NET ?= cnv
-SHIPPED := tfc sfc lfc cnv cnv-bnfree
+SHIPPED := tfc sfc lfc sfc-abn sfc-bnfree sfc-sd cnv cnv-abn cnv-bnfree cnv-sd
+COST := sfc:120000 cnv:13888
 BOARD ?= pynq-z2
 ARGS ?=
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test test-slow ladder train lint format clean
+.PHONY: help setup demo test test-slow ladder cost train lint format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +51,15 @@ ladder: setup ## every shipped network that compiles, all images of the Fashion-
 	  $(BIN)/signflow verify $$net --board $(BOARD) --split test $(ARGS) && \
 	  $(BIN)/signflow report $$net --board $(BOARD) || exit 1; done
 	@$(BIN)/signflow table $(SHIPPED) --board $(BOARD)
+
+cost: setup ## what each normalisation costs: sfc and cnv in four methods at the same images a second, all test images
+	@$(BIN)/signflow data
+	@for rate in $(COST); do net=$${rate%:*}; all="$$net $$net-abn $$net-bnfree $$net-sd"; \
+	  for n in $$all; do work=out/cost/$$n-$(BOARD); \
+	    $(BIN)/signflow build $$n --board $(BOARD) --target-fps $${rate#*:} --out $$work && \
+	    $(BIN)/signflow verify $$n --out $$work --split test && \
+	    $(BIN)/signflow report $$n --out $$work || exit 1; done; \
+	  $(BIN)/signflow table $$all --board $(BOARD) --out out/cost --against | tee out/cost/$$net.md; done
 
 train: setup ## train NET on Fashion-MNIST as its recipe says (experiments/fashion-$(NET).toml), resumable
 	@$(BIN)/signflow data

@@ -307,8 +307,11 @@ def demo(net: str, board: str, images: int) -> None:
 @main.command()
 @click.argument("networks", nargs=-1, required=True)
 @click.option("--board", default="pynq-z2", show_default=True)
-def table(networks: tuple[str, ...], board: str) -> None:
-    """The README's table of NETWORKS, from what `verify` and `report` measured last."""
-    from signflow.deploy import show
+@click.option("--out", type=click.Path(path_type=Path), help="Folder that holds <network>-<board> of each [out].")
+@click.option("--against", is_flag=True, help="Compare cycles and resources with the first network's.")
+def table(networks: tuple[str, ...], board: str, out: Path | None, against: bool) -> None:
+    """The README's tables of NETWORKS, from what `verify` and `report` measured last."""
+    from signflow.deploy import table as tables
 
-    print(show.markdown([_work(network, board, None) for network in networks]))
+    works = [(out or Path("out")) / f"{network}-{board}" for network in networks]
+    print((tables.against if against else tables.results)(works))

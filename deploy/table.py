@@ -1,0 +1,66 @@
+"""The README's tables, from what `verify` and `report` wrote last into the work folders."""
+
+import json
+from pathlib import Path
+
+from signflow.deploy import flow
+
+NUMBERS = ("latency", "interval", "lut", "ff", "bram36", "dsp")
+
+
+def row(work: Path) -> dict:
+    """What is known of a build: network, accuracy (0..1), logits, equal logits, images/s, NUMBERS, lut_per_mac. Raises
+    FlowError when it was not verified or measured.
+    """
+    for product, command in ((flow.VERIFIED, "verify"), (flow.SYNTHESISED, "report")):
+        if not (work / product).exists():
+            raise flow.FlowError(f"{work / product} is missing: run `signflow {command}` first")
+    verified, cost = (json.loads((work / product).read_text()) for product in (flow.VERIFIED, flow.SYNTHESISED))
+    rtl = next(row for row in verified["ladder"] if row["rung"] == "RTL simulation")
+    cycles, total = verified["cycles"]["simulated"], cost["total"]
+    return {
+        "network": verified["network"],
+        "accuracy": rtl["accuracy"],
+        "logits": rtl["logits"],
+        "equal": rtl["logits"] - rtl["mismatches"],
+        "fps": cost["fps"],
+        "latency": cycles["latency"],
+        "interval": cycles["interval"],
+        "lut": total["lut"],
+        "ff": total["ff"],
+        "bram36": total["bram36"] + total["bram18"] / 2,
+        "dsp": total["dsp"],
+        "lut_per_mac": cost["lut_per_mac"],
+    }
+
+
+def _markdown(head: list[str], rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in rows])
+
+
+def results(works: list[Path]) -> str:
+    """Accuracy, equal logits, cycles and resources of every build."""
+    head = ["network", "accuracy", "logits equal (RTL)", "latency", "interval", "images/s", "LUT", "FF", "BRAM36"]
+    rows = []
+    for work in works:
+        r = row(work)
+        cells = [r["network"], f"{r['accuracy']:.2%}", f"{r['equal']:,} of {r['logits']:,}"]
+        cells += [f"{r[key]:,}" for key in ("latency", "interval")] + [f"{r['fps']:,.0f}"]
+        cells += [f"{r[key]:,g}" if key == "bram36" else f"{r[key]:,}" for key in ("lut", "ff", "bram36", "dsp")]
+        rows.append([*cells, f"{r['lut_per_mac']:.2f}"])
+    return _markdown([*head, "DSP", "LUT/MAC"], rows)
+
+
+def against(works: list[Path]) -> str:
+    """Cycles and resources of every build, and how they differ from the first one's."""
+    first, *_ = rows = [row(work) for work in works]
+    table = []
+    for r in rows:
+        cells = [r["network"], f"{r['accuracy']:.2%}", f"{r['equal']:,} of {r['logits']:,}"]
+        for key in NUMBERS:
+            change = f" ({r[key] / first[key] - 1:+.1%})" if r is not first and first[key] else ""
+            cells.append(f"{r[key]:,g}{change}" if key == "bram36" else f"{r[key]:,}{change}")
+        table.append(cells)
+    head = ["network", "accuracy", "logits equal (RTL)", "latency", "interval", "LUT", "FF", "BRAM36", "DSP"]
+    return _markdown(head, table)
