@@ -32,7 +32,7 @@ from signflow.deploy.passes.integer_graph import IntegerGraph, Tensor
 from signflow.deploy.passes.products import EXACT_FLOAT32, Feed, Product
 from signflow.deploy.passes.regions import Region, attribute, walk
 from signflow.deploy.passes.rounding import note, save_notes
-from signflow.deploy.passes.scales import quantiser_scale, scale_and_offset
+from signflow.deploy.passes.scales import grid, quantiser_scale, scale_and_offset
 from signflow.deploy.passes.transitions import Accumulators, CodeRule, code_rule, sign_rule
 from signflow.deploy.passes.truth import Truth, truth
 
@@ -110,26 +110,24 @@ class _Enumeration:
     def _image(self, region: Region) -> None:
         """The input's scaling and quantiser."""
         kind, codes = image_kind(self.image.kind), read_image(self.model, region)
-        shape = self.image.shape
-        binary = kind.datatype == "BIPOLAR"
-        maps = len(shape) == 3
-        stream = (shape[1], shape[2], shape[0]) if maps else shape
+        shape, binary = self.image.shape, kind.datatype == "BIPOLAR"
+        ((tensor, readers),) = region.exits.items()
+        flat = len(shape) == 1 or all(node.op_type == "MatMul" for node in readers)
+        stream = (int(np.prod(shape)),) if flat else (shape[1], shape[2], shape[0])
         self.graph = IntegerGraph(stream, "BINARY" if binary else kind.datatype)
-        self.image = replace(self.image, binary=binary, order="NHWC" if maps else "NCHW")
-        steps, lowest = codes.thresholds(kind.pixels), -1 if codes.bipolar else int(codes.codes.min())
-        x, straight = self.graph.image, not binary and (codes.codes == kind.pixels[:, None]).all()
+        order = "NHWC" if not flat else "flat" if len(shape) == 3 else "NCHW"
+        self.image = replace(self.image, binary=binary, order=order)
+        steps, lowest = codes.thresholds(kind.pixels), int(codes.codes.min())
         if binary:  # the stream carries bits: -1, +1 and "never" become 0, 1 and 2
             steps = (steps + 2) // 2
             straight = (steps == 1).all()
+        else:
+            straight = (codes.codes == kind.pixels[:, None]).all()
+        x = self.graph.image
         if not straight:
-            rows = steps.reshape(shape[0], -1, steps.shape[1])
-            if (rows == rows[:, :1]).all():  # the same at every position: a threshold on the image itself
-                rows = rows[:, 0]
-            else:
-                rows, x = rows.transpose(1, 0, 2).reshape(-1, steps.shape[1]), self.graph.flatten(x)
-            rows = rows[:1] if (rows == rows[:1]).all() else rows
+            rows = steps[:1] if (steps == steps[:1]).all() else np.repeat(steps, x.channels // len(steps), axis=0)
             x = self.graph.threshold(x, rows, 0 if codes.bipolar else lowest, codes.bipolar)
-        self.feeds[next(iter(region.exits))] = (x, codes.feed)
+        self.feeds[tensor] = (x, codes.feed)
 
     def _product(self, region: Region) -> _Source:
         node, product = region.node, Product(self.model, region.node)
@@ -205,9 +203,12 @@ class _Enumeration:
             raise refuse(region.node, "a MaxPool pools what falls with its result", "MaxPool over rising numbers")
         if bits and all(self.bipolar.get(node.name, False) for node in readers):
             return self._sign(region, source, found, tensor)
-        joins = all(node.op_type == "Add" for node in readers)
         scale, offset = quantiser_scale(self.model, region.path(tensor), values), 0.0
-        if joins and (exact := scale_and_offset(values)) is not None:
+        joins = [node.op_type == "Add" for node in readers]
+        stated = grid(self.model, region.path(tensor), values) if any(joins) else None
+        if stated is not None and (all(joins) or stated[1] == 0):
+            scale, offset = stated
+        elif all(joins) and (exact := scale_and_offset(values)) is not None:
             scale, offset = exact
         if scale is None:
             shown = ", ".join(f"{value:.6g}" for value in values[:6])

@@ -8,7 +8,7 @@ import numpy as np
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 
-from signflow.deploy.passes.regions import QUANTISERS
+from signflow.deploy.passes.regions import POOLS, QUANTISERS, SHAPES
 
 MAX_LEVELS = 4096
 """More levels than this would be a table wider than any quantiser needs."""
@@ -23,14 +23,30 @@ def common_scale(values: np.ndarray) -> np.float32 | None:
     return np.float32(float(scale))
 
 
-def scale_and_offset(values: np.ndarray) -> tuple[np.float32, float] | None:
-    """Largest s and an offset in [0, s) with values = s * integers + offset exactly; None if float32 has none."""
+def scale_and_offset(values: np.ndarray, scale: Fraction | None = None) -> tuple[np.float32, float] | None:
+    """``scale``, or else the largest s, and an offset in [0, s) with values = s * integers + offset exactly; None if
+    float32 has none.
+    """
     fractions = [Fraction(float(value)) for value in np.unique(values)]
-    scale = _gcd([f - fractions[0] for f in fractions]) or Fraction(1)
+    scale = scale or _gcd([f - fractions[0] for f in fractions]) or Fraction(1)
     offset = fractions[0] - scale * floor(fractions[0] / scale)
-    if np.float32(float(scale)) != scale or max(abs((f - offset) / scale) for f in fractions) > MAX_LEVELS:
+    codes = [(f - offset) / scale for f in fractions]
+    if np.float32(float(scale)) != scale or any(c.denominator > 1 or abs(c) > MAX_LEVELS for c in codes):
         return None
     return np.float32(float(scale)), float(offset)
+
+
+def grid(model: ModelWrapper, nodes: list[NodeProto], values: np.ndarray) -> tuple[np.float32, float] | None:
+    """Scale and offset, as `scale_and_offset`, of the Quant that ``values`` come from, if only additions follow it:
+    also where few of its codes occur.
+    """
+    for node in reversed(nodes):
+        if node.op_type == "Quant":
+            scale = model.get_initializer(node.input[1])
+            return scale_and_offset(values, Fraction(float(scale.flat[0]))) if scale.size == 1 else None
+        if node.op_type not in ("Add", "Sub", *POOLS, *SHAPES):
+            return None
+    return None
 
 
 def quantiser_scale(model: ModelWrapper, nodes: list[NodeProto], values: np.ndarray) -> np.float32 | None:
