@@ -141,6 +141,7 @@ class _Lowering:
         x = node.input[0] if signs is None else signs.input[0]
         window = node.op_type == "Window"
         *vectors, channels = self._shape(x)
+        self._tensor(node.output[0], [*vectors, channels], self._type(node.output[0]))  # a flatten in front is gone
         self._replace(
             [node] if signs is None else [signs, node], "Thresholding",
             [x, node.input[1]] + ([] if signs is None else [signs.input[1]]), node.output[0],
