@@ -2,7 +2,6 @@
 facts as a dict, for ``--json``.
 """
 
-import json
 import time
 from contextlib import contextmanager
 from pathlib import Path
