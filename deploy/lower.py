@@ -135,7 +135,8 @@ class _Lowering:
             return True
         if node.op_type != "MultiThreshold" or getCustomOp(node).get_nodeattr("out_bias") != 0:
             return False
-        return self._shape(node.input[1])[1] <= 2 and self._type(node.output[0]).name in ("BINARY", "UINT2")
+        steps = {"BINARY": 1, "UINT2": 2}.get(self._type(node.output[0]).name)
+        return self._shape(node.input[1])[1] == steps
 
     def _threshold(self, node: NodeProto, signs: NodeProto | None = None) -> None:
         x = node.input[0] if signs is None else signs.input[0]
