@@ -1,0 +1,132 @@
+"""Any network of our layers, however folded, climbs the whole ladder: PyTorch = QONNX = integer graph = hardware graph
+= RTL, with and without stalls, on every logit, in exactly the predicted cycles.
+"""
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from qonnx.core.modelwrapper import ModelWrapper
+
+from signflow.deploy import buffer, fold, generate, lower, streamline, timing
+from signflow.deploy.export import export, reference
+from signflow.deploy.images import ImageInput
+from signflow.deploy.intgraph import IntGraph
+from signflow.deploy.passes.enumerate_thresholds import Sign
+from signflow.deploy.passes.head import Head
+from signflow.hw.sim import RtlSimulator
+from signflow.models.layers.asd import ASD
+from signflow.models.methods import METHODS
+from signflow.models.networks import predict
+
+from .random_networks import build, images, plan
+
+COUNT = 10
+MANY = 120
+FEATURES = ("windows", "pooled windows", "constant channels", "complements", "moving thresholds", "codes", "two pools")
+
+
+def random_folding(hardware: ModelWrapper, rng: np.random.Generator) -> dict[str, dict[str, int | str]]:
+    """Any legal value of every attribute; whole windows need all channels."""
+    folding = {}
+    for op in generate.operators(hardware):
+        values = fold.legal(op)
+        chosen = {key: choices[rng.integers(len(choices))] for key, choices in values.items()}
+        if chosen.get("parallel_window"):
+            chosen["SIMD"] = values["SIMD"][-1]
+        folding[op.onnx_node.name] = chosen
+    return folding
+
+
+def accelerator(hardware: ModelWrapper, folding: dict, folder: Path) -> RtlSimulator:
+    """Folds and buffers the graph in place; its simulation."""
+    fold.apply_folding(hardware, folding)
+    buffer.insert_width_converters(hardware)
+    buffer.insert_fifos(hardware)
+    predicted = asdict(timing.predict(generate.operators(hardware)))
+    return RtlSimulator(generate.generate(hardware, "random", folder, predicted))
+
+
+def features(net: torch.nn.Module, integer: ModelWrapper, pixels: np.ndarray) -> Counter:
+    """What the network has of what is hard; constant channels of popcounts only."""
+    nodes, found = integer.graph.node, Counter()
+    makers = {name: node for node in nodes for name in node.output}
+    for node in nodes:
+        maker = makers.get(node.input[0])
+        kinds = node.op_type, maker.op_type if maker is not None else ""
+        found["windows"] += kinds[0] == "Window"
+        found["pooled windows"] += kinds == ("Window", "MaxPoolNHWC")
+        if kinds == ("MultiThreshold", "XnorPopcountMatMul"):
+            steps, terms = (integer.get_initializer(n.input[1]) for n in (node, maker))
+            found["constant channels"] += int(((steps <= 0) | (steps > len(terms))).all(axis=1).sum())
+        kind = integer.get_tensor_datatype(node.output[0]).name
+        found["codes"] += kinds[0] == "MultiThreshold" and kind not in ("BINARY", "UINT2")
+    found["complements"] = sum(bool(sign.complement) for sign in Sign.of(integer))
+    found["moving thresholds"] = sum(len(np.unique(level, axis=0)) > 1 for level in levels(net, pixels))
+    return found
+
+
+def levels(net: torch.nn.Module, pixels: np.ndarray) -> list[np.ndarray]:
+    """The threshold's level of every image and channel, for every self-distribution in ``net``."""
+    found = []
+    for module in net.modules():
+        if isinstance(module, ASD):
+            module.level.register_forward_hook(lambda _module, _inputs, level: found.append(level.numpy()))
+    predict(net, torch.from_numpy(pixels))
+    return found
+
+
+def climb(seed: int, folder: Path) -> Counter:
+    """Every logit on every rung; returns what the network has of everything that is counted."""
+    drawn, rng = plan(seed), np.random.default_rng([seed, 1])
+    print(drawn, flush=True)
+    net, pixels = build(drawn), images(drawn, COUNT)
+    logits = predict(net, torch.from_numpy(pixels)).numpy()
+    onnx = export(net, drawn.shape)
+    np.testing.assert_array_equal(reference(onnx, pixels)["output"], logits, "QONNX")
+    integer = streamline.streamline(onnx)
+    expected, distance = Head.of(integer).invert(logits)
+    assert distance == 0
+    np.testing.assert_array_equal(IntGraph(integer)(pixels), expected, "integer graph, compiled")
+    np.testing.assert_array_equal(streamline.execute(integer, pixels[:1]), expected[:1], "integer graph")
+    hardware = lower.lower(integer)
+    folding = random_folding(hardware, rng)
+    print(folding, flush=True)
+    simulator = accelerator(hardware, folding, folder)
+    np.testing.assert_array_equal(streamline.execute(hardware, pixels[:1]), expected[:1], "hardware graph")
+    simulate(simulator, ImageInput.of(hardware).stream(pixels), expected, rng)
+    found = features(net, integer, pixels) + Counter(layer.method for layer in drawn.layers)
+    found["two pools"] = sum(bool(layer.pool) for layer in drawn.layers) == 2
+    found["images told apart"] = len(np.unique(expected, axis=0)) > 1
+    return found
+
+
+def simulate(simulator: RtlSimulator, stream: np.ndarray, expected: np.ndarray, rng: np.random.Generator) -> None:
+    """Without stalls, in the predicted cycles, and with random ones on both sides."""
+    stream, predicted = stream.reshape(len(stream), *simulator.facts["input"]["shape"]), simulator.facts["predicted"]
+    run = simulator.run(stream)
+    np.testing.assert_array_equal(run.outputs.reshape(expected.shape), expected, "RTL")
+    assert (run.latency, run.interval) == (predicted["latency"], predicted["interval"])
+    source, sink = (float(p) for p in rng.choice([0, 0.3, 0.7, 0.95], 2))
+    run = simulator.run(stream, in_stall=source, out_stall=sink, seed=int(rng.integers(1000)))
+    np.testing.assert_array_equal(run.outputs.reshape(expected.shape), expected, f"RTL, stalls {source}, {sink}")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_random_networks(seed, tmp_path):
+    climb(seed, tmp_path / "a")
+
+
+@pytest.mark.slow
+def test_many_random_networks(tmp_path):
+    """Counts what the networks have: a test that never meets a window says nothing about windows."""
+    seen = Counter()
+    for seed in range(5, 5 + MANY):
+        found = climb(seed, tmp_path / f"{seed}")
+        seen.update([name for name, count in found.items() if count])
+    print(f"{MANY} networks:", dict(seen.most_common()))
+    assert all(seen[name] >= 5 for name in (*METHODS, *FEATURES)), seen
+    assert seen["images told apart"] > 0.7 * MANY
