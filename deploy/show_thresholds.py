@@ -46,7 +46,7 @@ def graphs(settings: flow.Settings) -> tuple[ModelWrapper, ModelWrapper]:
     with tempfile.TemporaryDirectory() as folder:
         flow.step_export(settings, Path(folder))
         exported = flow.read(Path(folder), flow.NETWORK)
-    return exported, streamline.streamline(exported)
+    return exported, streamline.streamline(exported, keep_constants=True)
 
 
 def images_of(settings: flow.Settings, count: int) -> np.ndarray | None:

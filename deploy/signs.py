@@ -44,12 +44,12 @@ def first_difference(network: ModelWrapper, integer: ModelWrapper, image: np.nda
     for sign in signs:
         layer = graph.layer_of[sign.integer]
         bits = graph.maps(image[None], layer)[0]
-        bits[..., sign.complement] ^= 1
-        height, width, channels = bits.shape
-        expected = tensors[sign.tensor].reshape(channels, height, width).transpose(1, 2, 0) > 0
+        bits[..., np.isin(sign.channels, sign.complement)] ^= 1
+        height, width, _ = bits.shape
+        expected = tensors[sign.tensor].reshape(-1, height, width)[sign.channels].transpose(1, 2, 0) > 0
         wrong = np.argwhere(expected != bits)
         if len(wrong):
-            row, column, channel = (int(i) for i in wrong[0])
-            value = 1 if expected[row, column, channel] else -1
-            return SignDifference(sign.product, layer, row, column, channel, value)
+            row, column, k = (int(i) for i in wrong[0])
+            value = 1 if expected[row, column, k] else -1
+            return SignDifference(sign.product, layer, row, column, sign.channels[k], value)
     return None

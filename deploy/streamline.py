@@ -1,4 +1,5 @@
-"""QONNX -> integer graph, in two steps: products made plain, then everything that is not integer enumerated away.
+"""QONNX -> integer graph, in three steps: products made plain, everything that is not integer enumerated away, and
+channels that turned out constant folded into the thresholds behind them.
 
 The result holds integers only (`signflow.deploy.passes.integer_graph` lists its operators). Everything else went into
 thresholds or into the recorded head (`signflow.deploy.passes.head`). FINN's own `Streamline` moves floats around the
@@ -12,16 +13,19 @@ from qonnx.transformation.general import GiveUniqueNodeNames
 from signflow.deploy import engine
 from signflow.deploy.images import ImageInput
 from signflow.deploy.passes.enumerate_thresholds import enumerate_thresholds
+from signflow.deploy.passes.fold_constants import FoldConstants
 from signflow.deploy.passes.plain_products import PlainProducts
 
 
-def streamline(model: ModelWrapper) -> ModelWrapper:
-    """Integer graph of a QONNX model from `signflow.deploy.export`; raises UnsupportedError for what has no exact
-    hardware.
+def streamline(model: ModelWrapper, keep_constants: bool = False) -> ModelWrapper:
+    """Integer graph of a QONNX model from `signflow.deploy.export`; ``keep_constants`` leaves out the last step, so
+    that channels are the network's. Raises UnsupportedError for what has no exact hardware.
     """
     engine.boot()
     ImageInput.of(model)
     integer = enumerate_thresholds(model.transform(PlainProducts()))
+    if not keep_constants:
+        integer = integer.transform(FoldConstants())
     return integer.transform(GiveUniqueNodeNames())
 
 

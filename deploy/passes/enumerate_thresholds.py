@@ -49,8 +49,10 @@ class Sign:
     """Tensor of the QONNX graph that holds it, pooled and flattened: +-magnitude."""
     integer: str
     """Tensor of the integer graph that holds its bits."""
+    channels: list[int]
+    """Channel of the network that each stored channel is: all, but for constant ones that were folded away."""
     complement: list[int]
-    """Channels that the hardware stores as the complement."""
+    """Channels of the network that the hardware stores as the complement."""
 
     @staticmethod
     def of(model: ModelWrapper) -> list["Sign"]:
@@ -249,7 +251,7 @@ class _Enumeration:
         channels = len(source.scale)
         negated = np.broadcast_to(rule.next, (channels,))
         complement = [int(c) for c in np.flatnonzero(negated)]
-        self.signs.append(Sign(region.node.name, tensor, x.name, complement))
+        self.signs.append(Sign(region.node.name, tensor, x.name, list(range(channels)), complement))
         return x, Feed.of_signs(np.float32(abs(found.steps.first[0])), negated)
 
     def _codes(self, source: _Source, found: Truth, rule: CodeRule) -> Tensor:

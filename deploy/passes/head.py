@@ -112,6 +112,16 @@ class Head:
         graph.node.insert(1, helper.make_node("Add", [product, "popcount_offset"], [total], name="PopcountAdd"))
         self.accumulators = accumulators
 
+    def shift(self, added: np.ndarray, accumulators: Accumulators) -> None:
+        """Let a head behind popcounts read x where it read x + ``added`` int (classes,); ``accumulators`` are the
+        ranges of x.
+        """
+        multiplier, offset = (self.model.get_initializer(f"popcount_{name}") for name in ("multiplier", "offset"))
+        rank = len(self.model.get_tensor_shape(self.model.graph.input[0].name))
+        more = (multiplier * added).astype(np.float32).reshape(1, -1, *(1,) * (rank - 2))
+        self.model.set_initializer("popcount_offset", offset + more)
+        self.accumulators = accumulators
+
 
 def _head_model(model: ModelWrapper, region: Region, scale: np.ndarray) -> ModelWrapper:
     """accumulators -> * scale -> the region's own nodes."""
