@@ -157,7 +157,7 @@ class _Enumeration:
         low, high = int(reach.low.min()), int(reach.high.max())
         if max(-low, high) >= EXACT_FLOAT32:
             raise refuse(region.node, f"its sums may reach {max(-low, high)}", f"sums below {EXACT_FLOAT32}")
-        total = self.graph.total(x, low, high)
+        total = self.graph.total(x)
         return _Source(reach, np.full(len(feed.low), feed.scale), 0.0, None, None, total)
 
     def _join(self, region: Region) -> _Source:
@@ -171,7 +171,7 @@ class _Enumeration:
         exact = (values[0][:, None] + values[1]) * float(a.scale) + offset
         if (np.add.outer(*floats) != exact).any():
             raise refuse(region.node, "float32 rounds its sums", "scales that are powers of two")
-        total = self.graph.add(x, y, int(reach.low.min()), int(reach.high.max()))
+        total = self.graph.add(x, y)
         return _Source(reach, np.full(len(a.low), a.scale), offset, None, None, total)
 
     def _plain(self, node: NodeProto, tensor: str) -> tuple[Tensor, Feed]:

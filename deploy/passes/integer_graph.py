@@ -144,15 +144,18 @@ class IntegerGraph:
         shape = (height // size, width // size, channels)
         return self._node("MaxPoolNHWC", [x.name], shape, x.datatype, GENERAL, **attributes)
 
-    def total(self, x: Tensor, low: int, high: int) -> Tensor:
-        """Sum low..high of a map over its positions: (H, W, C) -> (C,)."""
+    def total(self, x: Tensor) -> Tensor:
+        """Sum of a map over its positions, (H, W, C) -> (C,), typed like a product."""
         if x.positions == 1:
             return self.flatten(x)
+        low, high = (int(end) * x.positions for end in (DataType[x.datatype].min(), DataType[x.datatype].max()))
         axes = self._constant(np.array([1, 2], dtype=np.int64), "")
         return self._node("ReduceSum", [x.name, axes], (x.channels,), integer_type(low, high), keepdims=0)
 
-    def add(self, x: Tensor, y: Tensor, low: int, high: int) -> Tensor:
-        """x + y in low..high; one of them may be a vector (C,), which is added at every position."""
+    def add(self, x: Tensor, y: Tensor) -> Tensor:
+        """x + y, typed like a product; one of them may be a vector (C,), which is added at every position."""
+        kinds = DataType[x.datatype], DataType[y.datatype]
+        low, high = (int(sum(ends)) for ends in zip(*((kind.min(), kind.max()) for kind in kinds), strict=True))
         return self._node("Add", [x.name, y.name], max(x.shape, y.shape, key=len), integer_type(low, high))
 
     def flatten(self, x: Tensor) -> Tensor:

@@ -68,10 +68,8 @@ class RandomNetwork:
         self.x = self.graph.threshold(self.graph.signed(self.x, signs), steps, -(2 ** (bits - 1)))
 
     def add(self, other):
-        types = DataType[self.x.datatype], DataType[other.datatype]
-        low, high = sum(int(dt.min()) for dt in types), sum(int(dt.max()) for dt in types)
         pair = [self.x, other] if self.rng.random() < 0.5 else [other, self.x]
-        self.x = self.graph.add(*pair, low, high)
+        self.x = self.graph.add(*pair)
 
     def residual(self):
         """x + codes of a convolution of its signs."""
@@ -83,8 +81,8 @@ class RandomNetwork:
 
     def self_distribution(self):
         """x + levels of two dense layers of its mean, in 8-bit weights."""
-        x, dt = self.x, DataType[self.x.datatype]
-        self.x = self.graph.total(x, int(dt.min()) * x.positions, int(dt.max()) * x.positions)
+        x = self.x
+        self.x = self.graph.total(x)
         self.codes(5)
         self.product(max(1, x.channels // 4), 127)
         self.codes(4)
