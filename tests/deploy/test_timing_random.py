@@ -4,7 +4,6 @@ integers of the graph, in the cycles predicted, under any stalls.
 
 import numpy as np
 import pytest
-from qonnx.core.datatype import DataType
 
 from signflow.deploy import buffer, engine, fold, generate, lower, timing
 from signflow.deploy.images import ImageInput
@@ -47,9 +46,7 @@ class RandomNetwork:
         """Sums of random weights: +-1, or integers up to +-most."""
         weights = self.rng.integers(-most, most + 1, (self.x.channels, outputs))
         weights = np.where(weights == 0, 1, weights) if most == 1 else weights
-        dt, total = DataType[self.x.datatype], np.abs(weights).sum(axis=0).max()
-        reach = int(max(abs(dt.min()), abs(dt.max())) * total)
-        self.x = self.graph.product(self.x, weights, -reach, reach, most == 1)
+        self.x = self.graph.product(self.x, weights, most == 1)
 
     def convolution(self, kernel, outputs):
         kernel = [min(kernel, side) for side in self.x.shape[:2]]
