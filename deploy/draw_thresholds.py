@@ -140,15 +140,16 @@ def _occurring(curve: Curve) -> tuple[float, float]:
 
 
 def _histogram(axes, curve: Curve, low: float, high: float) -> None:
-    """How often accumulators decided, in bins that end where the sign changes, with the share of each interval."""
+    """How often accumulators decided, in bins that begin where the sign first changes; and the share of each sign."""
     size = curve.step * max(1, -(-int((high - low) / curve.step) // MAX_BINS))
     anchor = curve.edges[0] if curve.edges else float(curve.reach[0])
     bins = np.arange(anchor - size * (1 + (anchor - low) // size), high + 2 * size, size)
-    total, top = max(1, curve.seen.sum()), 0.0
+    total, below = max(1, curve.seen.sum()), np.zeros(len(bins) - 1)
     for sign, colour in ((True, PLUS), (False, MINUS)):
         counts, _ = np.histogram(curve.reach, bins=bins, weights=curve.seen * (curve.plus == sign))
-        axes.bar(bins[:-1] + size / 2, 100 * counts / total, width=0.86 * size, color=colour)
-        top = max(top, 100 * float(counts.max()) / total)
+        axes.bar(bins[:-1] + size / 2, 100 * counts / total, width=0.86 * size, color=colour, bottom=below)
+        below += 100 * counts / total
+    top = float(below.max())
     axes.set_ylim(0, 1.35 * top)
     for (left, right, _), share in zip(_parts(curve, low, high), curve.shares, strict=True):
         if right > left:
