@@ -36,8 +36,8 @@ def binary_parameters(net: nn.Module) -> list[str]:
 def save(net: nn.Module, path: Path) -> None:
     """Write the packed weights of ``net``, baked, atomically; same weights, same bytes.
 
-    Raises WeightsError for a latent binary weight that is exactly 0: it has no sign (0 in the papers' code, +1 here), so
-    folding it into one bit would be a choice.
+    Raises WeightsError for a latent binary weight that is exactly 0: it has no sign (0 in the papers' code, +1 here),
+    so folding it into one bit would be a choice.
     """
     binary = set(binary_parameters(net))
     arrays = {}
@@ -46,8 +46,8 @@ def save(net: nn.Module, path: Path) -> None:
         if name in binary and (zeros := np.argwhere(value == 0)).size:
             where = ", ".join(map(str, zeros[0]))
             raise WeightsError(
-                f"{name}[{where}] is exactly 0 ({len(zeros)} of {value.size} weights are) and has no sign; train on, or "
-                "set it to a small number of the sign that you want"
+                f"{name}[{where}] is exactly 0 ({len(zeros)} of {value.size} weights are) and has no sign; train on, "
+                "or set it to a small number of the sign that you want"
             )
         arrays[name] = np.packbits(value.ravel() >= 0) if name in binary else value
     with replacing(path) as partial, open(partial, "wb") as f:

@@ -75,7 +75,7 @@ def test_bad_model_files(run, tmp_path):
     for file, message in (
         ("noise.onnx", "not a readable ONNX file"),
         ("lstm.onnx", "Softmax"),
-        ("float.onnx", "operator MatMul: its weights are not +-1"),
+        ("float.onnx", "operator MatMul: its weights are neither +-1"),
     ):
         code, text = run("build", file, "--input", "int8")
         assert code == 1 and message in text and "Traceback" not in text, text

@@ -1,4 +1,4 @@
-"""Each known bug of finn-plus 1.6.1 that signflow avoids: the wrong result with FINN's passes, the right one with ours."""
+"""Each known bug of finn-plus 1.6.1 that signflow avoids: wrong with FINN's passes, right with ours."""
 
 import numpy as np
 import pytest

@@ -89,5 +89,7 @@ def test_left_over_operator_is_refused(streamlined):
     graph.set_tensor_shape("inner", [1, 10])
     graph.set_tensor_datatype("inner", DataType["UINT7"])
     graph.graph.node.append(helper.make_node("Softmax", ["inner"], [last], name="Softmax_0"))
-    with pytest.raises(UnsupportedError, match=r"'Softmax_0', operator Softmax: it has no hardware operator.*MultiThreshold"):
+    with pytest.raises(
+        UnsupportedError, match=r"'Softmax_0', operator Softmax: it has no hardware operator.*MultiThreshold"
+    ):
         lower.lower(graph)
