@@ -184,7 +184,8 @@ class _Enumeration:
 
     def _exits(self, region: Region, source: _Source) -> None:
         known: list[tuple[Truth, tuple[Tensor, Feed]]] = []
-        for tensor, readers in region.exits.items():
+        joined_first = sorted(region.exits.items(), key=lambda item: all(node.op_type != "Add" for node in item[1]))
+        for tensor, readers in joined_first:  # joins choose the grid, whoever reads the same numbers besides
             self.before(self.model, region, tensor, source.reach, source.scale)
             found = truth(self.model, region, tensor, source.reach, source.scale, source.offset)
             same = [f for t, f in known if t.steps.same(found.steps) and len(t.pools) == len(found.pools)]
