@@ -269,5 +269,7 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
 
 
 def _rom_luts(width: int, depth: int) -> int:
-    """LUTs of constants, chosen by an address."""
-    return 0 if depth == 1 else int(min(width, 2.0 ** min(depth, 64))) * math.ceil(depth / 64)
+    """LUTs of constants, chosen by an address (fitted to yosys, which needs far more than one LUT for 64 of them)."""
+    if depth == 1:
+        return 0
+    return int(min(width, 2.0 ** min(depth, 64)) * max(1.0, 18 * (depth / 256) ** 1.3))
