@@ -49,8 +49,8 @@ def test_board_folding_fills_but_does_not_exceed(hardware):
     fit.fold_to_board(hardware, small)
     used, interval = sum(fold.cost(op)[0] for op in operators(hardware)), fold.interval(hardware)
     assert used <= 0.8 * 6000
-    with pytest.raises(FoldingError):  # nothing faster fits
-        fold.fold_to_cycles(hardware, interval - 1, small.stream_bits)
+    with pytest.raises(FoldingError):  # nothing faster fits, but for the few percent that cost too much
+        fold.fold_to_cycles(hardware, int(interval / (1 + fit.SLOWER)) - 1, small.stream_bits)
         fit.check_fits(hardware, small, fit.UTILISATION)
 
 
