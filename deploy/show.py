@@ -192,7 +192,7 @@ def ladder(
         def tick(done: int, total: int | None = None) -> None:
             bar(done, f"ladder: {name}", total)
 
-        rows = climb([r for r in rungs if r], images, labels, begin)
+        rows = climb([r for r in rungs if r], images, labels, begin, head)
     table = Table(title=f"{settings.name}: the ladder on {what}")
     for column in ("rung", "images", "logits compared", "mismatches", "accuracy", "s"):
         table.add_column(column, justify="left" if column == "rung" else "right")

@@ -61,8 +61,11 @@ def climb(
     images: np.ndarray,
     labels: np.ndarray | None = None,
     tick: Callable[[Rung], None] = lambda _: None,
+    logits: Callable[[np.ndarray], np.ndarray] = lambda results: results,
 ) -> list[Row]:
-    """Run ``images`` through every rung; each row compares with the first rung. ``tick`` is called before each rung."""
+    """Run ``images`` through every rung; each row compares with the first rung. ``tick`` is called before each rung;
+    ``logits`` makes of results what tells the class.
+    """
     rows, top = [], None
     for rung in rungs:
         tick(rung)
@@ -77,7 +80,9 @@ def climb(
             )
         differs = np.argwhere(results != top[: len(part)])
         first = tuple(int(i) for i in differs[0]) if len(differs) else None
-        rows.append(Row(rung.name, len(part), results.size, len(differs), _accuracy(results, labels), seconds, first))
+        rows.append(
+            Row(rung.name, len(part), results.size, len(differs), _accuracy(logits(results), labels), seconds, first)
+        )
     return rows
 
 

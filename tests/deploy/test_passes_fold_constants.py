@@ -5,6 +5,7 @@ import pytest
 
 from signflow.deploy import export, lower, signs, streamline
 from signflow.deploy.intgraph import IntGraph
+from signflow.deploy.passes import fold_constants
 from signflow.deploy.passes.enumerate_thresholds import Sign
 from signflow.deploy.passes.fold_constants import constant_bits
 from signflow.deploy.passes.head import Head
@@ -35,6 +36,11 @@ def network(chain, rng, pool: str, window: bool):
     c.conv(ones(rng, 12, 30, 2, 2)).scalar("Add", 0.5 + constants(rng, 12, 9)).sign().flatten()
     c.dense(ones(rng, 16, c.shape[1])).scalar("Add", constants(rng, 16, 16)).sign()
     return c.dense(ones(rng, 3, 16)).scalar("Mul", 0.25).scalar("Add", [0.5, -1.0, 2.0])
+
+
+@pytest.fixture(autouse=True)
+def small_groups(monkeypatch):
+    monkeypatch.setattr(fold_constants, "GROUP", 8)
 
 
 CASES = [("none", False), ("none", True), ("before", False), ("before", True), ("behind", False)]
