@@ -180,6 +180,8 @@ def thresholds(
 ) -> dict:
     """The table, and whatever else is asked for. Raises ThresholdsError for what the network does not have."""
     exported, integer = graphs(settings)
+    if layer:
+        find_rule(integer, layer)  # raises for a name that the network does not have
     images = images_of(settings, count)
     if images is None and (drop or move or output):
         raise ThresholdsError(f"{settings.source} has no images of its own: only its table can be shown")
