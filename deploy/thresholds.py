@@ -20,6 +20,7 @@ from qonnx.custom_op.registry import getCustomOp
 
 from signflow.deploy.intgraph import IntGraph
 from signflow.deploy.passes.enumerate_thresholds import Sign
+from signflow.deploy.passes.fold_constants import constant_bits
 from signflow.deploy.passes.integer_graph import integer_type
 from signflow.deploy.reach import reaches
 
@@ -70,12 +71,7 @@ class Rule:
     @property
     def constant(self) -> np.ndarray:
         """bool (channels,): one value for every x."""
-        first, last = self.thresholds[:, 0], self.thresholds[:, -1]
-        never, always = first > self.high, last <= self.low
-        if not self.windowed:
-            return never | always
-        inside = (first <= self.low) & (last > self.high)
-        return inside | never | always | (first == last)
+        return constant_bits(self.thresholds, self.low, self.high, self.windowed) >= 0
 
     @property
     def several(self) -> bool:

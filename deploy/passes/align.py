@@ -22,7 +22,7 @@ from signflow.deploy.passes.plain_products import PlainProducts
 from signflow.deploy.passes.regions import POOLS, SHAPES, Region, attribute
 from signflow.deploy.passes.silu import Silu, silu_input
 from signflow.deploy.passes.transitions import Accumulators
-from signflow.deploy.passes.truth import BLOCK
+from signflow.deploy.passes.truth import BLOCK, is_shared
 
 ROUNDS = ("BatchNormalization", "Exp", "Sigmoid", "Tanh")
 """Operators that the two libraries round differently."""
@@ -117,7 +117,7 @@ def align(model: ModelWrapper, region: Region, tensor: str, reach: Accumulators,
     nodes, channels = region.path(tensor), len(scale)
     if not any(node.op_type in ROUNDS for node in nodes):
         return
-    if not _per_channel(model, nodes) and (scale == scale[0]).all():
+    if is_shared(model, nodes, scale):
         reach, scale = reach.union, scale[:1]
     names = {name for node in nodes for name in node.input}
     constants = {name: value for name in names if (value := model.get_initializer(name)) is not None}
@@ -137,11 +137,6 @@ def align(model: ModelWrapper, region: Region, tensor: str, reach: Accumulators,
     raise RuntimeError(
         f"{region.node.name}: channel {channel} does not decide like PyTorch after {MAX_STEPS} steps of its constant"
     )
-
-
-def _per_channel(model: ModelWrapper, nodes: list[NodeProto]) -> bool:
-    constants = [model.get_initializer(name) for node in nodes for name in node.input if node.op_type not in SHAPES]
-    return any(c is not None and c.size > 1 for c in constants)
 
 
 class _Search:

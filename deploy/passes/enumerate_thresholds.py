@@ -97,7 +97,7 @@ class _Enumeration:
         self.notes: list[str] = []
         image, *regions = walk(model)
         products = [region.node for region in regions if region.kind == "product"]
-        self.bipolar = {node.name: Product(model, node).bipolar for node in products}
+        self.products = {node.name: Product(model, node) for node in products}
         self.image = ImageInput.of(model)
         self._image(image)
         for region in regions:
@@ -132,7 +132,7 @@ class _Enumeration:
         self.feeds[tensor] = (x, codes.feed)
 
     def _product(self, region: Region) -> _Source:
-        node, product = region.node, Product(self.model, region.node)
+        node, product = region.node, self.products[region.node.name]
         x, feed = self.feeds[node.input[0]]
         if feed.offset:
             raise refuse(node, f"it reads values shifted by {feed.offset:.6g}", "quantisers with zero point 0")
@@ -204,7 +204,7 @@ class _Enumeration:
         bits = np.unique(np.abs(values)).size == 1 and values[0] != 0
         if (found.in_front == -1).any() and source.product is None:
             raise refuse(region.node, "a MaxPool pools what falls with its result", "MaxPool over rising numbers")
-        if bits and all(self.bipolar.get(node.name, False) for node in readers):
+        if bits and all(node.name in self.products and self.products[node.name].bipolar for node in readers):
             return self._sign(region, source, found, tensor)
         scale, offset = quantiser_scale(self.model, region.path(tensor), values), 0.0
         joins = [node.op_type == "Add" for node in readers]

@@ -31,14 +31,14 @@ PRODUCTS = ("MatMul", "XnorPopcountMatMul")
 
 
 def constant_bits(steps: np.ndarray, low: np.ndarray, high: np.ndarray, window: bool) -> np.ndarray:
-    """int8 (channels,): the bit of a channel that never changes, -1 for others. ``steps`` (channels, 1 or 2) on
-    integers ``low``..``high``.
+    """int8 (channels,): the bit of a channel that never changes, -1 for others. ``steps`` (channels, N) on integers
+    ``low``..``high``; of codes, 0 and 1 stand for the lowest and the highest.
     """
     first, last = steps[:, 0], steps[:, -1]
     if window:
         always, never = (first > high) | (last <= low) | (first == last), (first <= low) & (last > high)
     else:
-        always, never = first <= low, first > high
+        always, never = last <= low, first > high
     return np.where(always, 1, np.where(never, 0, -1)).astype(np.int8)
 
 

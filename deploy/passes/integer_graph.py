@@ -20,10 +20,6 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.basic import qonnx_make_model
 
 GENERAL = "qonnx.custom_op.general"
-OPERATORS = (
-    *("Im2Col", "XnorPopcountMatMul", "MatMul", "MultiThreshold", "Window", "Mul", "MaxPoolNHWC", "ReduceSum", "Add"),
-    *("Flatten", "TopK"),
-)
 
 
 def integer_type(low: int, high: int) -> str:

@@ -13,7 +13,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.passes.errors import refuse
 from signflow.deploy.passes.evaluate import follow
-from signflow.deploy.passes.regions import POOLS, QUANTISERS, Region
+from signflow.deploy.passes.regions import POOLS, QUANTISERS, SHAPES, Region
 from signflow.deploy.passes.transitions import Accumulators, Steps, slope
 
 BLOCK = 1 << 22
@@ -46,7 +46,7 @@ def truth(
     if not any(node.op_type in QUANTISERS for node in nodes):
         blame = region.node if region.node is not None else model.graph.node[0]
         raise refuse(blame, "no sign follows it in front of the next layer", "BipolarQuant or Quant between layers")
-    shared = _is_shared(model, nodes, scale)
+    shared = is_shared(model, nodes, scale)
     if shared:
         reach, scale = reach.union, scale[:1]
     channels, count, pools = len(scale), reach.count, [node for node in nodes if node.op_type in POOLS]
@@ -69,14 +69,10 @@ def truth(
     return Truth(steps, _in_front(region, pools, fronts, channels), pools, shared)
 
 
-def _is_shared(model: ModelWrapper, nodes: list[NodeProto], scale: np.ndarray) -> bool:
-    """No constant, and no scale, differs between channels."""
-    sizes = [c.size for node in nodes if node.op_type != "Reshape" for c in _constants(model, node)]
-    return bool((scale == scale[0]).all()) and all(size == 1 for size in sizes)
-
-
-def _constants(model: ModelWrapper, node: NodeProto) -> list[np.ndarray]:
-    return [c for name in node.input if name and (c := model.get_initializer(name)) is not None]
+def is_shared(model: ModelWrapper, nodes: list[NodeProto], scale: np.ndarray) -> bool:
+    """No constant of ``nodes``, and no ``scale`` (channels,), differs between channels."""
+    constants = [model.get_initializer(name) for node in nodes for name in node.input if node.op_type not in SHAPES]
+    return bool((scale == scale[0]).all()) and all(c is None or c.size == 1 for c in constants)
 
 
 def _limit(nodes: list[NodeProto], region: Region, parts: list, channels: int) -> None:
