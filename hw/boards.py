@@ -10,6 +10,8 @@ class Board:
     """What a board offers to the accelerator."""
 
     name: str
+    family: str
+    """What makes its bitstream: "zynq" and "zynqmp" (Vivado, runs PYNQ), "ecp5" (yosys and nextpnr)."""
     part: str
     lut: int
     ff: int

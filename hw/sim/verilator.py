@@ -1,13 +1,14 @@
 """SystemVerilog to a shared library: lint and compile with Verilator, cached by content.
 
-`compile` turns any module with one input and one output stream into a library that holds the Verilated model and the
-loop of `harness.cpp`. What is read at run time ($readmemh images) is not part of it: new weights need no new build.
+`compile` turns a module into a library that holds the Verilated model and a harness in C++: by default the loop of
+`harness.cpp` around one input and one output stream. What is read at run time ($readmemh images) is not part of it:
+new weights need no new build.
 """
 
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,6 @@ from pathlib import Path
 
 from signflow.hw.sim.toolchain import RtlError, cached, cxx, digest, fingerprint, has_headers, run_tool, verilator_root
 
-HARNESS = Path(__file__).with_name("harness.cpp")
 POPCOUNT = Path(__file__).with_name("popcount.h")
 UNITY_BYTES = 300_000  # smaller designs compile as one translation unit: the headers are then parsed once
 
@@ -43,6 +43,17 @@ PORT_STYLES = {
         "out_ready": "out_ready_i", "out_last": "out_last_o",
     },
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Harness:
+    """The C++ around a Verilated design, and what it must know of it."""
+
+    source: Path
+    """The C++ file; it includes "ports.h" and "Vtop.h"."""
+    header: Callable[[str, dict[str, tuple[str, int]]], tuple[str, dict]]
+    """(the design's name for messages, its ports name -> (side, bits)) -> (text of ports.h, in_bits, out_bits, out_last
+    of `CompiledModel`); raises RtlError when the ports do not fit."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +94,9 @@ def compile(
     *,
     variant: str = "fast",
     include_dirs: Sequence[Path] = (),
+    harness: Harness | None = None,
 ) -> CompiledModel:
-    """Compile `top` (or find it in the cache) into a library for `stream.StreamModel`.
+    """Compile `top` (or find it in the cache) into a library for `stream.StreamModel`, or for another `harness`.
 
     Args:
         variant: "fast" (full speed), "check" (RTL assertions on, registers and memories start at seeded random values,
@@ -97,15 +109,18 @@ def compile(
     elaboration = _elaboration(top, sources, parameters, include_dirs)
     texts = [word for path in _all_files(sources, include_dirs) for word in (path.name, path.read_bytes())]
     recipe = json.dumps([top, dict(parameters or {}), variant, VARIANTS[variant], CXX_OPTIONS, wave])
-    own = [path.read_bytes() for path in (HARNESS, POPCOUNT, Path(__file__))]
+    harness = harness or STREAM
+    own = [path.read_bytes() for path in (harness.source, POPCOUNT, Path(__file__))]
     key = digest(fingerprint(), recipe, *own, *texts)
     name = f"{top}{_shown(parameters)}"
-    folder = cached("models", f"{top[:40]}-{key}", partial(_build, name, top, elaboration, variant, wave))
+    folder = cached("models", f"{top[:40]}-{key}", partial(_build, name, top, elaboration, variant, wave, harness))
     facts = json.loads((folder / "model.json").read_text())
     return CompiledModel(library=folder / "model.so", **facts)
 
 
-def _build(name: str, top: str, elaboration: list[str], variant: str, wave: str, folder: Path) -> None:
+def _build(
+    name: str, top: str, elaboration: list[str], variant: str, wave: str, harness: Harness, folder: Path
+) -> None:
     """Fill `folder` with model.so and model.json; the intermediate C++ is removed again."""
     verilator_options, cxx_options = VARIANTS[variant]
     cpp = folder / "cpp"
@@ -116,19 +131,20 @@ def _build(name: str, top: str, elaboration: list[str], variant: str, wave: str,
     if done.returncode:
         raise RtlError(_excerpt(f"Verilator refuses {name}", done.stdout), done.stdout)
     ports = _ports((cpp / "Vtop.h").read_text())
-    facts = _write_ports_header(name, ports, cpp / "ports.h", wave)
-    _compile_cpp(name, cpp, folder / "model.so", cxx_options, wave)
-    (folder / "model.json").write_text(json.dumps(dict(facts, top=top)))
+    text, facts = harness.header(name, ports)
+    (cpp / "ports.h").write_text(text)
+    _compile_cpp(name, harness.source, cpp, folder / "model.so", cxx_options, wave)
+    (folder / "model.json").write_text(json.dumps(dict(facts, top=top, wave=wave)))
     for path in cpp.iterdir():
         path.unlink()
     cpp.rmdir()
 
 
-def _compile_cpp(name: str, cpp: Path, library: Path, options: list[str], wave: str) -> None:
+def _compile_cpp(name: str, harness: Path, cpp: Path, library: Path, options: list[str], wave: str) -> None:
     """Compile the generated C++ and the harness, as one unit if small, else file by file in parallel, and link."""
     root = verilator_root() / "include"
     common = [*CXX_OPTIONS, *_wave_macros(wave), "-I", cpp, "-I", root, "-I", root / "vltstd", "-include", POPCOUNT]
-    files = [HARNESS, *sorted(cpp.glob("*.cpp"))]
+    files = [harness, *sorted(cpp.glob("*.cpp"))]
     if sum(path.stat().st_size for path in files) < UNITY_BYTES:
         (cpp / "unity.cpp").write_text("".join(f'#include "{path}"\n' for path in files))
         files = [cpp / "unity.cpp"]
@@ -185,8 +201,8 @@ def _ports(header: str) -> dict[str, tuple[str, int]]:
     return {name: (side, int(left) - int(right) + 1) for side, name, left, right in found}
 
 
-def _write_ports_header(name: str, ports: dict[str, tuple[str, int]], path: Path, wave: str) -> dict:
-    """Tell harness.cpp the port names and widths; returns the facts CompiledModel needs."""
+def _stream_header(name: str, ports: dict[str, tuple[str, int]]) -> tuple[str, dict]:
+    """What harness.cpp must know: port names and widths."""
     style = next((s for s in PORT_STYLES.values() if s["in_data"] in ports), None)
     if style is None:
         known = " or ".join(s["in_data"] for s in PORT_STYLES.values())
@@ -200,8 +216,11 @@ def _write_ports_header(name: str, ports: dict[str, tuple[str, int]], path: Path
     lines = [f"#define PORT_{role.upper()} {port}" for role, port in style.items() if port in ports]
     in_bits, out_bits = ports[style["in_data"]][1], ports[style["out_data"]][1]
     lines += [f"#define IN_BITS {in_bits}", f"#define OUT_BITS {out_bits}", ""]
-    path.write_text("\n".join(lines))
-    return {"in_bits": in_bits, "out_bits": out_bits, "out_last": style["out_last"] in ports, "wave": wave}
+    return "\n".join(lines), {"in_bits": in_bits, "out_bits": out_bits, "out_last": style["out_last"] in ports}
+
+
+STREAM = Harness(Path(__file__).with_name("harness.cpp"), _stream_header)
+"""One input stream, one output stream: the loop of `harness.cpp`."""
 
 
 def _elaboration(
@@ -235,4 +254,4 @@ def _excerpt(summary: str, log: str, lines: int = 12) -> str:
     return "\n  ".join([summary + ":", *rows[first : first + lines]])
 
 
-__all__ = ["CompiledModel", "compile", "lint"]
+__all__ = ["STREAM", "CompiledModel", "Harness", "compile", "lint"]
