@@ -7,6 +7,9 @@ export OMP_WAIT_POLICY := PASSIVE
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+# what build-bitstream and package make unless told otherwise: the board that needs no vendor tool, the network it has room for
+BIT_BOARD := $(or $(BOARD),ulx3s)
+BIT_NET := $(or $(NET),$(if $(filter ulx3s,$(BIT_BOARD)),tfc,cnv))
 NET ?= cnv
 SHIPPED := tfc sfc lfc cnv
 COST := sfc:781250 cnv:13888
@@ -14,10 +17,10 @@ BOARD ?= pynq-z2
 ARGS ?=
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test test-slow ladder cost train lint format clean
+.PHONY: help setup demo test test-slow ladder cost build-bitstream package train lint format clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 	@echo; echo "variables: NET=$(NET) ($(SHIPPED))  BOARD=$(BOARD)  ARGS='...' (passed on)  PYTHON=$(PYTHON)"
 
 setup: $(READY) ## create the environment .venv from requirements.lock
@@ -60,6 +63,12 @@ cost: setup ## what each normalisation costs: sfc and cnv in four methods at the
 	    $(BIN)/signflow verify $$n --out $$work --split test && \
 	    $(BIN)/signflow report $$n --out $$work || exit 1; done; \
 	  $(BIN)/signflow table $$all --board $(BOARD) --out out/cost --against | tee out/cost/$$net.md; done
+
+build-bitstream: setup ## bitstream of NET for BOARD [tfc, ulx3s: no vendor tool]; PYNQ boards need Vivado (VIVADO=...), without it exit code 3
+	@$(BIN)/signflow bitstream $(BIT_NET) --board $(BIT_BOARD) $(ARGS)
+
+package: setup ## one zip for the board: bitstream, driver, self-test, notebook
+	@$(BIN)/signflow package $(BIT_NET) --board $(BIT_BOARD) $(ARGS)
 
 train: setup ## train NET on Fashion-MNIST as its recipe says (experiments/fashion-$(NET).toml), resumable
 	@$(BIN)/signflow data
