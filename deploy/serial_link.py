@@ -11,10 +11,11 @@ Needs numpy and pyserial only. The bitstream is loaded by other means (`openFPGA
 
 import os
 import struct
+import tempfile
 import time
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,6 @@ PAYLOAD = 1024  # most bytes of a DATA packet
 REPLY = 16  # bytes of the shortest reply, end marks included
 LONGEST_REPLY = 512
 CONTROL, SOFT_RESET = 0x1C, 1
-PATIENCE = 0.9  # seconds without an answer that make an error
 
 
 class LinkError(RuntimeError):
@@ -91,16 +91,16 @@ class SerialLink:
 
     chunk_bytes = 65536
 
-    def __init__(self, port="/dev/ttyUSB0", baud: int = 2_000_000, latency: float = 0.03):
+    def __init__(self, port="/dev/ttyUSB0", baud: float = 2_000_000, latency: float = 0.03, patience: float = 0.9):
         """Args:
         port: name of a serial port, or an open port (what pyserial calls Serial, or like it).
         baud: of the line; the boards of signflow run at 2 Mbaud.
         latency: seconds that the USB chip and the driver may hold bytes back (16 ms by default on Linux).
+        patience: seconds without an answer after which the link has failed.
         """
         self._name = port if isinstance(port, str | os.PathLike) else None
         self._port = None if self._name else port
-        self._latency, self._byte = latency, 10 / baud
-        self._baud = baud
+        self._baud, self._latency, self._patience = baud, latency, patience
         self._session = os.urandom(1)[0]
         self.damaged = 0
         """Replies that came damaged."""
@@ -143,6 +143,11 @@ class SerialLink:
         self._begin()
         self.write(CONTROL, SOFT_RESET)
         self._begin()  # the core may have given results until it was reset
+
+    def lock_file(self, bitfile: Path) -> Path:
+        """The lock that keeps other processes off this board; one for each port."""
+        port = str(self._name or f"{os.getpid()}-{id(self._port)}").strip("/").replace("/", "-")
+        return Path(tempfile.gettempdir()) / f"signflow-{port}.lock"
 
     def buffer(self, nbytes: int) -> np.ndarray:
         """Memory for `send` and `receive`: uint8, zeros."""
@@ -208,7 +213,7 @@ class SerialLink:
         """Begin a new session: whatever came before it cannot be taken for something of it."""
         self._forget()
         self._session = self._session % 255 + 1
-        self._call(self._port.reset_input_buffer)
+        self._call("reset_input_buffer")
         answer = self._ask(SYNC)
         self._limit = answer.room
 
@@ -232,7 +237,7 @@ class SerialLink:
             if self._now() > self._deadline():
                 self.repeated += 1
                 self._heard = self._now()
-                self._call(self._port.write, packet)
+                self._call("write", packet)
 
     def _step(self) -> None:
         """Send what there is room for, take what came, ask when there is nothing left to wait for."""
@@ -267,7 +272,7 @@ class SerialLink:
             self._asked = self._heard = self._now()
         end = self._next if kind & 7 == DATA else 0
         self._flight.append(Asked(self._sequence, end, len(packet)))
-        self._call(self._port.write, packet)
+        self._call("write", packet)
         return packet
 
     def _once_more(self) -> None:
@@ -280,8 +285,8 @@ class SerialLink:
 
     def _replies(self) -> Iterator[Reply]:
         """What came until now; waits for a moment if nothing did."""
-        waiting = self._call(lambda: self._port.in_waiting)
-        pieces = (self._rest + self._call(self._port.read, max(waiting, REPLY))).split(END)
+        waiting = self._call("in_waiting")
+        pieces = (self._rest + self._call("read", max(waiting, REPLY))).split(END)
         self._rest = pieces.pop()[-2 * LONGEST_REPLY :]
         for piece in pieces:
             reply = parsed(piece) if piece else None
@@ -337,19 +342,20 @@ class SerialLink:
     def _deadline(self) -> float:
         """When the answer to everything under way should be here."""
         line = sum(asked.size for asked in self._flight) + LONGEST_REPLY
-        return self._heard + self._latency + 1.25 * line * self._byte
+        return self._heard + self._latency + 12.5 * line / self._baud
 
     def _complain(self, since: float) -> None:
-        if self._now() - since > PATIENCE:
+        if self._now() - since > self._patience:
             what = "is it powered, the bitstream loaded, the cable in, and the port the right one?"
-            raise LinkError(f"the board does not answer on {self._name or 'the port'} for {PATIENCE} s: {what}")
+            raise LinkError(f"no answer on {self._name or 'the port'} for {self._patience} s: {what}")
 
-    def _call(self, function: Callable, *arguments):
-        """A method of the port; its errors become LinkError."""
+    def _call(self, name: str, *arguments):
+        """A method or a property of the port; its errors become LinkError."""
         if self._port is None:
             raise LinkError("the link is closed")
         try:
-            return function(*arguments)
+            value = getattr(self._port, name)
+            return value(*arguments) if callable(value) else value
         except OSError as error:  # serial.SerialException is one
             raise LinkError(f"the serial port failed: {error}; was the board unplugged?") from error
 
