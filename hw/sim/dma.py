@@ -7,9 +7,9 @@
     18, 1C       source address, low, high    48, 4C   destination address
     28 LENGTH    writing it starts            58       LENGTH: then read as bytes received
 
-A receive ends with TLAST. Errors halt the channel until a reset: internal for a length of 0 and for a packet longer than
-its buffer, decode for an address outside memory. Not modelled: scatter-gather, interrupts, the few beats that the real
-one takes before it is started, TKEEP (a length that is not whole beats is rounded up with zeros).
+A receive ends with TLAST. Errors halt the channel until a reset: internal for a length of 0 and for a packet longer
+than its buffer, decode for an address outside memory. Not modelled: scatter-gather, interrupts, the few beats that the
+real one takes before it is started, TKEEP (a length that is not whole beats is rounded up with zeros).
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """The hardware handoff of a simulated board: what `pynq` must know of a design beside its bitstream.
 
-Vivado writes a `.hwh` file for a real bitstream. This one has the few facts that pynq's own parser reads: the processing
-system with its clock, and the address map of the DMA and of the accelerator's registers.
+Vivado writes a `.hwh` file for a real bitstream. This one has the few facts that pynq's own parser reads: the
+processing system with its clock, and the address map of the DMA and of the accelerator's registers.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from signflow.hw.boards import board
 DMA, DMA_BASE = "axi_dma_0", 0x4040_0000
 REGISTERS_BASE, REGISTERS_RANGE = 0x43C0_0000, 0x1_0000
 LENGTH_BITS = 26
+AXI = "xilinx.com:interface:aximm:1.0"
 
 
 def handoff(facts: Mapping) -> str:
@@ -46,7 +47,7 @@ def _module(name: str, vlnv: str, parameters: Mapping, interfaces: Mapping[str, 
         "</PARAMETERS>",
         "<PORTS/>",
         "<BUSINTERFACES>",
-        *(f'<BUSINTERFACE NAME="{k}" TYPE="{v}" VLNV="xilinx.com:interface:aximm:1.0"/>' for k, v in interfaces.items()),
+        *(f'<BUSINTERFACE NAME="{k}" TYPE="{v}" VLNV="{AXI}"/>' for k, v in interfaces.items()),
         "</BUSINTERFACES>",
         f"<MEMORYMAP>{ranges}</MEMORYMAP>",
         "</MODULE>",
@@ -71,11 +72,11 @@ def _zynq(clock_mhz: float) -> dict:
 
 
 def _zynqmp(clock_mhz: float) -> dict:
-    """Clock 0 from the 1.2 GHz I/O PLL, the others off."""
+    """Clock 0 from the 1.5 GHz I/O PLL, the others off."""
     clocks = {f"PSU__FPGA_PL{i}_ENABLE": int(i == 0) for i in range(4)}
     for i in range(4):
         prefix = f"PSU__CRL_APB__PL{i}_REF_CTRL__"
-        clocks |= {f"{prefix}DIVISOR0": round(1200 / clock_mhz) if i == 0 else 1, f"{prefix}DIVISOR1": 1}
+        clocks |= {f"{prefix}DIVISOR0": int(-(-1500 // clock_mhz)) if i == 0 else 1, f"{prefix}DIVISOR1": 1}
         clocks |= {f"{prefix}SRCSEL": "IOPLL", f"{prefix}ACT_FREQMHZ": clock_mhz if i == 0 else 100}
     return clocks
 
@@ -89,7 +90,7 @@ PROCESSORS = {
 def _processor(family: str, facts: Mapping) -> str:
     name, vlnv, master, clocks = PROCESSORS[family]
     ranges = _range(master, DMA, "S_AXI_LITE", DMA_BASE, 0x1_0000)
-    ranges += _range(master, f"{facts['name']}_0", "s_axi_ctrl", REGISTERS_BASE, REGISTERS_RANGE)
+    ranges += _range(master, "accelerator_0", "s_axi_ctrl", REGISTERS_BASE, REGISTERS_RANGE)
     return _module(name, vlnv, clocks(facts["shell"]["clock_khz"] / 1000), {master: "MASTER"}, ranges)
 
 
@@ -103,4 +104,4 @@ def _dma(facts: Mapping) -> str:
 
 def _accelerator(facts: Mapping) -> str:
     name = facts["name"]
-    return _module(f"{name}_0", f"xilinx.com:module_ref:{name}_axi:1.0", {}, {"s_axi_ctrl": "SLAVE"})
+    return _module("accelerator_0", f"xilinx.com:module_ref:{name}_axi:1.0", {}, {"s_axi_ctrl": "SLAVE"})

@@ -4,9 +4,9 @@
     device = pynq_device.install()
     overlay = pynq.Overlay("cnv.bit")         # a simulation image, as `signflow package` makes without Vivado
 
-What is real: `pynq.Overlay`, its .hwh parser, its clock driver, its DMA driver, `pynq.allocate`; and every register of the
-accelerator, every beat of every packet, cycle by cycle. What is a model: the AXI DMA (simple mode, from the register
-descriptions in PG021), the memory, the clock registers. Not there: interrupts, caches, memory bandwidth.
+What is real: `pynq.Overlay`, its .hwh parser, its clock driver, its DMA driver, `pynq.allocate`; and every register of
+the accelerator, every beat of every packet, cycle by cycle. What is a model: the AXI DMA (simple mode, see `dma`), the
+memory, the clock registers. Not there: interrupts, caches, memory bandwidth.
 
 Simulated time passes when a DMA register is read (`CYCLES_A_READ`, or until a packet ends) and in `step`.
 
@@ -38,8 +38,8 @@ CLOCK_REGISTERS = {
     # Zynq-7000 SLCR: I/O PLL of 50 MHz * 20; clock i = PLL / DIVISOR0 / DIVISOR1, both 1
     0xF800_0108: 20 << 12,
     **{0xF800_0170 + 0x10 * i: 1 << 8 | 1 << 20 for i in range(4)},
-    # Zynq UltraScale+ CRL_APB: I/O PLL of 33.333 MHz * 72 / 2
-    0xFF5E_0020: 72 << 8 | 1 << 16,
+    # Zynq UltraScale+ CRL_APB: I/O PLL of 33.333 MHz * 90 / 2
+    0xFF5E_0020: 90 << 8 | 1 << 16,
     **{0xFF5E_00C0 + 4 * i: 1 << 8 | 1 << 16 | 1 << 24 for i in range(4)},
 }
 
@@ -195,8 +195,8 @@ class SimulatedDevice(Device):
                 archive.extractall(self._folder.name)
         except zipfile.BadZipFile as error:
             raise RuntimeError(
-                f"{image.name} is no simulation image ({error}): the simulated board loads only what `signflow package` "
-                "made without a bitstream; a bitstream of Vivado needs the real board"
+                f"{image.name} is no simulation image ({error}): the simulated board loads only what "
+                "`signflow package` made without a bitstream; a bitstream of Vivado needs the real board"
             ) from None
         return SocModel(self._folder.name)
 

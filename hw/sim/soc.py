@@ -26,7 +26,13 @@ LIMIT = 1000
 """Cycles within which a register access must be answered."""
 
 STREAMS = {"s_axis_in": "IN", "m_axis_out": "OUT"}
-CHANNELS = {"aw": ("addr", "prot"), "w": ("data", "strb"), "b": ("resp",), "ar": ("addr", "prot"), "r": ("data", "resp")}
+CHANNELS = {
+    "aw": ("addr", "prot"),
+    "w": ("data", "strb"),
+    "b": ("resp",),
+    "ar": ("addr", "prot"),
+    "r": ("data", "resp"),
+}
 RESPONSES = {2: "SLVERR", 3: "DECERR"}
 
 

@@ -1,0 +1,416 @@
+"""The accelerator on its board as a function of images. Copied into every package; needs numpy, Python 3.8 or later.
+
+    with Accelerator("cnv.bit") as cnv:
+        logits = cnv(images)                  # float32 (N, classes), the very logits of PyTorch
+        integers = cnv.results(images)        # int64 (N, classes), what the hardware counts
+        print(cnv.throughput_test())
+
+Beside the bitstream lie `accel.json` (what the accelerator is), `accel.npz` (images with known results, the table from
+integers to logits) and the link, which moves bytes and registers: pynq_link.py, or serial_link.py. Everything is
+checked when it is opened. A fault (a transfer that does not end, a design that is gone) raises `AcceleratorError`
+once nothing has moved for `timeout`, and the next call starts from a clean board.
+"""
+
+import fcntl
+import hashlib
+import importlib
+import json
+import os
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+MAGIC, VERSION, RESET, CLEAR = 0x53474E46, 1, 1, 2
+PAGE = {
+    "MAGIC": 0x00, "VERSION": 0x04, "HASH0": 0x08, "HASH1": 0x0C, "HASH2": 0x10, "HASH3": 0x14, "CLOCK_KHZ": 0x18,
+    "STATUS": 0x20, "FRAMES_IN": 0x24, "FRAMES_OUT": 0x28, "CYCLES_LO": 0x2C, "CYCLES_HI": 0x30, "IN_STALL": 0x34,
+    "OUT_STALL": 0x38, "LATENCY": 0x3C, "LINK_ERRORS": 0x44,
+}  # fmt: skip
+CONTROL = 0x1C
+FLAGS = {0: "frames in flight", 1: "input waits", 2: "output waits", 8: "LAST_EARLY", 9: "OVERRUN"}
+STICKY = 1 << 8 | 1 << 9
+RANGES = {"uint8": (0, 255), "uint8/255": (0, 255), "int8": (-128, 127), "bipolar": (-1, 1)}
+
+
+class AcceleratorError(RuntimeError):
+    """The accelerator cannot answer; the message says what was seen. The next call starts from a clean board."""
+
+
+class AcceleratorTimeoutError(AcceleratorError, TimeoutError):
+    """Nothing moved for the time allowed."""
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """What `throughput_test` measured, beside what was predicted when the accelerator was generated."""
+
+    images: int
+    seconds: float
+    """Wall time on the host, packing and copying included."""
+    cycles: int
+    """From the first beat in to the last beat out, by the accelerator's own counter."""
+    clock_mhz: float
+    latency: int
+    """Cycles of the first image."""
+    predicted_latency: int
+    predicted_interval: int
+
+    @property
+    def images_per_second(self) -> float:
+        """By the wall clock (of a simulated board: of the simulation)."""
+        return self.images / self.seconds
+
+    @property
+    def hardware_images_per_second(self) -> float:
+        """By the cycle counter."""
+        return self.images * self.clock_mhz * 1e6 / self.cycles
+
+    @property
+    def interval(self) -> float:
+        """Cycles from one image to the next."""
+        return (self.cycles - self.latency) / max(1, self.images - 1)
+
+    def __str__(self) -> str:
+        us = self.latency / self.clock_mhz
+        best = self.clock_mhz * 1e6 / self.predicted_interval
+        return "\n".join(
+            [
+                f"{self.images:,} images in {self.seconds:.3f} s: {self.images_per_second:,.0f} images/s (wall clock)",
+                f"accelerator at {self.clock_mhz:g} MHz: {self.hardware_images_per_second:,.0f} images/s, "
+                f"{self.interval:,.1f} cycles an image (predicted {best:,.0f}, {self.predicted_interval:,})",
+                f"latency {self.latency:,} cycles = {us:.2f} us (predicted {self.predicted_latency:,})",
+            ]
+        )
+
+
+class Accelerator:
+    """One network on one board; call it with images. Use it in a `with` block, or `close` it."""
+
+    def __init__(self, bitfile, link=None, timeout: float = 10.0):
+        """Check the package, load the bitstream, check what answers, and run the self-test.
+
+        Args:
+            bitfile: the bitstream; its package lies in the same folder.
+            link: how to reach the board; default `PynqLink()` of pynq_link.py.
+            timeout: seconds without any progress after which a transfer has failed.
+        Raises: AcceleratorError (also: when another process holds the board, or the self-test differs).
+        """
+        self.bitfile, self.timeout = Path(bitfile).resolve(), timeout
+        self.facts, self._vectors = _read_package(self.bitfile)
+        self._shell = self.facts["shell"]
+        self._codec = Codec(self.facts)
+        self._link = _pynq_link() if link is None else link
+        self._busy, self._open, self._faulty = threading.Lock(), False, False
+        self._lock = _lock(self._link, self.bitfile)
+        try:
+            self._load()
+            self._open = True
+        except BaseException:
+            self.close()
+            raise
+
+    def __call__(self, images) -> np.ndarray:
+        """Images (N, *shape) -> float32 logits (N, classes), or class numbers where the network ends with them."""
+        results = self.results(images)
+        if "head" not in self._vectors:
+            return results
+        low, step = self._vectors["head_low"].astype(np.int64), int(self._vectors["head_step"])
+        table, classes = self._vectors["head"], np.arange(results.shape[1])
+        rows, rest = np.divmod(results - low, step)
+        bad = (rest != 0) | (rows < 0) | (rows >= len(table))
+        if bad.any():
+            i, c = (int(k) for k in np.argwhere(bad)[0])
+            raise self._fault(f"image {i}, class {c}: the accelerator gave {results[i, c]}, which it cannot reach")
+        return table[rows, classes]
+
+    def results(self, images) -> np.ndarray:
+        """Images (N, *shape), integers as the network was built for -> the accelerator's int64 results (N, K).
+
+        Raises: TypeError, ValueError for images that do not fit; AcceleratorError, TimeoutError.
+        """
+        images = self._codec.check(images)
+        with self._exclusive():
+            return self._stream(images)
+
+    def throughput_test(self, images: int = 1000) -> Throughput:
+        """Run random images and measure; see `Throughput`."""
+        low, high = self._codec.range
+        rng = np.random.default_rng(1)
+        batch = rng.integers(low, high + 1, (images, *self._codec.shape))
+        batch = np.where(batch == 0, 1, batch) if self._codec.bipolar else batch
+        batch = batch.astype(np.int8 if low < 0 else np.uint8)
+        start = time.perf_counter()
+        self.results(batch)
+        seconds, page, predicted = time.perf_counter() - start, self.page(), self.facts["predicted"]
+        cycles = page["CYCLES_LO"] | page["CYCLES_HI"] << 32
+        return Throughput(
+            images, seconds, cycles, self.clock_mhz, page["LATENCY"], predicted["latency"], predicted["interval"]
+        )
+
+    def self_test(self) -> int:
+        """Run the package's images with known results, return how many; AcceleratorError names the first difference."""
+        with self._exclusive():
+            return self._prove()
+
+    def page(self) -> dict:
+        """All registers of the status page by name."""
+        with self._exclusive():
+            return self._page()
+
+    @property
+    def clock_mhz(self) -> float:
+        """The clock the accelerator runs at."""
+        return getattr(self._link, "clock_khz", self._shell["clock_khz"]) / 1000
+
+    def close(self) -> None:
+        """Let go of the board."""
+        self._open = False
+        try:
+            self._link.close()
+        finally:
+            self._lock.close()
+
+    def __enter__(self) -> "Accelerator":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    @contextmanager
+    def _exclusive(self):
+        """One call at a time, on a board that is in order."""
+        if not self._open:
+            raise AcceleratorError("this accelerator is closed: open it again with Accelerator(...)")
+        if not self._busy.acquire(blocking=False):
+            raise AcceleratorError("this accelerator is at work in another thread: one call at a time")
+        try:
+            if self._faulty:
+                self._recover()
+            with self._guarded():
+                yield
+        finally:
+            self._busy.release()
+
+    @contextmanager
+    def _guarded(self):
+        """Whatever goes wrong, even an interruption, leaves the board to be cleaned; errors of the link become ours."""
+        try:
+            yield
+        except BaseException as error:
+            self._faulty = True
+            if isinstance(error, (RuntimeError, OSError)) and not isinstance(error, AcceleratorError):
+                raise self._fault(str(error)) from error
+            raise
+
+    def _load(self) -> None:
+        """Bitstream, identity, buffers, self-test."""
+        try:
+            self._link.open(self.bitfile, self.facts)
+        except (RuntimeError, OSError) as error:
+            raise AcceleratorError(str(error)) from error
+        self._link.reset()
+        self._check_identity()
+        size = max(self._codec.in_bytes, self._codec.out_bytes)
+        self._chunk = self._link.chunk_bytes // size
+        if not self._chunk:
+            raise AcceleratorError(f"an image takes {size} bytes, and a packet of this link {self._link.chunk_bytes}")
+        self._in = [self._link.buffer(self._chunk * self._codec.in_bytes) for _ in range(2)]
+        self._out = [self._link.buffer(self._chunk * self._codec.out_bytes) for _ in range(2)]
+        self._prove()
+
+    def _recover(self) -> None:
+        """After a fault: clean transport and core; load the bitstream again when the design is gone."""
+        try:
+            self._link.reset()
+            self._check_identity()
+        except (RuntimeError, OSError):
+            self._load()
+        self._faulty = False
+
+    def _prove(self) -> int:
+        got, expected = self._stream(self._vectors["images"]), self._vectors["results"]
+        if (got != expected).any():
+            wrong = np.argwhere(got != expected)
+            i, c = (int(k) for k in wrong[0])
+            raise self._fault(
+                f"self-test: image {i}, class {c}: {got[i, c]} instead of {expected[i, c]} ({len(wrong)} of "
+                f"{expected.size} results differ): the design on the board does not compute this network"
+            )
+        return len(expected)
+
+    def _page(self) -> dict:
+        return {name: self._link.read(offset) for name, offset in PAGE.items()}
+
+    def _check_identity(self) -> None:
+        """What answers must be the design of this package."""
+        page, shell = self._page(), self._shell
+        if page["MAGIC"] != MAGIC:
+            raise AcceleratorError(f"no signflow design answers: the magic number is {page['MAGIC']:#010x}")
+        found = "".join(f"{page[f'HASH{i}']:08x}" for i in range(4))
+        for what, is_, wanted in (
+            ("status page version", page["VERSION"], shell["page_version"]),
+            ("network hash", found, shell["network_hash"]),
+            ("clock in kHz", page["CLOCK_KHZ"], shell["clock_khz"]),
+        ):
+            if is_ != wanted:
+                raise AcceleratorError(
+                    f"another design is on the board: its {what} is {is_}, this package has {wanted}"
+                )
+
+    def _stream(self, images: np.ndarray) -> np.ndarray:
+        """Chunk by chunk; the next one is packed while one runs."""
+        link, codec, results = self._link, self._codec, np.empty((len(images), self._codec.count), np.int64)
+        parts = [slice(k, min(k + self._chunk, len(images))) for k in range(0, len(images), self._chunk)]
+        link.write(CONTROL, CLEAR)
+        for k, part in enumerate(parts):
+            n = part.stop - part.start
+            if k == 0:
+                codec.pack(images[part], self._in[0])
+            link.receive(self._out[k % 2], n * codec.out_bytes)
+            link.send(self._in[k % 2], n * codec.in_bytes)
+            if k + 1 < len(parts):
+                codec.pack(images[parts[k + 1]], self._in[(k + 1) % 2])
+            if k:
+                results[parts[k - 1]] = codec.unpack(self._out[(k - 1) % 2], parts[k - 1].stop - parts[k - 1].start)
+            self._wait(part.stop)
+        if parts:
+            results[parts[-1]] = codec.unpack(self._out[(len(parts) - 1) % 2], parts[-1].stop - parts[-1].start)
+        return results
+
+    def _wait(self, frames: int) -> None:
+        """Until the packet is through and the page has counted ``frames`` in and out, without an error."""
+        link, seen, changed, look = self._link, None, time.monotonic(), 0.0
+        while not (link.sent() and link.received()):
+            now = time.monotonic()
+            if now >= look:
+                progress, look = (link.read(PAGE["FRAMES_IN"]), link.read(PAGE["FRAMES_OUT"])), now + self.timeout / 50
+                if progress != seen:
+                    seen, changed = progress, now
+                if link.read(PAGE["STATUS"]) & STICKY:
+                    raise self._fault("the accelerator reports an error")
+            if now - changed > self.timeout:
+                raise self._fault(f"nothing moved for {self.timeout:g} s", AcceleratorTimeoutError)
+        page = self._page()
+        if page["STATUS"] & STICKY:
+            raise self._fault("the accelerator reports an error")
+        if page["FRAMES_OUT"] != frames or page["FRAMES_IN"] != frames:
+            raise self._fault(f"{frames} images were sent, and the status page counts others")
+
+    def _fault(self, text: str, kind=AcceleratorError) -> AcceleratorError:
+        """An error with the status page spelled out; the next call starts clean."""
+        self._faulty = True
+        try:
+            page = self._page()
+        except Exception as error:
+            return kind(f"{text}; the status page does not answer: {error}")
+        if page["MAGIC"] != MAGIC:
+            return kind(f"{text}; the design is gone: no status page answers (magic number {page['MAGIC']:#010x})")
+        flags = [name for bit, name in FLAGS.items() if page["STATUS"] >> bit & 1] or ["idle"]
+        names = "FRAMES_IN", "FRAMES_OUT", "IN_STALL", "OUT_STALL", "LINK_ERRORS"
+        return kind(f"{text}; status page: {', '.join(flags)}; " + ", ".join(f"{n} {page[n]}" for n in names))
+
+
+class Codec:
+    """Images to the bytes of frames and frames to results, as `accel.json` describes them."""
+
+    def __init__(self, facts: dict):
+        self._image, self._in, self._out, shell = facts["image"], facts["input"], facts["output"], facts["shell"]
+        self.shape, self.range = tuple(self._image["shape"]), RANGES[self._image["kind"]]
+        self.bipolar = self._image["kind"] == "bipolar"
+        self.in_bytes, self.out_bytes = (shell[f"{side}_beats"] * shell["beat_bits"] // 8 for side in ("in", "out"))
+        self._in_word, self._out_word = shell["in_word_bits"] // 8, shell["out_word_bits"] // 8
+        self.count = int(np.prod(self._out["shape"]))
+
+    def check(self, images) -> np.ndarray:
+        """The images, or TypeError, ValueError that says what the network reads."""
+        low, high = self.range
+        allowed = "-1 or +1" if self.bipolar else f"{low}..{high}"
+        reads = f"this network reads integers {allowed} of shape (N, {', '.join(map(str, self.shape))})"
+        if not isinstance(images, np.ndarray):
+            raise TypeError(f"images are no numpy array but {type(images).__name__}: {reads}")
+        if images.shape[1:] != self.shape or not images.ndim:
+            raise ValueError(f"images have shape {images.shape}: {reads}")
+        if images.dtype.kind not in "iu":
+            raise TypeError(f"images have type {images.dtype}: {reads}; do not scale them")
+        bad = (images < low) | (images > high) | ((images == 0) if self.bipolar else False)
+        if bad.any():
+            first = tuple(int(i) for i in np.argwhere(bad)[0])
+            raise ValueError(f"pixel {first} is {images[first]}: {reads}")
+        return images
+
+    def pack(self, images: np.ndarray, buffer) -> None:
+        """Checked images into the first bytes of ``buffer``, frame by frame."""
+        side, n = self._in, len(images)
+        if self._image["order"] == "NHWC":
+            images = images.transpose(0, 2, 3, 1)
+        ones = side["dtype"] == "BIPOLAR" or self._image["binary"]
+        codes = (images > 0 if ones else images).astype(np.uint8).reshape(n * side["words"], side["word_elems"])
+        if side["elem_bits"] < 8:
+            planes = codes[:, :, None] >> np.arange(side["elem_bits"], dtype=np.uint8) & 1
+            codes = np.packbits(planes.reshape(len(codes), -1), axis=1, bitorder="little")
+        words = np.zeros((n, self.in_bytes), np.uint8)
+        view = words[:, : side["words"] * self._in_word].reshape(n, side["words"], self._in_word)
+        view[:, :, : codes.shape[1]] = codes.reshape(n, side["words"], -1)
+        buffer[: n * self.in_bytes] = words.reshape(-1)
+
+    def unpack(self, buffer, n: int) -> np.ndarray:
+        """The first ``n`` frames of ``buffer`` as int64 (n, results)."""
+        side = self._out
+        frames = np.asarray(buffer[: n * self.out_bytes]).reshape(n, self.out_bytes)
+        words = frames[:, : side["words"] * self._out_word].reshape(-1, self._out_word)
+        bits, elems = side["elem_bits"], side["word_elems"]
+        planes = np.unpackbits(words, axis=1, bitorder="little")[:, : bits * elems].reshape(-1, elems, bits)
+        weights = np.int64(1) << np.arange(bits, dtype=np.int64)
+        if side["dtype"].startswith("INT"):
+            weights[-1] *= -1
+        values = (planes @ weights).reshape(n, self.count)
+        return 2 * values - 1 if side["dtype"] == "BIPOLAR" else values
+
+
+def _pynq_link():
+    """pynq_link.py lies beside this file, in a package as in signflow."""
+    return importlib.import_module(f"{__package__}.pynq_link" if __package__ else "pynq_link").PynqLink()
+
+
+def _read_package(bitfile: Path):
+    """accel.json and the arrays of accel.npz, after every checksum has been compared; AcceleratorError."""
+    facts_file, vectors_file = bitfile.with_name("accel.json"), bitfile.with_name("accel.npz")
+    for path in (bitfile, facts_file, vectors_file):
+        if not path.exists():
+            raise AcceleratorError(f"{path} is missing: unpack the whole package into one folder")
+    facts = json.loads(facts_file.read_text())
+    if "package" not in facts:
+        raise AcceleratorError(f"{facts_file} is not of a package: make one with `signflow package`")
+    for what, path in (("bitstream", bitfile), ("driver", Path(__file__)), ("vectors", vectors_file)):
+        found, wanted = hashlib.sha256(path.read_bytes()).hexdigest(), facts["package"][f"{what}_sha256"]
+        if found != wanted:
+            raise AcceleratorError(
+                f"{path} is not this package's {what}: its SHA-256 starts with {found[:12]}, accel.json says "
+                f"{wanted[:12]}; unpack the package again"
+            )
+    with np.load(vectors_file) as arrays:
+        return facts, dict(arrays)
+
+
+def _lock(link, bitfile: Path):
+    """Hold the board's lock file; AcceleratorError names the process that holds it already."""
+    usual = Path(tempfile.gettempdir()) / f"signflow-{type(link).__name__}.lock"
+    path = link.lock_file(bitfile) if hasattr(link, "lock_file") else usual
+    handle = path.open("a+")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.seek(0)
+        pid = handle.read().strip()
+        handle.close()
+        whose = "this process itself: close() the other Accelerator" if pid == str(os.getpid()) else f"process {pid}"
+        raise AcceleratorError(f"the board is in use by {whose} (lock {path})") from None
+    handle.truncate(0)
+    handle.write(str(os.getpid()))
+    handle.flush()
+    return handle
