@@ -81,14 +81,13 @@ def write_project(accelerator: Path, board: Board, folder: Path, extra: Mapping[
     alone, so what its tool chain built stays; another one is replaced. Raises ShellError.
     """
     facts, texts, modules = _compose(accelerator, board)
+    contents = _files(accelerator) | {f"rtl/{m}.sv": (RTL_DIR / f"{m}.sv").read_bytes() for m in modules}
     for name in extra:
         path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or name in texts or path.parts[0] in ("rtl", "mem", BUILD):
-            raise ShellError(
-                f"{name!r} cannot be added to the project: it must be a new file outside rtl, mem and {BUILD}"
-            )
+        if path.is_absolute() or ".." in path.parts or name in contents or path.parts[0] in ("rtl", "mem", BUILD):
+            rule = f"it must be a new file outside rtl, mem and {BUILD}"
+            raise ShellError(f"{name!r} cannot be added to the project: {rule}")
     texts = texts | dict(extra) | {"accel.json": json.dumps(facts, indent=1, sort_keys=True) + "\n"}
-    contents = _files(accelerator) | {f"rtl/{m}.sv": (RTL_DIR / f"{m}.sv").read_bytes() for m in modules}
     contents |= {name: text.encode() for name, text in texts.items()}
     if folder.is_dir() and _files(folder, skip=BUILD) == contents:
         return folder
