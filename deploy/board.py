@@ -31,7 +31,7 @@ PAGE = {
     "STATUS": 0x20, "FRAMES_IN": 0x24, "FRAMES_OUT": 0x28, "CYCLES_LO": 0x2C, "CYCLES_HI": 0x30, "IN_STALL": 0x34,
     "OUT_STALL": 0x38, "LATENCY": 0x3C, "LINK_ERRORS": 0x44,
 }  # fmt: skip
-CONTROL = 0x1C
+CONTROL, SCRATCH = 0x1C, 0x40
 FLAGS = {0: "frames in flight", 1: "input waits", 2: "output waits", 8: "LAST_EARLY", 9: "OVERRUN"}
 STICKY = 1 << 8 | 1 << 9
 RANGES = {"uint8": (0, 255), "uint8/255": (0, 255), "int8": (-128, 127), "bipolar": (-1, 1)}
@@ -247,7 +247,7 @@ class Accelerator:
         return {name: self._link.read(offset) for name, offset in PAGE.items()}
 
     def _check_identity(self) -> None:
-        """What answers must be the design of this package."""
+        """What answers must be alive, and the design of this package."""
         page, shell = self._page(), self._shell
         if page["MAGIC"] != MAGIC:
             raise AcceleratorError(f"no signflow design answers: the magic number is {page['MAGIC']:#010x}")
@@ -258,9 +258,11 @@ class Accelerator:
             ("clock in kHz", page["CLOCK_KHZ"], shell["clock_khz"]),
         ):
             if is_ != wanted:
-                raise AcceleratorError(
-                    f"another design is on the board: its {what} is {is_}, this package has {wanted}"
-                )
+                raise AcceleratorError(f"another design is on the board: its {what} is {is_}, the package's {wanted}")
+        for value in (0x55555555, 0xAAAAAAAA):
+            self._link.write(SCRATCH, value)
+            if (echo := self._link.read(SCRATCH)) != value:
+                raise AcceleratorError(f"the status page is stuck: {value:#x} was written, {echo:#x} is read")
 
     def _stream(self, images: np.ndarray) -> np.ndarray:
         """Chunk by chunk; the next one is packed while one runs."""

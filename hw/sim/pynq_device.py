@@ -75,9 +75,9 @@ class SimulatedDevice(Device):
         """From now on the DMA accepts transfers and moves no data, until its soft reset."""
         self.dma.hangs = True
 
-    def stick_page(self, stuck: bool = True) -> None:
-        """The status page answers every read with what it held at the first read from now on; False heals it."""
-        self._stuck = {} if stuck else None
+    def stick_page(self) -> None:
+        """The status page answers every read with what it holds now, until the next download."""
+        self._stuck = {offset: self.soc.read(offset) for offset in range(0, 256, 4)}
 
     def power_cycle(self, after: int = 0) -> None:
         """The programmable logic loses its design, now or ``after`` more clock cycles: registers then read 0."""
@@ -159,9 +159,7 @@ class SimulatedDevice(Device):
     def _read_page(self, offset: int) -> int:
         if self.soc is None:
             return 0
-        if self._stuck is None:
-            return self.soc.read(offset)
-        return self._stuck.setdefault(offset, self.soc.read(offset))
+        return self.soc.read(offset) if self._stuck is None else self._stuck[offset & 0xFC]
 
     # bitstream
 
