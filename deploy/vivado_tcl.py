@@ -69,18 +69,27 @@ def check_tcl(folder: Path) -> TclReport:
         return TclReport(True, tuple(f"{name} is missing in {folder}" for name in missing))
     problems = unknown_commands((folder / SCRIPT).read_text())
     for version in VERSIONS:
-        status, found, products = _run(tclsh, folder, ("version", version))
-        problems += found
-        if status and not found:
-            problems.append(f"the script refuses to run with Vivado {version}")
-        elif not status and sorted(Path(name).suffix for name in products) != [".bit", ".hwh"]:
-            problems.append(f"the script should leave one .bit and one .hwh in build/, it left {products}")
+        problems += _good(tclsh, folder, version)
+        if problems:  # what goes wrong when all goes well hides the rest
+            return TclReport(True, tuple(dict.fromkeys(problems)))
     for fault, keys in FAULTS.items():
-        status, found, products = _run(tclsh, folder, keys)
+        status, found, products, _ = _run(tclsh, folder, keys)
         problems += found
-        if status == 0 or any(name.endswith(".bit") for name in products):
-            problems.append(f"{fault} does not make the script fail" if status == 0 else f"{fault}: yet a .bit is made")
+        if status == 0:
+            problems.append(f"{fault} does not make the script fail")
+        elif any(name.endswith(".bit") for name in products):
+            problems.append(f"{fault} makes the script fail, and yet it leaves a .bit")
     return TclReport(True, tuple(dict.fromkeys(problems)), len(VERSIONS) + len(FAULTS))
+
+
+def _good(tclsh: str, folder: Path, version: str) -> list[str]:
+    """The problems of a run in which Vivado does all that it is asked for."""
+    status, problems, products, error = _run(tclsh, folder, ("version", version))
+    if status and not problems:
+        return [f"the script gives up with Vivado {version}: {error}"]
+    if not status and sorted(Path(name).suffix for name in products) != [".bit", ".hwh"]:
+        problems.append(f"the script should leave one .bit and one .hwh in build/, it left {products}")
+    return problems
 
 
 def unknown_commands(text: str) -> list[str]:
@@ -98,8 +107,10 @@ def unknown_commands(text: str) -> list[str]:
     return problems
 
 
-def _run(tclsh: str, folder: Path, keys: tuple[str, ...]) -> tuple[int, list[str], list[str]]:
-    """One run in a copy of the folder: exit status of the script, problems found, bitstreams and handoffs it left."""
+def _run(tclsh: str, folder: Path, keys: tuple[str, ...]) -> tuple[int, list[str], list[str], str]:
+    """One run in a copy of the folder: exit status of the script, problems found, bitstreams and handoffs it left, its
+    last error line.
+    """
     with tempfile.TemporaryDirectory(prefix="signflow-tcl-") as name:
         copy = Path(name)
         for path in folder.iterdir():
@@ -117,4 +128,5 @@ def _run(tclsh: str, folder: Path, keys: tuple[str, ...]) -> tuple[int, list[str
     status = re.search(r"^@exit (\d+)$", done.stdout, re.M)
     if status is None:
         problems.append(f"the script did not run to an end: {done.stdout.strip()[-300:]}")
-    return (int(status[1]) if status else 1), problems, products
+    errors = re.findall(r"^ERROR: (.*)$", done.stdout, re.M)
+    return (int(status[1]) if status else 1), problems, products, errors[-1] if errors else ""

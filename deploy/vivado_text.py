@@ -62,8 +62,8 @@ where Vivado is on the host:
 
 ## What was checked, and what was not
 
-What signflow checks without Vivado, and reports when it makes such a folder: `build.tcl` runs in `tclsh`, where a table
-of Vivado's commands and options and of the IP cores' properties rejects what it does not know, and where bad timing or a
+What signflow checks without Vivado, and reports when it makes such a folder: `build.tcl` runs in `tclsh`, where tables
+of Vivado's commands and options and of the IP cores' properties reject what they do not know, and where bad timing or a
 missing file must make it fail; the design is read by slang, by Verilator with all warnings on, and synthesised by Yosys
 (`synth_xilinx`). `make lint` and `make synthesis` repeat the last two.
 

@@ -204,9 +204,9 @@ proc report {name text given} {
 
 proc do_report_utilization {rest given} { report utilization "| Slice LUTs |\n" $given }
 proc do_report_power {rest given} { report power "| Total On-Chip Power (W) |\n" $given }
+# Vivado's text tells of setup and hold as well; here it does not, so that every check of the script must stand alone.
 proc do_report_timing_summary {rest given} {
-  set met [expr {$::scenario(setup) >= 0 && $::scenario(hold) >= 0 && $::scenario(pulse)}]
-  report timing [expr {$met ? "All user specified timing constraints are met.\n" : "Timing constraints are not met.\n"}] $given
+  report timing [expr {$::scenario(pulse) ? "All user specified timing constraints are met.\n" : "Timing constraints are not met.\n"}] $given
 }
 proc do_report_route_status {rest given} {
   set missing $::scenario(unrouted)

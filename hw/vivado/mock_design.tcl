@@ -234,10 +234,11 @@ proc bytes {text} {
 
 proc do_assign_bd_address {rest given} {
   need block_design
-  if {[llength $rest] == 0} { done addressed; return }
+  if {[llength $rest] == 0 && [dict size $given] == 0} { done addressed; return }
   set space [option $given -target_address_space]
   set offset [bytes [option $given -offset]]
   set range [bytes [option $given -range]]
+  if {[llength $rest] == 0} { refuse "assign_bd_address: no segment to assign" }
   if {$range < 4096 || $range & ($range - 1) || $offset % $range} { refuse "assign_bd_address: range $range at $offset: a range is a power of two of 4 KB or more, and aligned" }
   set zynq [expr {$::core_of([cell_of $space]) eq "processing_system7"}]
   lassign [expr {$zynq ? {0x40000000 0x7FFFFFFF} : {0xA0000000 0xAFFFFFFF}}] low high
