@@ -45,7 +45,12 @@ def buffered_cost(model: ModelWrapper) -> dict[str, int]:
     buffered = ModelWrapper(copy.deepcopy(model.model))
     insert_width_converters(buffered)
     insert_fifos(buffered)
-    ops = operators(buffered)
+    return estimate(buffered)
+
+
+def estimate(model: ModelWrapper) -> dict[str, int]:
+    """Estimated LUT (of six inputs), BRAM18 (18 kbit block RAMs) and DSP of the operators of a model as they are."""
+    ops = operators(model)
     lut, bram = (sum(column) for column in zip(*(cost(op) for op in ops), strict=True))
     return {"LUT": lut, "BRAM18": bram, "DSP": sum(int(op.dsp_estimation("")) for op in ops)}
 
