@@ -20,7 +20,7 @@ UTILIZATION = {
     "uram": ("URAM",),
     "dsp": ("DSPs", "DSP Slices"),
 }
-OPTIONAL = {"uram"}  # 7 series has none, and no row
+OPTIONAL = {"lutram", "srl", "uram"}  # rows that are missing where there is nothing to count
 POWER = {"power_w": "Total On-Chip Power (W)", "power_dynamic_w": "Dynamic (W)", "power_static_w": "Device Static (W)"}
 TIMING = ("wns_ns", "tns_ns", "whs_ns", "ths_ns", "wpws_ns", "tpws_ns")
 FILES = {"utilization": "utilization.rpt", "timing": "timing.rpt", "power": "power.rpt"}
