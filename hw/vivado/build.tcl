@@ -249,7 +249,7 @@ step 3 "wrapper and IP cores"
 set design [get_files system.bd]
 set_property synth_checkpoint_mode None $design
 generate_target all $design
-add_files -norecurse [make_wrapper -top $design]
+add_files -norecurse [make_wrapper -files $design -top]
 set_property source_mgmt_mode DisplayOnly [current_project]
 set_property top system_wrapper [current_fileset]
 

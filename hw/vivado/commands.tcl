@@ -4,7 +4,8 @@
 #
 # MIN and MAX bound the number of positional arguments (* for any). -quiet and -verbose belong to all of them. Source: AMD,
 # Vivado Design Suite Tcl Command Reference (UG835), in the forms common to 2020.1 and later. Commands that are not listed
-# here are unknown to the check, whether Vivado has them or not.
+# here are unknown to the check, whether Vivado has them or not. (Vivado also takes positional arguments by name; of these only
+# make_wrapper -files is listed, the usual form.)
 
 # project
 command create_project 0 2 {-part} {-force -in_memory -ip -rtl_kernel}
@@ -100,7 +101,7 @@ command assign_bd_address 0 * {-target_address_space -offset -range -dict -impor
 command include_bd_addr_seg 1 * {} {}
 command exclude_bd_addr_seg 1 * {-target_address_space} {}
 command write_bd_tcl 1 1 {-bd_name -check_ips} {-force -no_mig_contents -no_ip_version -ignore_minor_versions -make_local -no_project_wrapper -hier_blks -include_layout}
-command make_wrapper 1 1 {-fileset} {-top -testbench -inst_template -import -force}
+command make_wrapper 0 1 {-files -fileset} {-top -testbench -inst_template -import -force}
 command write_hw_platform 0 1 {-platform_version -hw_emu} {-fixed -force -include_bit -include_sim_content -minimal -hw}
 
 # runs

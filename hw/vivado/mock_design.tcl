@@ -311,6 +311,7 @@ proc do_generate_target {rest given} {
 
 proc do_make_wrapper {rest given} {
   need targets
+  do_get_files [concat {*}[option $given -files $rest]] {}
   if {![dict exists $given -top]} { refuse "make_wrapper without -top makes no wrapper to synthesise" }
   set file [file join $::project_folder system_wrapper.v]
   write_text $file "module system_wrapper; endmodule\n"

@@ -67,7 +67,7 @@ MUTATIONS = {
     "a source not added": ("foreach file $project(sources) { a", "foreach file {rtl/toy_axi.v} { a", "never added"),
     "a relative path": ('"[file join $here $project(mem_dir)]/"', '"$project(mem_dir)/"', "must be an absolute folder"),
     "images forgotten": ('set_property CONFIG.MEM_DIR "[file join $here $project(mem_dir)]/"', "#", "absolute folder"),
-    "no wrapper": ("add_files -norecurse [make_wrapper -top $design]\n", "", "'wrapper'"),
+    "no wrapper": ("add_files -norecurse [make_wrapper -files $design -top]\n", "", "'wrapper'"),
     "not validated": ("  validate_bd_design\n", "", "takes results of 32 bits"),
     "targets not generated": ("generate_target all $design\n", "", "'targets'"),
     "no synthesis": ("check_log [run synth_1]\n", "", "synth_1 is not complete"),
