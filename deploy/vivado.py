@@ -8,6 +8,7 @@ which command the folder is finished elsewhere.
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -69,9 +70,8 @@ def run(folder: Path, tick: Callable[[str], None] = lambda line: None) -> dict:
     (folder / "build").mkdir(exist_ok=True)
     errors: list[str] = []
     command = [vivado, *COMMAND.split()]
-    with subprocess.Popen(
-        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, cwd=folder, text=True, errors="replace", start_new_session=True, **pipes) as process:
         try:
             for line in process.stdout:
                 if line.startswith("signflow: "):
@@ -79,7 +79,7 @@ def run(folder: Path, tick: Callable[[str], None] = lambda line: None) -> dict:
                 elif line.startswith("ERROR"):
                     errors.append(line.rstrip())
         except BaseException:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # with the runs that Vivado has started
             raise
     name = json.loads((folder / "accel.json").read_text())["name"]
     missing = [f"build/{name}{end}" for end in (".bit", ".hwh") if not (folder / "build" / f"{name}{end}").exists()]

@@ -18,6 +18,7 @@ import signflow.hw.boards
 VIVADO_DIR = Path(signflow.hw.boards.__file__).with_name("vivado")
 SCRIPT, SETTINGS = "build.tcl", "project.tcl"
 TCLSH = ("tclsh", "tclsh8.6")
+LIMIT = 60  # seconds; a run takes a tenth of one
 NO_TCLSH = "not checked: tclsh missing (apt install tcl)"
 
 # what goes wrong -> keys of the mock's scenario
@@ -119,7 +120,11 @@ def _run(tclsh: str, folder: Path, keys: tuple[str, ...]) -> tuple[int, list[str
             elif path.suffix == ".tcl":
                 shutil.copyfile(path, copy / path.name)
         command = [tclsh, str(VIVADO_DIR / "mock.tcl"), str(copy / SCRIPT), *keys]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        try:
+            done = subprocess.run(command, text=True, timeout=LIMIT, **pipes)
+        except subprocess.TimeoutExpired:
+            return 1, [f"the script does not end: stopped after {LIMIT} s"], [], ""
         products = sorted(path.name for path in copy.glob("build/*") if path.suffix in (".bit", ".hwh"))
     problems = [
         (f"line {number}: " if number != "0" else "") + text.replace(name, ".")

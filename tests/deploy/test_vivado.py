@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,26 @@ def test_a_failed_run_leaves_no_old_bitstream(tmp_path, monkeypatch):
     with pytest.raises(VivadoError, match="hold slack"):
         vivado.run(folder)
     assert not list((folder / "build").glob("*.bit")) and not list((folder / "build").glob("*.hwh"))
+
+
+def test_an_interrupted_run_stops_vivado_and_what_it_started(tmp_path, monkeypatch):
+    program = tmp_path / "vivado"
+    program.write_text("#!/bin/sh\nsleep 60 & echo $! > pid\necho 'signflow: step 1'\nwait\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("VIVADO", str(program))
+
+    def interrupt(line):
+        raise KeyboardInterrupt
+
+    folder = project(tmp_path / "p")
+    with pytest.raises(KeyboardInterrupt):
+        vivado.run(folder, interrupt)
+    status = Path(f"/proc/{(folder / 'pid').read_text().strip()}/status")
+    for _ in range(100):
+        if not status.exists() or "zombie" in status.read_text():
+            return
+        time.sleep(0.05)
+    pytest.fail("a run that Vivado has started lives on")
 
 
 # ---- checks without Vivado

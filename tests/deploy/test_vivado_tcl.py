@@ -1,6 +1,7 @@
 """build.tcl passes its check, and the check notices when something is wrong with it."""
 
 import re
+import subprocess
 
 import pytest
 
@@ -136,6 +137,20 @@ def test_lines_are_those_of_the_script(tmp_path):
     lines[number] = "save_bd_design -all"
     script.write_text("\n".join(lines))
     assert f"line {number + 1}: save_bd_design has no option -all" in check_tcl(tmp_path).problems
+
+
+def test_a_script_that_does_not_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(vivado_tcl, "LIMIT", 2)
+    script = project(tmp_path) / "build.tcl"
+    script.write_text(script.read_text().replace("save_bd_design", "while {1} {}"))
+    assert check_tcl(tmp_path).detail == "the script does not end: stopped after 2 s"
+
+
+def test_the_script_refuses_a_path_with_a_space(tmp_path):
+    script = project(tmp_path / "my project") / "build.tcl"
+    command = [vivado_tcl.find_tclsh(), vivado_tcl.VIVADO_DIR / "mock.tcl", script]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert "contains a space, which Vivado does not take" in done.stdout and "@exit 1" in done.stdout
 
 
 def test_without_tclsh_it_says_so(tmp_path, monkeypatch):
