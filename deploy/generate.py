@@ -31,7 +31,7 @@ HEADER = """\
 `default_nettype none
 
 module {name} #(
-  parameter string MEM_DIR = "mem/"         // folder of the memory images, with trailing slash
+  parameter MEM_DIR = "mem/"         // folder of the memory images, with trailing slash
 ) (
   input  wire                  clk_i,
   input  wire                  rst_ni,        // synchronous, active low

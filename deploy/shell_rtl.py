@@ -25,7 +25,7 @@ SHELL = """\
 `default_nettype none
 
 module {name}_shell #(
-  parameter string MEM_DIR = "mem/"           // folder of the memory images, with trailing slash
+  parameter MEM_DIR = "mem/"           // folder of the memory images, with trailing slash
 ) (
   input  wire        clk_i,
   input  wire        rst_ni,                  // synchronous, active low

@@ -46,7 +46,7 @@ TOP = """\
 `default_nettype none
 
 module {name}_ulx3s #(
-  parameter string MEM_DIR = "mem/",          // folder of the memory images, with trailing slash
+  parameter MEM_DIR = "mem/",          // folder of the memory images, with trailing slash
   parameter int CLOCKS_PER_BIT = {clocks_per_bit}
 ) (
   input  wire        clk_25mhz,

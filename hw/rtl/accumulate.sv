@@ -22,8 +22,8 @@ module accumulate #(
   parameter int    ACC_WIDTH  = 8,
   parameter int    THRESHOLDS = 1,
   parameter bit    WINDOW     = 1'b0,
-  parameter string START_FILE = "",
-  parameter string GAP_FILE   = "",
+  parameter START_FILE = "",
+  parameter GAP_FILE   = "",
   localparam int   OUT_WIDTH  = THRESHOLDS == 0 ? ACC_WIDTH : THRESHOLDS == 1 || WINDOW ? 1 : 2
 ) (
   input  wire                    clk_i,

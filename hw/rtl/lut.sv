@@ -13,7 +13,7 @@ module lut #(
   parameter int    OUT_WIDTH  = 1,
   parameter int    PE         = 1,
   parameter int    CHANNELS   = 1,
-  parameter string TABLE_FILE = ""
+  parameter TABLE_FILE = ""
 ) (
   input  wire                     clk_i,
   input  wire                     rst_ni,

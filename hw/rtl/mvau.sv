@@ -36,9 +36,9 @@ module mvau #(
   parameter int    THRESHOLDS   = 1,
   parameter bit    WINDOW       = 1'b0,
   parameter bit    BLOCK        = 1'b0,
-  parameter string WEIGHTS_FILE = "",
-  parameter string START_FILE   = "",
-  parameter string GAP_FILE     = "",
+  parameter WEIGHTS_FILE = "",
+  parameter START_FILE   = "",
+  parameter GAP_FILE     = "",
 `ifdef VERILATOR
   parameter bit    TREE         = 1'b0,
 `else

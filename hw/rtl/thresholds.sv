@@ -25,15 +25,15 @@ module thresholds #(
   parameter int    PE           = 1,
   parameter int    FOLDS        = 1,
   parameter int    BLOCK_FROM   = 8,
-  parameter string THRESHOLDS_0 = "",
-  parameter string THRESHOLDS_1 = "",
-  parameter string THRESHOLDS_2 = "",
-  parameter string THRESHOLDS_3 = "",
-  parameter string THRESHOLDS_4 = "",
-  parameter string THRESHOLDS_5 = "",
-  parameter string THRESHOLDS_6 = "",
-  parameter string THRESHOLDS_7 = "",
-  parameter string SIGNS_FILE   = ""
+  parameter THRESHOLDS_0 = "",
+  parameter THRESHOLDS_1 = "",
+  parameter THRESHOLDS_2 = "",
+  parameter THRESHOLDS_3 = "",
+  parameter THRESHOLDS_4 = "",
+  parameter THRESHOLDS_5 = "",
+  parameter THRESHOLDS_6 = "",
+  parameter THRESHOLDS_7 = "",
+  parameter SIGNS_FILE   = ""
 ) (
   input  wire                     clk_i,
   input  wire                     rst_ni,
@@ -64,12 +64,14 @@ module thresholds #(
   logic [STAGES:0][PE-1:0][STAGES-1:0]     count;  // outcomes so far, as a binary number
   assign count[0] = '0;
 
+  // one parameter a stage, because Vivado takes no expression that selects a string
+  localparam bit [7:0] GIVEN = {THRESHOLDS_7 != "", THRESHOLDS_6 != "", THRESHOLDS_5 != "", THRESHOLDS_4 != "",
+                                THRESHOLDS_3 != "", THRESHOLDS_2 != "", THRESHOLDS_1 != "", THRESHOLDS_0 != ""};
+
   for (genvar s = 0; s < STAGES; s++) begin : gen_stage
     localparam int DEPTH = FOLDS * 2**s;
     localparam int AW    = DEPTH > 1 ? $clog2(DEPTH) : 1;
-    localparam string FILE = s == 0 ? THRESHOLDS_0 : s == 1 ? THRESHOLDS_1 : s == 2 ? THRESHOLDS_2 : s == 3 ? THRESHOLDS_3
-                           : s == 4 ? THRESHOLDS_4 : s == 5 ? THRESHOLDS_5 : s == 6 ? THRESHOLDS_6 : THRESHOLDS_7;
-    if (FILE == "") $error("thresholds: THRESHOLDS_%0d is empty", s);
+    if (!GIVEN[s]) $error("thresholds: THRESHOLDS_%0d is empty", s);
 
     logic [FW-1:0] fold_q;  // of the word that is read
     wire here = s == 0 ? in_valid_i : valid_q[s == 0 ? 0 : 2*s-1];
@@ -96,13 +98,27 @@ module thresholds #(
     logic [PE-1:0][TW-1:0] threshold;
     if (s >= BLOCK_FROM) begin : gen_block
       (* rom_style = "block" *) logic [PE*TW-1:0] rom [DEPTH];
-      initial $readmemh(FILE, rom);
+      if (s == 0) initial $readmemh(THRESHOLDS_0, rom);
+      if (s == 1) initial $readmemh(THRESHOLDS_1, rom);
+      if (s == 2) initial $readmemh(THRESHOLDS_2, rom);
+      if (s == 3) initial $readmemh(THRESHOLDS_3, rom);
+      if (s == 4) initial $readmemh(THRESHOLDS_4, rom);
+      if (s == 5) initial $readmemh(THRESHOLDS_5, rom);
+      if (s == 6) initial $readmemh(THRESHOLDS_6, rom);
+      if (s == 7) initial $readmemh(THRESHOLDS_7, rom);
       for (genvar p = 0; p < PE; p++) begin : gen_lane
         assign threshold[p] = rom[addr[p]][p*TW +: TW];
       end
     end else begin : gen_logic
       (* logic_block *) logic [PE*TW-1:0] rom [DEPTH];
-      initial $readmemh(FILE, rom);
+      if (s == 0) initial $readmemh(THRESHOLDS_0, rom);
+      if (s == 1) initial $readmemh(THRESHOLDS_1, rom);
+      if (s == 2) initial $readmemh(THRESHOLDS_2, rom);
+      if (s == 3) initial $readmemh(THRESHOLDS_3, rom);
+      if (s == 4) initial $readmemh(THRESHOLDS_4, rom);
+      if (s == 5) initial $readmemh(THRESHOLDS_5, rom);
+      if (s == 6) initial $readmemh(THRESHOLDS_6, rom);
+      if (s == 7) initial $readmemh(THRESHOLDS_7, rom);
       for (genvar p = 0; p < PE; p++) begin : gen_lane
         assign threshold[p] = rom[addr[p]][p*TW +: TW];
       end
