@@ -124,7 +124,7 @@ module serial_link #(
 
   // ---- replies: the latest request waits here until the reply before it is out
   logic        waiting_q, session_right_q;
-  logic [7:0]  kind_q;
+  logic [7:0]  kind_q, sequence_q;
   logic [31:0] value_q;
   wire         busy;
   assign start = waiting_q && !busy;
@@ -133,6 +133,7 @@ module serial_link #(
     if (read) value_q <= reg_rdata_i;
     if (request) begin
       kind_q <= kind;
+      sequence_q <= sequence_number;
       session_right_q <= sync || ours;
     end
     if (ours) acknowledged_q <= acknowledged;
@@ -147,7 +148,7 @@ module serial_link #(
   wire [7:0] reply_data, line_data;
   wire       reply_mark, reply_valid, reply_ready, line_valid, line_ready;
   link_reply i_reply (
-    .clk_i, .rst_ni, .start_i(start), .session_i(session_q), .kind_i(kind_q), .sequence_i(last_sequence_q),
+    .clk_i, .rst_ni, .start_i(start), .session_i(session_q), .kind_i(kind_q), .sequence_i(sequence_q),
     .accepted_i(accepted), .room_i(16'(IN_DEPTH) - (accepted - consumed_tail)),
     .from_i(plausible && again_q ? acknowledged_q : result_from),
     .value_i(value_q), .with_value_i(session_right_q && kind_q[2:0] == READ), .busy_o(busy),
