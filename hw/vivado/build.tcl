@@ -243,15 +243,14 @@ assign_addresses
 set clock_mhz [check_design]
 save_bd_design
 
-# One global synthesis for all: one log to look through. Manual compile order from here on, because Vivado drops modules
-# that it takes to be unused when it looks at the default values of parameters only.
+# One global synthesis for all: one log to look through for memory images that were not found.
 step 3 "wrapper and IP cores"
 set design [get_files system.bd]
 set_property synth_checkpoint_mode None $design
 generate_target all $design
 add_files -norecurse [make_wrapper -files $design -top]
-set_property source_mgmt_mode DisplayOnly [current_project]
 set_property top system_wrapper [current_fileset]
+update_compile_order -fileset sources_1
 
 step 4 "synthesis (minutes to an hour; log in build/vivado/$project(name).runs/synth_1/runme.log)"
 check_log [run synth_1]

@@ -91,13 +91,13 @@ command get_bd_intf_nets 0 * {-filter -of_objects -boundary_type} {-regexp -noca
 command get_bd_addr_spaces 0 * {-filter -of_objects} {-regexp -nocase -hierarchical}
 command get_bd_addr_segs 0 * {-filter -of_objects} {-regexp -nocase -hierarchical -excluded -addressed -unaddressed -addressables -addressing}
 command connect_bd_net 1 * {-net} {}
-command connect_bd_intf_net 1 2 {-intf_net -boundary_type -auto_assign_address_space} {}
+command connect_bd_intf_net 2 3 {-intf_net -boundary_type} {}
 command disconnect_bd_net 1 * {} {}
 command disconnect_bd_intf_net 1 * {} {}
 command make_bd_pins_external 1 * {-name} {}
 command make_bd_intf_pins_external 1 * {-name} {}
 command apply_bd_automation 0 1 {-rule -dict -config -opts} {}
-command assign_bd_address 0 * {-target_address_space -offset -range -dict -import_from_file -export_to_file -base_high} {-boundary -master_boundary -external -force}
+command assign_bd_address 0 * {-target_address_space -offset -range -dict -import_from_file -export_to_file -export_gui_to_file -base_high} {-boundary -master_boundary -external -force}
 command include_bd_addr_seg 1 * {} {}
 command exclude_bd_addr_seg 1 * {-target_address_space} {}
 command write_bd_tcl 1 1 {-bd_name -check_ips} {-force -no_mig_contents -no_ip_version -ignore_minor_versions -make_local -no_project_wrapper -hier_blks -include_layout}
@@ -139,13 +139,13 @@ command set_false_path 0 0 {-from -rise_from -fall_from -to -rise_to -fall_to -t
 command get_clocks 0 * {-filter -of_objects -match_style} {-regexp -nocase -include_generated_clocks}
 command get_cells 0 * {-hsc -filter -of_objects -match_style} {-hierarchical -regexp -nocase -include_replicated_objects}
 command get_nets 0 * {-hsc -filter -of_objects -match_style -boundary_type} {-hierarchical -regexp -nocase -segments -top_net_of_hierarchical_group}
-command get_timing_paths 0 0 {-from -rise_from -fall_from -to -rise_to -fall_to -through -rise_through -fall_through -delay_type -max_paths -nworst -slack_lesser_than -slack_greater_than -group -sort_by -filter -cell} {-setup -hold -unique_pins -no_report_unconstrained -user_ignored -routable_nets -regexp -nocase}
-command report_timing 0 0 {-from -rise_from -fall_from -to -rise_to -fall_to -through -rise_through -fall_through -delay_type -max_paths -nworst -path_type -slack_lesser_than -slack_greater_than -group -sort_by -of_objects -significant_digits -column_style -file -name -cells -rpx} {-setup -hold -unique_pins -input_pins -no_header -no_reused_label -no_report_unconstrained -user_ignored -append -no_pr_attribute -routable_nets -return_string -warn_on_violation}
+command get_timing_paths 0 0 {-from -rise_from -fall_from -to -rise_to -fall_to -through -rise_through -fall_through -delay_type -max_paths -nworst -slack_lesser_than -slack_greater_than -group -sort_by -filter -cell -inter_slr} {-setup -hold -unique_pins -no_report_unconstrained -user_ignored -routable_nets -regexp -nocase}
+command report_timing 0 0 {-from -rise_from -fall_from -to -rise_to -fall_to -through -rise_through -fall_through -delay_type -max_paths -nworst -path_type -slack_lesser_than -slack_greater_than -group -sort_by -of_objects -significant_digits -column_style -file -name -cells -rpx -inter_slr} {-setup -hold -unique_pins -input_pins -no_header -no_reused_label -no_report_unconstrained -user_ignored -append -no_pr_attribute -no_pblock -routable_nets -return_string -warn_on_violation}
 command report_timing_summary 0 0 {-delay_type -max_paths -nworst -path_type -slack_lesser_than -significant_digits -file -name -cells -rpx} {-check_timing_verbose -no_detailed_paths -setup -hold -unique_pins -no_reused_label -input_pins -no_pr_attribute -routable_nets -report_unconstrained -no_header -append -return_string -warn_on_violation -datasheet}
 command check_timing 0 0 {-file -name -override_defaults -include_signal -exclude -cells} {-append -return_string -verbose -no_header}
 command report_utilization 0 0 {-file -pblocks -cells -name -slr -spreadsheet_file -spreadsheet_table -spreadsheet_depth -hierarchical_depth -hierarchical_min_primitive_count} {-append -evaluate_pblock -exclude_child_pblocks -exclude_non_assigned -return_string -packthru -no_primitives -omit_locs -hierarchical -hierarchical_percentages}
 command report_power 0 0 {-hierarchical_depth -file -name -format -xpe -l -rpx} {-no_propagation -vid -advisory -return_string -append}
-command report_route_status 0 0 {-file -of_objects -route_type} {-return_string -append -list_all_nets -show_all -has_routing -boolean_check -ignore_cache -dump_routes}
+command report_route_status 0 0 {-file -of_objects -route_type -boolean_check -to_load} {-return_nets -return_string -append -list_all_nets -show_all -has_routing -ignore_cache -dump_routes}
 command report_drc 0 0 {-name -upgrade_cw -checks -ruledecks -file -rpx} {-no_waivers -append -waived -return_string}
 command report_methodology 0 0 {-name -checks -file -rpx -cells} {-no_waivers -append -waived -return_string}
 command report_clock_utilization 0 0 {-file -name} {-append -write_xdc -clock_roots_only -return_string}
