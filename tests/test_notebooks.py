@@ -1,5 +1,8 @@
-"""Every notebook is executed as it is, on a small data set made of the shipped sample."""
+"""Every notebook is executed as it is: small in every run, as large as for people in the slow one."""
 
+import ast
+import re
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -10,6 +13,11 @@ from signflow.models.data import SAMPLE, read_idx
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 MOST_CELLS = 15
+DRAWS = re.compile(r"plt\.subplots|display\(")
+SMALL = {"SIGNFLOW_NOTEBOOK_EPOCHS": "2", "SIGNFLOW_NOTEBOOK_NET": "tfc", "SIGNFLOW_NOTEBOOK_NETS": "sfc tfc"}
+ON_A_BOARD = {"json", "numpy", "os", "sys", "tempfile", "warnings", "zipfile", "pathlib", "matplotlib", "board"}
+"""What the board notebook may import there: the standard library, what PYNQ brings, and the driver beside it."""
+ALL_EQUAL = "10,000 logits of 1,000 images, 0 differ from PyTorch's"
 
 
 @pytest.fixture
@@ -17,15 +25,76 @@ def sample_as_data(fashion_files, tmp_path, monkeypatch):
     """Fashion-MNIST's four files, cut from the shipped 1,000 images: 800 to train with, 200 to test."""
     images, labels = (read_idx(SAMPLE / f"sample-{kind}-ubyte.gz") for kind in ("images-idx3", "labels-idx1"))
     fashion_files((images[:800], labels[:800]), (images[800:], labels[800:]))
-    monkeypatch.setenv("SIGNFLOW_NOTEBOOK_EPOCHS", "2")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("SIGNFLOW_DEVICE", "simulated")
+
+
+@pytest.fixture
+def small(sample_as_data, monkeypatch):
+    """The notebooks with small networks."""
+    for name, value in SMALL.items():
+        monkeypatch.setenv(name, value)
+
+
+def run(path: Path, folder: Path) -> nbformat.NotebookNode:
+    """The executed notebook; every cell that draws has a picture, and no other."""
+    book = nbformat.read(path, 4)
+    NotebookClient(book, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+    pictures = [c for c in book.cells if any("image/png" in o.get("data", {}) for o in c.get("outputs", []))]
+    assert pictures == [c for c in book.cells if c.cell_type == "code" and DRAWS.search(c.source)]
+    return book
+
+
+def said(book: nbformat.NotebookNode) -> str:
+    """Everything the cells printed."""
+    return "".join(o.get("text", "") for c in book.cells for o in c.get("outputs", []))
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda p: p.stem)
-def test_notebook_runs(path, sample_as_data, tmp_path):
+def test_notebook_is_short_and_stored_without_outputs(path):
     book = nbformat.read(path, 4)
     assert len(book.cells) <= MOST_CELLS
-    assert not any(cell.get("outputs") for cell in book.cells), "notebooks are stored without outputs"
-    NotebookClient(book, timeout=300, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
-    pictures = [c for c in book.cells if any("image/png" in o.get("data", {}) for o in c.get("outputs", []))]
-    assert len(pictures) == sum("plt." in cell.source for cell in book.cells if cell.cell_type == "code")
+    assert not any(cell.get("outputs") for cell in book.cells)
+
+
+def test_training_runs(small):
+    run(NOTEBOOKS / "10_train.ipynb", NOTEBOOKS)
+
+
+def test_the_ladder_holds(small):
+    text = said(run(NOTEBOOKS / "00_ladder.ipynb", NOTEBOOKS))
+    assert len(re.findall(r"│ +[\d,]+ │ +[\d,]+ │ +0 │", text)) == 6  # six rungs without a mismatch
+
+
+def test_foldings_are_built_as_predicted(small):
+    text = said(run(NOTEBOOKS / "20_build.ipynb", NOTEBOOKS))
+    assert text.count("+0 │") == 2  # latency and interval
+
+
+def test_the_board_notebook_makes_a_package_and_runs_in_it(small, tmp_path):
+    """In the repository it makes a package; the same file, in the folder of that package, runs there."""
+    assert ALL_EQUAL in said(run(NOTEBOOKS / "30_board.ipynb", NOTEBOOKS))
+    (package,) = tmp_path.glob("signflow-*/package")
+    board = tmp_path / "board"
+    shutil.copytree(package, board)
+    assert (board / "30_board.ipynb").read_bytes() == (NOTEBOOKS / "30_board.ipynb").read_bytes()
+    assert ALL_EQUAL in said(run(board / "30_board.ipynb", board))
+    assert len(list(tmp_path.glob("signflow-*/package"))) == 1
+
+
+def test_the_board_notebook_needs_nothing_that_a_board_lacks():
+    book = nbformat.read(NOTEBOOKS / "30_board.ipynb", 4)
+    tree = ast.parse("\n".join(cell.source for cell in book.cells if cell.cell_type == "code"))
+    elsewhere = next(node for node in tree.body if isinstance(node, ast.If))  # makes the package where there is none
+    assert "accel.json" in ast.unparse(elsewhere.test)
+    tree.body.remove(elsewhere)
+    found = {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    found |= {n.module.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    assert found <= ON_A_BOARD
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["00_ladder", "20_build", "30_board"])
+def test_notebook_runs_as_people_run_it(sample_as_data, name):
+    text = said(run(NOTEBOOKS / f"{name}.ipynb", NOTEBOOKS))
+    assert name != "30_board" or ALL_EQUAL in text
