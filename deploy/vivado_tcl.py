@@ -30,6 +30,11 @@ FAULTS = {
     "a memory image that is not read": ("images", "0"),
     "a failed synthesis": ("synthesis", "0"),
     "a failed placement": ("implementation", "0"),
+    "a routing report that cannot be read": ("route", "0"),
+    "a design without timed paths": ("setup", ""),
+    "a missing .hwh": ("handoff", "0"),
+    "an unknown part": ("part", "0"),
+    "a missing IP core": ("cores", "0"),
     "Vivado 2019.2": ("version", "2019.2"),
 }
 VERSIONS = ("2020.1", "2022.2", "2026.1")

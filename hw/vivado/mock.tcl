@@ -8,7 +8,8 @@
 
 set script [file normalize [lindex $argv 0]]
 set folder [file dirname $script]
-array set scenario {version 2023.1 synthesis 1 implementation 1 images 1 setup 0.412 hold 0.021 pulse 1 unrouted 0}
+array set scenario {version 2023.1 synthesis 1 implementation 1 images 1 setup 0.412 hold 0.021 pulse 1 unrouted 0
+  part 1 cores 1 handoff 1 route 1}
 array set scenario [lrange $argv 1 end]
 set problems {}
 array set options {}    ;# command -> {min max valued flags}
@@ -68,7 +69,7 @@ proc done {word} { lappend ::state $word }
 # ---- project
 
 proc do_version {rest given} { return $::scenario(version) }
-proc do_get_parts {rest given} { return [lsearch -all -inline -regexp $rest {^xc[0-9a-zA-Z]+(-[0-9a-zA-Z]+)+$}] }
+proc do_get_parts {rest given} { if {!$::scenario(part)} return; return [lsearch -all -inline -regexp $rest {^xc[0-9a-zA-Z]+(-[0-9a-zA-Z]+)+$}] }
 
 proc do_create_project {rest given} {
   lassign $rest name ::project_folder
@@ -209,6 +210,7 @@ proc do_report_timing_summary {rest given} {
   report timing [expr {$::scenario(pulse) ? "All user specified timing constraints are met.\n" : "Timing constraints are not met.\n"}] $given
 }
 proc do_report_route_status {rest given} {
+  if {!$::scenario(route)} { return [report route "nothing to see\n" $given] }
   set missing $::scenario(unrouted)
   set text "Design Route Status\n                                               :      # nets :\n"
   append text "   # of logical nets.......................... :        2000 :\n       # of routable nets..................... :        1000 :\n"

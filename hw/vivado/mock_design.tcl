@@ -65,6 +65,7 @@ proc do_create_bd_design {rest given} { need project; done block_design }
 proc do_save_bd_design {rest given} { need block_design }
 
 proc do_get_ipdefs {rest given} {
+  if {!$::scenario(cores)} return
   set known {}
   foreach core [array names ::defaults] { if {![string match module:* $core]} { lappend known xilinx.com:ip:$core:1.0 xilinx.com:ip:$core:2.0 } }
   set found {}
@@ -213,7 +214,7 @@ proc do_generate_target {rest given} {
   need validated
   set folder [file join $::project_folder $::project_name.gen sources_1 bd system hw_handoff]
   file mkdir $folder
-  write_text [file join $folder system.hwh] "<EDKSYSTEM/>\n"
+  if {$::scenario(handoff)} { write_text [file join $folder system.hwh] "<EDKSYSTEM/>\n" }
   done targets
   done handoff
 }

@@ -85,6 +85,8 @@ MUTATIONS = {
     "log not looked at": ("check_log [run synth_1]", "run synth_1", "memory image that is not read does not make"),
     "out-of-context synthesis": ("set_property synth_checkpoint_mode None $design\n", "", "a memory image that is not"),
     "status not looked at": ('if {![string match "*Complete*" $status]}', "if {0}", "complete|failed"),
+    "the handoff not looked for": ("if {[llength $found] == 0}", "if {0}", "line .*error copying"),
+    "the part not looked up": ("[llength [get_parts -quiet $project(part)]] == 0", "0", "unknown part does not"),
     "errors that end well": ("exit 1", "exit 0", "does not make the script fail|without write_bitstream"),
 }  # fmt: skip
 
