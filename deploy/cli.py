@@ -15,11 +15,15 @@ from signflow.deploy.quiet import quiet_libraries
 quiet_libraries()
 
 console = Console()
+VENDOR_STEP = 3
+"""Exit code of `signflow bitstream` when everything is done but what needs the vendor's tool, which is not here."""
 NETWORK_HELP = "NETWORK is a chain of `signflow networks` (tfc, sfc, lfc, cnv, ...), or a QONNX file."
 
 
 class Command(click.Group):
-    """Turns every expected error into one message and an exit code: 1 error, 130 interrupted."""
+    """Turns every expected error into one message and an exit code: 1 error, 3 all done but the vendor's step, 130
+    interrupted.
+    """
 
     def invoke(self, ctx):
         """Run the subcommand."""
@@ -33,6 +37,9 @@ class Command(click.Group):
         except (ValueError, RuntimeError, AssertionError, OSError) as e:
             if os.environ.get("SIGNFLOW_TRACEBACK"):
                 raise
+            if getattr(e, "exit_code", None) == VENDOR_STEP:
+                Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(str(e))
+                sys.exit(VENDOR_STEP)
             Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]error:[/] {type(e).__name__}:", end=" ")
             Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(str(e))
             sys.exit(1)
@@ -201,10 +208,10 @@ def verify(network, board, out, split, images, stall_images, seed, json_file) ->
     """The ladder: the same images through PyTorch, QONNX, integer graph, FINN hardware graph and RTL simulation, every
     logit compared.
     """
-    from signflow.deploy import show
+    from signflow.deploy import show_ladder
 
     work = _work(network, board, out)
-    show.ladder(console, work, split, images, stall_images, seed, json_file)
+    show_ladder.ladder(console, work, split, images, stall_images, seed, json_file)
 
 
 @main.command(epilog=NETWORK_HELP)
@@ -294,12 +301,12 @@ def thresholds(network, kind, weights, images, layer, channel, drop_lower, movin
 )
 def demo(net: str, board: str, images: int) -> None:
     """The whole flow on a shipped network: build, ladder, cycles, synthesis estimate."""
-    from signflow.deploy import flow, show
+    from signflow.deploy import flow, show, show_ladder
 
     settings = flow.Settings(net, board)
     show.build(console, settings, settings.work, "export")
     show.folding(console, flow.accelerator(settings.work))
-    show.ladder(console, settings.work, "sample", images, min(images, 200), 1)
+    show_ladder.ladder(console, settings.work, "sample", images, min(images, 200), 1)
     show.report(console, settings.work, False)
     console.print(f"products in [bold]{settings.work}[/]; the accelerator is {settings.work / flow.ACCELERATOR}")
 

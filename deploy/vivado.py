@@ -29,6 +29,8 @@ class VivadoError(RuntimeError):
 class VendorStepMissing(RuntimeError):
     """Everything is done but the step that needs Vivado."""
 
+    exit_code = 3
+
     def __init__(self, folder: Path):
         self.folder, self.command = folder, f"make -C {folder} bitstream VIVADO=/path/to/vivado"
         super().__init__(

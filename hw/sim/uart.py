@@ -35,7 +35,12 @@ UART = verilator.Harness(Path(__file__).with_name("uart.cpp"), _header)
 
 
 def compile_port(
-    top: str, sources: Sequence[Path], parameters: Mapping[str, int | str] | None = None, *, variant: str = "fast"
+    top: str,
+    sources: Sequence[Path],
+    parameters: Mapping[str, int | str] | None = None,
+    *,
+    variant: str = "fast",
+    include_dirs: Sequence[Path] = (),
 ) -> verilator.CompiledModel:
     """Compile a design with the ports clk_25mhz, ftdi_txd, ftdi_rxd (further outputs are ignored) for `SimulatedPort`.
 
@@ -43,7 +48,8 @@ def compile_port(
     `verilator.compile` does.
     """
     missing = not any("module EHXPLLL" in path.read_text() for path in sources)
-    return verilator.compile(top, [*sources, *[PLL] * missing], parameters, variant=variant, harness=UART)
+    given = [*sources, *[PLL] * missing]
+    return verilator.compile(top, given, parameters, variant=variant, include_dirs=include_dirs, harness=UART)
 
 
 class Faults(ctypes.Structure):

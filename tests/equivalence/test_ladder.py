@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from signflow.deploy import flow, show
+from signflow.deploy import flow, show_ladder
 from signflow.deploy.verify import LadderError, Rung, check, climb
 from signflow.models.weights import FOLDER
 
@@ -16,7 +16,7 @@ CONSOLE = Console(quiet=True)
 
 def ladder(name, work, count, stalls, split="sample"):
     flow.build(flow.Settings(name), work)
-    return show.ladder(CONSOLE, work, split, count, stalls, seed=1)
+    return show_ladder.ladder(CONSOLE, work, split, count, stalls, seed=1)
 
 
 def check_exact(result, images):
@@ -50,7 +50,7 @@ def test_one_flipped_bit_turns_the_ladder_red_and_is_located(mini, tmp_path):
     with pytest.raises(
         LadderError, match=r"RTL simulation differs from PyTorch.*logit 0; first differing node: MVAU_sf_8 at channel 0"
     ):
-        show.ladder(CONSOLE, broken, "sample", 20, 0, 1)
+        show_ladder.ladder(CONSOLE, broken, "sample", 20, 0, 1)
 
 
 def test_climb_counts_against_the_first_rung():
