@@ -266,6 +266,55 @@ def report(network, board, out, whole, json_file) -> None:
     show.report(console, _work(network, board, out), whole, json_file)
 
 
+def _built(network: str, board: str, out: Path | None) -> Path:
+    """The work folder of a build; made now, with default settings, if there is none."""
+    from signflow.deploy import flow, show
+
+    work = _work(network, board, out)
+    if not (work / flow.ACCELERATOR).exists():
+        show.build(console, flow.Settings(network, board), work, "export")
+        show.folding(console, flow.accelerator(work))
+    return work
+
+
+@main.command(epilog=NETWORK_HELP)
+@_where
+@click.option(
+    "--images",
+    default=100,
+    show_default=True,
+    type=click.IntRange(0, 1000),
+    help="Images through the simulated netlist of the whole board top; 0 leaves it out.",
+)
+@_json
+def bitstream(network, board, out, images, json_file) -> None:
+    """Accelerator -> bitstream: project folder, checks, netlist against PyTorch, the board's tool chain.
+
+    Builds the network first if that has not been done. PYNQ boards need Vivado ($VIVADO, or vivado on PATH); without it
+    everything else is done, the project folder is left to be finished elsewhere, and the exit code is 3.
+    """
+    from signflow.deploy import show_bitstream
+
+    show_bitstream.run(console, _built(network, board, out), images, json_file)
+
+
+@main.command(epilog=NETWORK_HELP)
+@_where
+def package(network, board, out) -> None:
+    """One zip for the board: bitstream, address map, accel.json, driver, self-test, notebook, checksums.
+
+    Without a bitstream, a PYNQ board's package holds a simulation image, which only the simulated board loads.
+    """
+    from signflow.deploy import bitstream
+    from signflow.deploy.package import package as run
+
+    work = _built(network, board, out)
+    project = bitstream.make_project(work)
+    facts = bitstream.project_facts(project)
+    path = run(work, project, work / f"{facts['name']}-{facts['board']}.zip")
+    console.print(f"{path}: {path.stat().st_size:,} bytes")
+
+
 @main.command(epilog=NETWORK_HELP)
 @click.argument("network")
 @click.option(
