@@ -15,8 +15,9 @@ NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 MOST_CELLS = 15
 DRAWS = re.compile(r"plt\.subplots|display\(")
 SMALL = {"SIGNFLOW_NOTEBOOK_EPOCHS": "2", "SIGNFLOW_NOTEBOOK_NET": "tfc", "SIGNFLOW_NOTEBOOK_NETS": "sfc tfc"}
-ON_A_BOARD = {"json", "numpy", "os", "sys", "tempfile", "warnings", "zipfile", "pathlib", "matplotlib", "board"}
-"""What the board notebook may import there: the standard library, what PYNQ brings, and the driver beside it."""
+PYTHON = {"json", "os", "sys", "tempfile", "warnings", "zipfile", "pathlib"}
+ON_A_BOARD = PYTHON | {"numpy", "matplotlib", "board", "serial_link"}
+"""What the board notebook may import there: the standard library, what PYNQ brings, and the drivers beside it."""
 ALL_EQUAL = "10,000 logits of 1,000 images, 0 differ from PyTorch's"
 
 
