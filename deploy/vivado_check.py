@@ -47,6 +47,9 @@ def _subset(folder: Path, facts: Mapping) -> tuple[str, str]:
     """Constructs that Vivado's synthesis is known to refuse; a text search, no proof that it takes the rest."""
     found = []
     for source in facts["sources"]:
+        if not (folder / source).exists():
+            found.append(f"{source} is missing")
+            continue
         for number, line in enumerate((folder / source).read_text().splitlines(), 1):
             code = line.split("//")[0]
             found += [f"{source}:{number}: {why}" for pattern, why in REFUSED.items() if re.search(pattern, code)]

@@ -184,6 +184,13 @@ def test_what_is_wrong_fails(tmp_path, file, old, new, failing):
 
 
 @needs_tclsh
+def test_a_missing_source_fails_everywhere(tmp_path):
+    (project(tmp_path) / "rtl" / "toy.sv").unlink()
+    rows = vivado.check(tmp_path)
+    assert [result for _, result, _ in rows] == ["failed"] * 5 and "rtl/toy.sv is missing" in rows[1][2]
+
+
+@needs_tclsh
 def test_a_missing_image_fails_where_it_is_read(tmp_path):
     (project(tmp_path) / "mem" / "table.mem").unlink()
     rows = {name: (result, detail) for name, result, detail in vivado.check(tmp_path)}
