@@ -15,6 +15,7 @@ import numpy as np
 from signflow.deploy import flow, netlist, shell, ulx3s_top, vivado
 from signflow.deploy.board import Codec
 from signflow.deploy.serial_link import SerialLink
+from signflow.deploy.vivado_check import Check
 from signflow.hw.boards import board
 from signflow.hw.sim import SimError, verilator
 from signflow.hw.sim.soc import HARNESS, SocModel
@@ -104,7 +105,7 @@ def project_facts(project: Path) -> dict:
     return json.loads((project / "accel.json").read_text())
 
 
-def checks(project: Path, facts: Mapping, tick: Callable[[str], None] = lambda name: None) -> list[vivado.Check]:
+def checks(project: Path, facts: Mapping, tick: Callable[[str], None] = lambda name: None) -> list[Check]:
     """Everything that can be said of the project without its tool chain: (name, "passed", "failed" or "not checked",
     detail). For the ulx3s the tool chain itself is there and says the rest.
     """
