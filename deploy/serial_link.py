@@ -285,8 +285,8 @@ class SerialLink:
 
     def _replies(self) -> Iterator[Reply]:
         """What came until now; waits for a moment if nothing did."""
-        waiting = self._call("in_waiting")
-        pieces = (self._rest + self._call("read", max(waiting, REPLY))).split(END)
+        least = max(self._call("in_waiting"), REPLY - 1 - len(self._rest), 1)  # never more than a reply still has
+        pieces = (self._rest + self._call("read", least)).split(END)
         self._rest = pieces.pop()[-2 * LONGEST_REPLY :]
         for piece in pieces:
             reply = parsed(piece) if piece else None
