@@ -9,6 +9,7 @@ import os
 import tempfile
 import time
 import warnings
+import weakref
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,6 +29,8 @@ class PynqLink:
     _IDLE, _RESET, _TIMEOUT = 2, 4, 1.0
     _ERRORS = {0x10: "internal error (packet longer than its buffer?)", 0x20: "slave error", 0x40: "address error"}
 
+    _holder = None  # weak reference to the link of this process that has the board
+
     def __init__(self):
         self._overlay = self._dma = None
 
@@ -43,6 +46,10 @@ class PynqLink:
             raise LinkError(
                 f"{bitfile.name} is a simulation image: make a real bitstream with Vivado and package again"
             )
+        holder = PynqLink._holder and PynqLink._holder()
+        if holder not in (None, self):
+            raise LinkError("another Accelerator of this process has the board: close() it first")
+        PynqLink._holder = weakref.ref(self)
         import pynq
 
         try:
@@ -76,6 +83,8 @@ class PynqLink:
             with suppress(LinkError):
                 self._reset_dma()
         self._overlay = self._dma = None
+        if PynqLink._holder and PynqLink._holder() is self:
+            PynqLink._holder = None
 
     def read(self, offset: int) -> int:
         """A register of the status page."""
