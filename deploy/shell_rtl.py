@@ -123,12 +123,13 @@ module {name}_axi #(
   input  wire        aresetn,
 {ports}
 );
-  wire [7:0]  address;
+  wire [11:0] address;                        // 4 KB, the least an AXI slave takes in a block design
   wire [31:0] wdata, rdata;
   wire        read, write;
+  wire        page = address[11:8] == 4'd0;   // the status page; the rest reads 0
   wire        unused = &{{1'b0, s_axi_ctrl_awprot, s_axi_ctrl_arprot}};
 
-  axi_lite #(.ADDR_BITS(8)) i_registers (
+  axi_lite #(.ADDR_BITS(12)) i_registers (
     .clk_i(aclk), .rst_ni(aresetn),
     .aw_addr_i(s_axi_ctrl_awaddr), .aw_valid_i(s_axi_ctrl_awvalid), .aw_ready_o(s_axi_ctrl_awready),
     .w_data_i(s_axi_ctrl_wdata), .w_strb_i(s_axi_ctrl_wstrb),
@@ -137,8 +138,11 @@ module {name}_axi #(
     .ar_addr_i(s_axi_ctrl_araddr), .ar_valid_i(s_axi_ctrl_arvalid), .ar_ready_o(s_axi_ctrl_arready),
     .r_data_o(s_axi_ctrl_rdata), .r_resp_o(s_axi_ctrl_rresp),
     .r_valid_o(s_axi_ctrl_rvalid), .r_ready_i(s_axi_ctrl_rready),
-    .reg_addr_o(address), .reg_read_o(read), .reg_write_o(write), .reg_wdata_o(wdata), .reg_rdata_i(rdata)
+    .reg_addr_o(address), .reg_read_o(read), .reg_write_o(write), .reg_wdata_o(wdata),
+    .reg_rdata_i(page ? rdata : 32'd0)
   );
+
+  assign m_axis_out_tkeep = {{{beat_bytes}{{1'b1}}}};
 
   {name}_shell #(.MEM_DIR(MEM_DIR)) i_shell (
     .clk_i(aclk), .rst_ni(aresetn),
@@ -146,8 +150,8 @@ module {name}_axi #(
     .in_ready_o(s_axis_in_tready), .in_last_i(s_axis_in_tlast),
     .out_data_o(m_axis_out_tdata), .out_valid_o(m_axis_out_tvalid), .out_ready_i(m_axis_out_tready),
     .out_last_o(m_axis_out_tlast),
-    .reg_addr_i(address), .reg_read_i(read), .reg_write_i(write), .reg_wdata_i(wdata), .reg_rdata_o(rdata),
-    .link_errors_i(32'd0), .link_overrun_i(1'b0)
+    .reg_addr_i(address[7:0]), .reg_read_i(read && page), .reg_write_i(write && page), .reg_wdata_i(wdata),
+    .reg_rdata_o(rdata), .link_errors_i(32'd0), .link_overrun_i(1'b0)
   );
 endmodule
 
@@ -156,10 +160,10 @@ endmodule
 
 # (port, direction, bits)
 CONTROL_PORTS = (
-    ("awaddr", "input", 8), ("awprot", "input", 3), ("awvalid", "input", 1), ("awready", "output", 1),
+    ("awaddr", "input", 12), ("awprot", "input", 3), ("awvalid", "input", 1), ("awready", "output", 1),
     ("wdata", "input", 32), ("wstrb", "input", 4), ("wvalid", "input", 1), ("wready", "output", 1),
     ("bresp", "output", 2), ("bvalid", "output", 1), ("bready", "input", 1),
-    ("araddr", "input", 8), ("arprot", "input", 3), ("arvalid", "input", 1), ("arready", "output", 1),
+    ("araddr", "input", 12), ("arprot", "input", 3), ("arvalid", "input", 1), ("arready", "output", 1),
     ("rdata", "output", 32), ("rresp", "output", 2), ("rvalid", "output", 1), ("rready", "input", 1),
 )  # fmt: skip
 # (port, 1 if the receiver drives it, bits or 0 for the width of a beat)
@@ -196,12 +200,13 @@ def axi_text(facts: Mapping) -> str:
     ports = [("s_axi_ctrl", "aximm", *port) for port in CONTROL_PORTS]
     ports += [("s_axis_in", "axis", name, flip[out], bits or beat_bits) for name, out, bits in STREAM_PORTS]
     ports += [("m_axis_out", "axis", name, flip[1 - out], bits or beat_bits) for name, out, bits in STREAM_PORTS]
+    ports += [("m_axis_out", "axis", "tkeep", "output", beat_bits // 8)]
     rows = []
     for bus, kind, port, direction, bits in ports:
         width = f"[{bits - 1}:0]" if bits > 1 else ""
         rows.append(f'  (* X_INTERFACE_INFO = "xilinx.com:interface:{kind}:1.0 {bus} {port.upper()}" *)\n'
                     f"  {direction:<6} wire {width:<7} {bus}_{port}")  # fmt: skip
-    return AXI.format(name=facts["name"], beat_bits=beat_bits, ports=",\n".join(rows))
+    return AXI.format(name=facts["name"], beat_bits=beat_bits, beat_bytes=beat_bits // 8, ports=",\n".join(rows))
 
 
 __all__ = ["AXI_MODULES", "SHELL_MODULES", "axi_text", "shell_text"]
