@@ -108,7 +108,8 @@ class Accelerator:
         self._busy, self._open, self._faulty = threading.Lock(), False, False
         self._lock = _lock(self._link, self.bitfile)
         try:
-            self._load()
+            with self._guarded():
+                self._load()
             self._open = True
         except BaseException:
             self.close()
@@ -138,7 +139,9 @@ class Accelerator:
             return self._stream(images)
 
     def throughput_test(self, images: int = 1000) -> Throughput:
-        """Run random images and measure; see `Throughput`."""
+        """Run random images and measure; see `Throughput`. Between packets, of a megabyte each, the hardware rests."""
+        if images < 1:
+            raise ValueError(f"{images} images cannot be timed: at least 1")
         low, high = self._codec.range
         rng = np.random.default_rng(1)
         batch = rng.integers(low, high + 1, (images, *self._codec.shape))
@@ -229,7 +232,8 @@ class Accelerator:
             self._link.reset()
             self._check_identity()
         except (RuntimeError, OSError):
-            self._load()
+            with self._guarded():
+                self._load()
         self._faulty = False
 
     def _prove(self) -> int:
@@ -286,12 +290,12 @@ class Accelerator:
 
     def _wait(self, frames: int) -> None:
         """Until the packet is through and the page has counted ``frames`` in and out, without an error."""
-        link, seen, changed, look = self._link, None, time.monotonic(), 0.0
+        link, seen, changed, look = self._link, (0, 0), time.monotonic(), 0.0
         while not (link.sent() and link.received()):
             now = time.monotonic()
             if now >= look:
                 progress, look = (link.read(PAGE["FRAMES_IN"]), link.read(PAGE["FRAMES_OUT"])), now + self.timeout / 50
-                if progress != seen:
+                if progress > seen:
                     seen, changed = progress, now
                 if link.read(PAGE["STATUS"]) & STICKY:
                     raise self._fault("the accelerator reports an error")
@@ -385,7 +389,10 @@ def _read_package(bitfile: Path):
     for path in (bitfile, facts_file, vectors_file):
         if not path.exists():
             raise AcceleratorError(f"{path} is missing: unpack the whole package into one folder")
-    facts = json.loads(facts_file.read_text())
+    try:
+        facts = json.loads(facts_file.read_text())
+    except ValueError as error:
+        raise AcceleratorError(f"{facts_file} is damaged ({error}): unpack the package again") from None
     if "package" not in facts:
         raise AcceleratorError(f"{facts_file} is not of a package: make one with `signflow package`")
     for what, path in (("bitstream", bitfile), ("driver", Path(__file__)), ("vectors", vectors_file)):
@@ -403,7 +410,10 @@ def _lock(link, bitfile: Path):
     """Hold the board's lock file; AcceleratorError names the process that holds it already."""
     usual = Path(tempfile.gettempdir()) / f"signflow-{type(link).__name__}.lock"
     path = link.lock_file(bitfile) if hasattr(link, "lock_file") else usual
-    handle = path.open("a+")
+    try:
+        handle = path.open("a+")
+    except OSError as error:
+        raise AcceleratorError(f"the board's lock file cannot be opened: {error}") from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

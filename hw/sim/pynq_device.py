@@ -14,6 +14,7 @@ For drills, faults: `hang_dma`, `power_cycle`, `stick_page`.
 """
 
 import tempfile
+import threading
 import weakref
 import zipfile
 from pathlib import Path
@@ -63,6 +64,7 @@ class SimulatedDevice(Device):
         self.soc: SocModel | None = None
         self.downloads = 0
         self.dma = Dma(self._memory)
+        self._bus = threading.RLock()
         self._registers = dict(CLOCK_REGISTERS)
         self._bytes = np.zeros(MEMORY_BYTES, np.uint8)
         self._allocated: dict[int, int] = {}
@@ -135,19 +137,24 @@ class SimulatedDevice(Device):
 
     def read_registers(self, address: int, length: int) -> bytes:
         """What the processor reads at a physical address."""
+        with self._bus:
+            return self._read(address).to_bytes(4, "little")[:length]
+
+    def _read(self, address: int) -> int:
         if DMA_BASE <= address < DMA_BASE + 0x1_0000:
             if self.dma.busy:
                 self.step(CYCLES_A_READ)
-            value = self.dma.read(address - DMA_BASE)
-        elif REGISTERS_BASE <= address < REGISTERS_BASE + 0x1_0000:
-            value = self._read_page((address - REGISTERS_BASE) & 0xFF)
-        else:
-            value = self._registers.get(address, 0)
-        return value.to_bytes(4, "little")[:length]
+            return self.dma.read(address - DMA_BASE)
+        if REGISTERS_BASE <= address < REGISTERS_BASE + 0x1_0000:
+            return self._read_page((address - REGISTERS_BASE) & 0xFF)
+        return self._registers.get(address, 0)
 
     def write_registers(self, address: int, data: bytes) -> None:
         """The processor writes to a physical address."""
-        value = int.from_bytes(bytes(data), "little")
+        with self._bus:
+            self._write(address, int.from_bytes(bytes(data), "little"))
+
+    def _write(self, address: int, value: int) -> None:
         if DMA_BASE <= address < DMA_BASE + 0x1_0000:
             self.dma.write(address - DMA_BASE, value)
         elif REGISTERS_BASE <= address < REGISTERS_BASE + 0x1_0000:
@@ -184,7 +191,7 @@ class SimulatedDevice(Device):
         self.soc = self._load(Path(bitstream.bitfile_name))
         self.dma.connect(self.soc)
         self.downloads += 1
-        self.post_download(bitstream, parser, self.name)
+        self.post_download(bitstream, parser or self.get_bitfile_metadata(bitstream.bitfile_name), self.name)
 
     def _load(self, image: Path) -> SocModel:
         self._folder = tempfile.TemporaryDirectory(prefix="signflow-image-")

@@ -135,6 +135,12 @@ def test_throughput(tfc):
     assert "98.0 cycles an image (predicted 1,020,408, 98)" in str(result) and "us (predicted 358)" in str(result)
 
 
+def test_one_image_and_none_timed(tfc):
+    assert tfc.throughput_test(1).latency == tfc.throughput_test(1).cycles
+    with pytest.raises(ValueError, match="0 images cannot be timed"):
+        tfc.throughput_test(0)
+
+
 def test_the_status_page(tfc):
     tfc(draw("uint8", (3, 1, 28, 28)))
     page, shell = tfc.page(), tfc.facts["shell"]

@@ -163,6 +163,7 @@ def test_a_result_that_cannot_be(tfc, pixels, works, monkeypatch):
 def test_another_networks_bitstream(bitfile, work, tmp_path, works):
     settings = flow.Settings("tfc", fps=200_000)
     other = packed(settings, build(settings, tmp_path / "other"))
+    Accelerator(other).close()  # right by itself; and compiled, so that it loads as fast as the one it replaces
     wrong = copy(bitfile, tmp_path / "wrong")
     wrong.write_bytes(other.read_bytes())
     with refused("tfc.bit is not this package's bitstream: its SHA-256 starts with .*unpack the package again"):
@@ -214,6 +215,19 @@ def test_a_flipped_bit_in_the_weights(bitfile, tmp_path, works):
         Accelerator(wrong)
     with Accelerator(bitfile) as accelerator:
         works(accelerator)
+
+
+def test_missing_and_damaged_files(bitfile, tmp_path):
+    wrong = copy(bitfile, tmp_path / "wrong")
+    wrong.with_name("accel.json").write_text("{")
+    with refused("accel.json is damaged .* unpack the package again"):
+        Accelerator(wrong)
+    wrong.with_name("accel.json").write_text("{}")
+    with refused("accel.json is not of a package: make one with `signflow package`"):
+        Accelerator(wrong)
+    wrong.unlink()
+    with refused("tfc.bit is missing: unpack the whole package into one folder"):
+        Accelerator(wrong)
 
 
 @pytest.mark.parametrize("name", ["board.py", "accel.npz"])
