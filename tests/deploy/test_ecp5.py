@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from signflow.deploy import ecp5
+from signflow.deploy import bitstream, ecp5, fit, flow
 
 TINY = """`default_nettype none
 module tiny #(parameter string MEM_DIR = "mem/") (input wire clk_25mhz, output wire [7:0] led);
@@ -160,3 +160,16 @@ def test_an_interruption_ends_the_tool_and_leaves_no_bitstream(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         ecp5.build(folder, log=interrupt)
     assert not list((folder / "build").glob("*.bit")) and not list((folder / "build").glob(".ecp5-*"))
+
+
+@pytest.mark.slow
+def test_tfc_reaches_the_clock_of_the_board(tmp_path):
+    settings = flow.Settings("tfc", board="ulx3s")
+    flow.build(settings, tmp_path)
+    estimate = fit.estimate(flow.read(tmp_path, flow.FOLDED))
+    result = ecp5.build(bitstream.make_project(tmp_path), estimate=estimate)
+    used = {kind: row["used"] for kind, row in result["utilisation"].items()}
+    assert result["asked_mhz"] == 50 and result["slack_ns"] >= 0 and result["bytes"] > 100_000
+    assert used["EHXPLLL"] == 1 and used["TRELLIS_IO"] == 12
+    assert estimate["BRAM18"] == 7 and 7 <= used["DP16KD"] <= 14, "weights and the buffers of the serial link"
+    assert 2 * estimate["LUT"] < used["TRELLIS_COMB"] < 0.1 * 83640
