@@ -6,8 +6,8 @@
 //   throughput  one access per cycle on each port
 //
 // What the data sheet leaves undefined is wrong here on purpose: bits that one port reads while the other writes them come
-// inverted. Two writes to one row in one cycle stop the simulation. Output registers, chip selects other than 0, inverted clocks
-// and asynchronous resets are not modelled: asking for them is an error.
+// inverted. Two writes to one row in one cycle stop the simulation. An asynchronous reset must last to a clock edge. Output
+// registers and inverted clocks are not modelled: asking for them is an error.
 `default_nettype none
 /* verilator lint_off DECLFILENAME */
 /* verilator lint_off UNUSEDSIGNAL */
@@ -58,7 +58,7 @@ module DP16KD #(
   };  // rows of 18 bits in 20
   localparam bit WIDE_WRITE = DATA_WIDTH_A == 36, WIDE_READ = DATA_WIDTH_B == 36;
   if (REGMODE_A != "NOREG" || REGMODE_B != "NOREG") $error("DP16KD: output registers are not modelled");
-  if (RESETMODE != "SYNC") $error("DP16KD: RESETMODE %s is not modelled", RESETMODE);
+  localparam bit ASYNC = RESETMODE == "ASYNC";
   if (CLKAMUX != "CLKA" || CLKBMUX != "CLKB") $error("DP16KD: inverted clocks are not modelled");
 
   wire [17:0] da = {DIA17, DIA16, DIA15, DIA14, DIA13, DIA12, DIA11, DIA10, DIA9, DIA8, DIA7, DIA6, DIA5, DIA4, DIA3, DIA2, DIA1, DIA0};
@@ -112,8 +112,9 @@ module DP16KD #(
     if (RSTB) qb_q <= '0;
     else if (enb && !(WEB && WRITEMODE_B == "NORMAL")) qb_q <= (seen_b >> place_b) & ones(DATA_WIDTH_B);
   end
-  assign {DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2, DOA1, DOA0} = WIDE_READ ? qb_q[17:0] : qa_q[17:0];
-  assign {DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2, DOB1, DOB0} = WIDE_READ ? qb_q[35:18] : qb_q[17:0];
+  wire [35:0] shown_a = ASYNC && RSTA ? '0 : qa_q, shown_b = ASYNC && RSTB ? '0 : qb_q;
+  assign {DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2, DOA1, DOA0} = WIDE_READ ? shown_b[17:0] : shown_a[17:0];
+  assign {DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2, DOB1, DOB0} = WIDE_READ ? shown_b[35:18] : shown_b[17:0];
 endmodule
 
 /* verilator lint_on MULTITOP */

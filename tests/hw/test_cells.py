@@ -1,0 +1,165 @@
+"""The models of memories and multipliers against the RTL they come from: every shape, as yosys maps it, side by side.
+
+One module holds all shapes. Yosys makes a netlist of it for each family; Verilator runs RTL and netlist with the same
+random addresses, data and enables, and compares every output of every cycle.
+"""
+
+import json
+import random
+import re
+
+import pytest
+
+from signflow.deploy import netlist
+from signflow.hw.sim import pins, verilator
+
+ROMS = [(1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512), (72, 512), (20, 1000)]
+RAMS = [(1, 16384), (4, 4096), (9, 2048), (18, 1024), (36, 512), (72, 512), (30, 700)]
+SINGLE = ["old", "new", "keep"]
+"""What a single port shows while it writes."""
+
+MODULES = """
+module rom #(parameter int W = 8, D = 512, parameter string FILE = "") (
+  input wire clk_i, input wire [13:0] raddr_i, input wire ren_i, input wire srst_i, output logic [W-1:0] q_o);
+  (* rom_style = "block" *) logic [W-1:0] mem [D];
+  initial $readmemh(FILE, mem);
+  always_ff @(posedge clk_i) if (ren_i) q_o <= mem[raddr_i % D];
+endmodule
+module ram #(parameter int W = 8, D = 512) (input wire clk_i, input wire [13:0] raddr_i, waddr_i,
+  input wire ren_i, wen_i, srst_i, input wire [71:0] wdata_i, output logic [W-1:0] q_o);
+  (* ram_style = "block" *) logic [W-1:0] mem [D];
+  always_ff @(posedge clk_i) begin
+    if (wen_i) mem[waddr_i % D] <= wdata_i[W-1:0];
+    if (srst_i) q_o <= '0; else if (ren_i) q_o <= mem[raddr_i % D];
+  end
+endmodule
+module bytes #(parameter int N = 4) (input wire clk_i, input wire [13:0] raddr_i, waddr_i,
+  input wire ren_i, input wire [7:0] be_i, input wire [71:0] wdata_i, output logic [9*N-1:0] q_o);
+  (* ram_style = "block" *) logic [9*N-1:0] mem [512];
+  always_ff @(posedge clk_i) begin
+    for (int k = 0; k < N; k++) if (be_i[k]) mem[waddr_i[8:0]][9*k +: 9] <= wdata_i[9*k +: 9];
+    if (ren_i) q_o <= mem[raddr_i[8:0]];
+  end
+endmodule
+module single #(parameter string MODE = "old") (input wire clk_i, input wire [13:0] addr_i, input wire ren_i, wen_i,
+  input wire [71:0] wdata_i, output logic [17:0] q_o);
+  (* ram_style = "block" *) logic [17:0] mem [1024];
+  always_ff @(posedge clk_i) if (ren_i) begin
+    if (wen_i) mem[addr_i[9:0]] <= wdata_i[17:0];
+    if (MODE == "new" && wen_i) q_o <= wdata_i[17:0];
+    else if (MODE != "keep" || !wen_i) q_o <= mem[addr_i[9:0]];
+  end
+endmodule
+module shallow (input wire clk_i, input wire [13:0] raddr_i, waddr_i, input wire wen_i, input wire [71:0] wdata_i,
+  output wire [29:0] q_o);
+  (* ram_style = "distributed" *) logic [17:0] a [32];
+  (* ram_style = "distributed" *) logic [11:0] b [64];
+  always_ff @(posedge clk_i) if (wen_i) begin
+    a[waddr_i[4:0]] <= wdata_i[17:0];
+    b[waddr_i[5:0]] <= wdata_i[29:18];
+  end
+  assign q_o = {b[raddr_i[5:0]], a[raddr_i[4:0]]};
+endmodule
+module times (input wire clk_i, input wire [71:0] wdata_i, output logic [71:0] q_o);
+  wire signed [17:0] a = wdata_i[17:0], b = wdata_i[35:18];
+  always_ff @(posedge clk_i) q_o <= {wdata_i[53:36] * wdata_i[71:54], a * b};
+endmodule
+"""
+PORTS = """input wire clk_i, input wire [13:0] raddr_i, waddr_i, input wire ren_i, wen_i, srst_i, input wire [7:0] be_i,
+  input wire [71:0] wdata_i, output wire [{top}:0] q_o"""
+BENCH = """
+module bench (input wire clk_i, input wire [13:0] raddr_i, waddr_i, input wire ren_i, wen_i, srst_i,
+  input wire [7:0] be_i, input wire [71:0] wdata_i, output wire [{n}-1:0] differs_o);
+  wire [72*{n}-1:0] rtl, gates;
+  shapes i_rtl (.clk_i, .raddr_i, .waddr_i, .ren_i, .wen_i, .srst_i, .be_i, .wdata_i, .q_o(rtl));
+  gates i_gates (.clk_i, .raddr_i, .waddr_i, .ren_i, .wen_i, .srst_i, .be_i, .wdata_i, .q_o(gates));
+  for (genvar k = 0; k < {n}; k++) assign differs_o[k] = rtl[72*k +: 72] != gates[72*k +: 72];
+endmodule
+"""
+
+
+def instances() -> list[tuple[str, int, str]]:
+    """(name, bits, instance without its output) of every shape."""
+    read, write = ".clk_i, .raddr_i, .ren_i, ", ".waddr_i, .wdata_i, "
+    shapes = [
+        (f"rom {w}x{d}", w, f'rom #(.W({w}), .D({d}), .FILE({{MEM_DIR, "rom{w}.mem"}})) i ({read}.srst_i,')
+        for w, d in ROMS
+    ]
+    for reset in (".srst_i(1'b0),", ".srst_i,"):
+        shapes += [(f"ram {w}x{d} {reset}", w, f"ram #({w}, {d}) i ({read}{write}.wen_i, {reset}") for w, d in RAMS]
+    shapes += [(f"bytes {n}", 9 * n, f"bytes #({n}) i ({read}{write}.be_i,") for n in (2, 4, 8)]
+    parts = ".clk_i, .addr_i(raddr_i), .ren_i, .wen_i, .wdata_i,"
+    shapes += [(f"single {mode}", 18, f'single #("{mode}") i ({parts}') for mode in SINGLE]
+    return [
+        *shapes,
+        ("shallow", 30, f"shallow i (.clk_i, .raddr_i, {write}.wen_i,"),
+        ("times", 72, "times i (.clk_i, .wdata_i,"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project folder whose board top is the module with all shapes."""
+    folder, dice = tmp_path_factory.mktemp("shapes"), random.Random(1)
+    (folder / "rtl").mkdir()
+    (folder / "mem").mkdir()
+    for w, d in ROMS:
+        (folder / "mem" / f"rom{w}.mem").write_text("".join(f"{dice.getrandbits(w):x}\n" for _ in range(d)))
+    text = (
+        MODULES + 'module shapes #(parameter string MEM_DIR = "mem/") (' + PORTS.format(top=72 * len(instances()) - 1)
+    )
+    text += ");\n"
+    for k, (_, bits, instance) in enumerate(instances()):
+        pad = f"  assign q_o[{72 * k + 71}:{72 * k + bits}] = '0;\n" if bits < 72 else ""
+        text += f"  if (1) begin : gen_{k} {instance} .q_o(q_o[{72 * k} +: {bits}])); end\n{pad}"
+    (folder / "rtl" / "shapes.sv").write_text(text + "endmodule\n")
+    facts = {"top": "shapes", "sources": ["rtl/shapes.sv"], "mem_dir": "mem"}
+    (folder / "accel.json").write_text(json.dumps(facts))
+    return folder
+
+
+def bench(project, made: netlist.Netlist, text: str) -> pins.Pins:
+    """RTL and a netlist side by side."""
+    gates, top = project / "build" / "gates.v", project / "build" / "bench.sv"
+    gates.write_text(re.sub(r"^module shapes\(", "module gates(", text, flags=re.MULTILINE))
+    top.write_text(BENCH.format(n=len(instances())))
+    files = [top, project / "rtl" / "shapes.sv", *made.sources[:-1], gates]
+    options = {"include_dirs": made.include_dirs, "harness": pins.harness()}
+    return pins.Pins(verilator.compile("bench", files, variant="check", **options), project, seed=2)
+
+
+def differing(dut: pins.Pins, cycles: int, seed: int) -> set[int]:
+    """Shapes that differ in a random run: a third of the accesses within few addresses, so that they collide."""
+    dice, found = random.Random(seed), 0
+    for address in range(16384):  # memories without contents start alike
+        dut.cycle(waddr_i=address, raddr_i=address, wdata_i=dice.getrandbits(72), wen_i=1, ren_i=1, be_i=255, srst_i=0)
+    for k in range(cycles + 2):
+        bits = 3 if k // 8 % 3 == 0 else 14
+        drive = {"raddr_i": dice.getrandbits(bits), "waddr_i": dice.getrandbits(bits), "wdata_i": dice.getrandbits(72)}
+        drive |= {"ren_i": int(dice.random() < 0.8), "wen_i": dice.getrandbits(1), "be_i": dice.getrandbits(8)}
+        seen = dut.cycle(**drive, srst_i=int(dice.random() < 0.1))["differs_o"]
+        found |= seen if k > 1 else 0
+    return {k for k in range(len(instances())) if found >> k & 1}
+
+
+EXPECTED = {"zynq": ("RAMB18E1", "RAMB36E1", "RAM32M", "RAM64M", "DSP48E1"), "ecp5": ("DP16KD", "MULT18X18D", "LUT4")}
+
+
+@pytest.mark.parametrize("family", EXPECTED)
+def test_gates_compute_what_the_rtl_does(project, family):
+    made = netlist.synthesize(project, family)
+    text = made.verilog.read_text()
+    assert not [cell for cell in EXPECTED[family] if not re.search(rf"^  {cell} ", text, re.MULTILINE)]
+    wrong = differing(bench(project, made, text), 30_000, 3)
+    assert not wrong, [instances()[k][0] for k in sorted(wrong)]
+
+
+@pytest.mark.parametrize(("family", "cell", "name"), [("zynq", "RAMB18E1", "INIT_"), ("ecp5", "DP16KD", "INITVAL_")])
+def test_one_flipped_bit_of_a_block_ram_is_seen(project, family, cell, name):
+    """One bit of one row of the first ROM in the netlist: that ROM alone differs."""
+    made = netlist.synthesize(project, family)
+    text = made.verilog.read_text()
+    at = re.search(rf"^  {cell} #\((?:.(?!^  \w))*?\.{name}05\(\d+'h(\w+)\)", text, re.MULTILINE | re.DOTALL)
+    digit = at.end() - 2
+    broken = text[:digit] + f"{int(text[digit], 16) ^ 1:x}" + text[digit + 1 :]
+    assert len(differing(bench(project, made, broken), 60_000, 3)) == 1
