@@ -197,21 +197,27 @@ def test_a_page_with_the_hash_of_another_network(bitfile, tmp_path):
         Accelerator(wrong)
 
 
-def flip_a_weight(files):
-    """One bit of the last layer's weights."""
-    last = max(name for name in files if name.startswith("mem/MVAU") and "weight" in name)
-    text = files[last].decode()
-    digit = next(i for i, c in enumerate(text) if c in "0123456789abcdefABCDEF")
-    files[last] = (text[:digit] + f"{int(text[digit], 16) ^ 1:x}" + text[digit + 1 :]).encode()
+def flip_a_weight(layer):
+    """One bit of a layer's weights, in the middle of its memory image."""
+
+    def change(files):
+        name = f"mem/MVAU_sf_{layer}_weights.mem"
+        text = files[name].decode()
+        digits = [i for i, c in enumerate(text) if c in "0123456789abcdef"]
+        digit = digits[len(digits) // 2]
+        files[name] = (text[:digit] + f"{int(text[digit], 16) ^ 1:x}" + text[digit + 1 :]).encode()
+
+    return change
 
 
-def test_a_flipped_bit_in_the_weights(bitfile, tmp_path, works):
+@pytest.mark.parametrize("layer", range(4))
+def test_a_flipped_bit_in_the_weights(bitfile, tmp_path, works, layer):
     wrong = copy(bitfile, tmp_path / "wrong")
-    change_image(wrong, flip_a_weight)
+    change_image(wrong, flip_a_weight(layer))
     with refused("not this package's bitstream"):
         Accelerator(wrong)
     rehash(wrong)
-    with refused(r"self-test: image \d+, class \d+: \d+ instead of \d+ \(\d+ of 160 results differ\)"):
+    with refused(r"self-test: image \d+, class \d+: \d+ instead of \d+ \(\d+ of 2560 results differ\)"):
         Accelerator(wrong)
     with Accelerator(bitfile) as accelerator:
         works(accelerator)
