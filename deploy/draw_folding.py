@@ -14,6 +14,8 @@ HATCH = {"LUT": "", "BRAM18": "//", "DSP": ".."}
 
 def tradeoff(axes, networks: Mapping[str, Sequence[Point]], board: Board) -> None:
     """Images a second against estimated LUTs, both logarithmic; hollow: does not fit ``board``."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     for (name, points), (colour, marker, line) in zip(networks.items(), STYLES, strict=False):
         axes.plot([p.cost["LUT"] for p in points], [p.fps for p in points], line, marker=marker, ms=6, color=colour,
                   lw=1.4, label=name)  # fmt: skip
@@ -24,8 +26,13 @@ def tradeoff(axes, networks: Mapping[str, Sequence[Point]], board: Board) -> Non
                   xytext=(-4, 6), textcoords="offset points", rotation=90, ha="right", va="bottom", size=8.5,
                   color=GREY)  # fmt: skip
     axes.set(xscale="log", yscale="log", xlabel="LUTs (estimate)", ylabel=f"images/s at {board.clock_mhz:g} MHz")
-    axes.grid(alpha=0.3, which="both")
-    axes.legend(title="hollow: does not fit", title_fontsize=8.5, loc="center right", bbox_to_anchor=(0.9, 0.75))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axis.set_minor_formatter(NullFormatter())
+    axes.grid(alpha=0.3)
+    hollow = any(not p.fits for points in networks.values() for p in points)
+    axes.legend(title="hollow: does not fit" if hollow else None, loc="center right", bbox_to_anchor=(0.9, 0.75))
 
 
 def cycles(axes, facts: Mapping) -> None:
