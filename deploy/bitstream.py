@@ -105,12 +105,14 @@ def project_facts(project: Path) -> dict:
     return json.loads((project / "accel.json").read_text())
 
 
-def checks(project: Path, facts: Mapping, tick: Callable[[str], None] = lambda name: None) -> list[Check]:
+def checks(
+    project: Path, facts: Mapping, synthesis: bool, tick: Callable[[str], None] = lambda name: None
+) -> list[Check]:
     """Everything that can be said of the project without its tool chain: (name, "passed", "failed" or "not checked",
-    detail). For the ulx3s the tool chain itself is there and says the rest.
+    detail), with yosys' ``synthesis`` unless a netlist is made anyway. For the ulx3s the tool chain itself is there.
     """
     if board(facts["board"]).family != "ecp5":
-        return vivado.check(project, tick=tick)
+        return vivado.check(project, synthesis=synthesis, tick=tick)
     tick("Verilator -Wall")
     try:
         verilator.lint(facts["top"], [*(project / source for source in facts["sources"]), PLL])

@@ -29,7 +29,7 @@ def run(console: Console, work: Path, images: int, json_file: Path | None) -> di
     console.print(f"project [bold]{project}[/]: network hash {facts['shell']['network_hash']}", highlight=False)
     found = {"network": settings.name, "board": settings.board, "network_hash": facts["shell"]["network_hash"]}
     try:
-        found["checks"] = _checks(console, project, facts)
+        found["checks"] = _checks(console, project, facts, synthesis=not images)
         bitstream.refuse_failures(found["checks"])
         if images:
             rows, cycles = _netlist(console, settings, work, project, facts, images)
@@ -41,9 +41,9 @@ def run(console: Console, work: Path, images: int, json_file: Path | None) -> di
     return found
 
 
-def _checks(console: Console, project: Path, facts: dict) -> list[dict]:
+def _checks(console: Console, project: Path, facts: dict, synthesis: bool) -> list[dict]:
     with console.status("checks") as status:
-        rows = bitstream.checks(project, facts, lambda name: status.update(f"checks: {name}"))
+        rows = bitstream.checks(project, facts, synthesis, lambda name: status.update(f"checks: {name}"))
     table = Table(title=f"{facts['top']}: checks without a vendor tool")
     for head in ("check", "result", "detail"):
         table.add_column(head, overflow="fold")
