@@ -57,15 +57,16 @@ def test_gates_and_rtl_agree_to_the_cycle(project, tmp_path):
     toy_run(gates, variant="check", in_stall=0.3, out_stall=0.4, seed=3)
 
 
+@pytest.mark.slow
 def test_a_wrong_look_up_table_is_noticed(project, tmp_path):
     """The table before one bit of the input, upside down: the results differ."""
     gates = netlist.synthesize(project).project(tmp_path / "gates")
     path = gates / "rtl" / netlist.VERILOG
     text = path.read_text()
-    table = r"^  LUT\d #\(\s+\.INIT\(\d+'h(\w+)\)\s+\) \S+ \([^;]*i_in\.gen_down\.data_q\[40\]"
-    found = re.search(table, text, re.MULTILINE)
-    upside_down = f"{(1 << 4 * len(found[1])) - 1 - int(found[1], 16):0{len(found[1])}x}"
-    path.write_text(text[: found.start(1)] + upside_down + text[found.end(1) :])
+    table = r"(^  LUT\d #\(\s+\.INIT\()(.*\)\s+\) \S+ \([^;]*i_in\.gen_down\.data_q\[40\] )"
+    broken, count = re.subn(table, r"\1~\2", text, count=1, flags=re.MULTILINE)
+    assert count == 1
+    path.write_text(broken)
     with pytest.raises(AssertionError):
         toy_run(gates, variant="check")
 

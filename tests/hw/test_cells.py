@@ -145,7 +145,7 @@ def differing(dut: pins.Pins, cycles: int, seed: int) -> set[int]:
 EXPECTED = {"zynq": ("RAMB18E1", "RAMB36E1", "RAM32M", "RAM64M", "DSP48E1"), "ecp5": ("DP16KD", "MULT18X18D", "LUT4")}
 
 
-@pytest.mark.parametrize("family", EXPECTED)
+@pytest.mark.parametrize("family", ["zynq", pytest.param("ecp5", marks=pytest.mark.slow)])
 def test_gates_compute_what_the_rtl_does(project, family):
     made = netlist.synthesize(project, family)
     text = made.verilog.read_text()
@@ -154,6 +154,7 @@ def test_gates_compute_what_the_rtl_does(project, family):
     assert not wrong, [instances()[k][0] for k in sorted(wrong)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "cell", "name"), [("zynq", "RAMB18E1", "INIT_"), ("ecp5", "DP16KD", "INITVAL_")])
 def test_one_flipped_bit_of_a_block_ram_is_seen(project, family, cell, name):
     """One bit of one row of the first ROM in the netlist: that ROM alone differs."""
