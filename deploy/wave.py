@@ -62,9 +62,7 @@ def read(file: Path, operator: str) -> Wave:
     from vcdvcd import VCDVCD
 
     if not file.exists():
-        raise WaveError(
-            f"{file} does not exist: where lz4.h is installed waves are written as .fst; they open in GTKWave"
-        )
+        raise WaveError(f"{file} does not exist: write it with `record`, or `signflow simulate --wave FILE.vcd`")
     scope = f".i_{operator}."
     names = [name for name in VCDVCD(str(file), only_sigs=True).signals if scope in name]
     ports = {name: PORT.fullmatch(name.split(scope)[1]) for name in names}

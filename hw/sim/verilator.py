@@ -24,6 +24,7 @@ VARIANTS = {
     "fast": (["-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"], ["-O2", "-march=native"]),
     "check": (["-O3", "--x-assign", "unique", "--x-initial", "unique", "--assert"], ["-O1"]),
     "trace": (["-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"], ["-O2"]),
+    "vcd": (["-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"], ["-O2"]),
 }
 CXX_OPTIONS = [
     "-std=gnu++20", "-fPIC", "-fvisibility=hidden", "-fno-semantic-interposition", "-w", "-DVL_TIME_CONTEXT",
@@ -100,12 +101,13 @@ def compile(
 
     Args:
         variant: "fast" (full speed), "check" (RTL assertions on, registers and memories start at seeded random values,
-            so a missing reset shows) or "trace" (can write waves: FST if lz4.h and zlib.h are installed, else VCD).
+            so a missing reset shows), "vcd" (can write waves) or "trace" (waves as FST if lz4.h and zlib.h are
+            installed, else VCD).
     Raises: ToolMissingError, or RtlError with the first useful lines if Verilator or the C++ compiler fails.
     """
     if variant not in VARIANTS:
         raise ValueError(f"variant {variant!r} is none of {', '.join(VARIANTS)}")
-    wave = ("fst" if has_headers("lz4.h", "zlib.h") else "vcd") if variant == "trace" else ""
+    wave = {"vcd": "vcd", "trace": "fst" if has_headers("lz4.h", "zlib.h") else "vcd"}.get(variant, "")
     elaboration = _elaboration(top, sources, parameters, include_dirs)
     texts = [word for path in _all_files(sources, include_dirs) for word in (path.name, path.read_bytes())]
     recipe = json.dumps([top, dict(parameters or {}), variant, VARIANTS[variant], CXX_OPTIONS, wave])
