@@ -291,7 +291,7 @@ class Accelerator:
     def _wait(self, frames: int) -> None:
         """Until the packet is through and the page has counted ``frames`` in and out, without an error."""
         link, seen, changed, look = self._link, (0, 0), time.monotonic(), 0.0
-        while not (link.sent() and link.received()):
+        while not all([link.sent(), link.received()]):  # both are asked: either may have failed
             now = time.monotonic()
             if now >= look:
                 progress, look = (link.read(PAGE["FRAMES_IN"]), link.read(PAGE["FRAMES_OUT"])), now + self.timeout / 50

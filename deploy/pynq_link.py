@@ -71,11 +71,13 @@ class PynqLink:
     @staticmethod
     def _set_clock(clocks, planned_khz: int) -> int:
         """pynq takes the nearest clock, even a faster one than the design was made for: take the next slower one."""
-        wanted = planned_khz / 1000
-        while round(clocks.fclk0_mhz * 1000) > planned_khz * 1.002:
-            wanted *= 0.98
+        for wanted in (planned_khz / 1000 * 0.98**k for k in range(60)):
+            if round(clocks.fclk0_mhz * 1000) <= planned_khz * 1.002:
+                return round(clocks.fclk0_mhz * 1000)
             clocks.fclk0_mhz = wanted
-        return round(clocks.fclk0_mhz * 1000)
+        raise LinkError(
+            f"the clock is {clocks.fclk0_mhz:g} MHz and cannot be set to at most {planned_khz / 1000:g} MHz"
+        )
 
     def close(self) -> None:
         """Stop the DMA, which must not write into memory that is free again."""

@@ -218,6 +218,12 @@ def test_a_clock_that_would_be_too_fast_is_slowed_down():
 
     assert PynqLink._set_clock(Clocks(), 200_000) == 187_500
 
+    class Stuck:
+        fclk0_mhz = property(lambda self: 250.0, lambda self, value: None)
+
+    with pytest.raises(RuntimeError, match="the clock is 250 MHz and cannot be set to at most 200 MHz"):
+        PynqLink._set_clock(Stuck(), 200_000)
+
 
 @st.composite
 def formats(draw_):

@@ -124,9 +124,10 @@ def test_a_frame_too_few(tfc, pixels, works, monkeypatch):
     works(tfc)
 
 
-def test_a_frame_too_many(tfc, pixels, works, monkeypatch):
+@pytest.mark.parametrize("more", [1, 500])  # with 500 the sending never ends either
+def test_frames_too_many(tfc, pixels, works, monkeypatch, more):
     send = tfc._link.send
-    monkeypatch.setattr(tfc._link, "send", lambda buffer, count: send(buffer, count + 98 * 8))
+    monkeypatch.setattr(tfc._link, "send", lambda buffer, count: send(buffer, count + more * 98 * 8))
     with refused("receiving: the DMA stopped with internal error"):
         tfc(pixels(3, (1, 28, 28)))
     monkeypatch.undo()
