@@ -6,7 +6,8 @@
 `hw/rtl/serial_link.sv`; in short: the host asks and the FPGA answers, every packet carries a CRC-32, data carry their
 position in the stream. What is lost or damaged is asked for again; no answer within a second is an error.
 
-Needs numpy and pyserial only. The bitstream is loaded by other means (`openFPGALoader -b ulx3s tfc.bit`), before.
+Needs numpy and pyserial only, and is one file, because it travels with a package. The bitstream is loaded before, by
+other means (`openFPGALoader -b ulx3s tfc.bit`).
 """
 
 import os

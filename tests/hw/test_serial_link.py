@@ -210,6 +210,20 @@ def test_one_reply_may_answer_many(host):
     assert (second[1:4], second[5]) == ((DATA, host.sequence, 244), 240) and second[6] == inverted(b"abcd")
 
 
+def test_again_holds_for_the_reply_that_answers_many(host):
+    host.ask(DATA | LAST, 0, bytes(240))
+    host.port.write(host.packet(POLL | AGAIN, got=0) * 2 + host.packet(POLL, got=0))
+    first, second = host.replies()
+    assert first[5:7] == second[5:7] == (0, bytes([255]) * 240)
+
+
+def test_a_wrong_pair_is_damage_even_where_it_says_nothing(host):
+    packet = host.packet(DATA, 0, b"abc")
+    host.port.write(packet[:8] + b"\xdb\x01" + packet[8:])
+    assert host.replies() == []
+    assert (host.read(ERRORS), host.read(DELIVERED)) == (1, 0)
+
+
 def test_room_is_told_and_kept(power):
     host = power(IN_DEPTH=64, OUT_DEPTH=16)
     assert host.sync(1)[4] == 64
