@@ -115,6 +115,18 @@ def test_a_frame_cut_short(tfc, pixels, works, lost, monkeypatch):
     works(tfc)
 
 
+def test_a_flag_although_all_frames_came(tfc, pixels, works, monkeypatch):
+    """As a link does that has lost something and noticed it late."""
+    link, seen = tfc._link, []
+    read, received = link.read, link.received
+    monkeypatch.setattr(link, "received", lambda: seen.append(received()) or seen[-1])
+    monkeypatch.setattr(link, "read", lambda at: read(at) | (1 << 9 if at == 0x20 and seen and seen[-1] else 0))
+    with refused("the accelerator reports an error; status page: OVERRUN; FRAMES_IN 3, FRAMES_OUT 3"):
+        tfc(pixels(3, (1, 28, 28)))
+    monkeypatch.undo()
+    works(tfc)
+
+
 def test_a_frame_too_few(tfc, pixels, works, monkeypatch):
     send = tfc._link.send
     monkeypatch.setattr(tfc._link, "send", lambda buffer, count: send(buffer, count - 98 * 8))
