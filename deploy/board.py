@@ -395,7 +395,9 @@ def _read_package(bitfile: Path):
         raise AcceleratorError(f"{facts_file} is damaged ({error}): unpack the package again") from None
     if "package" not in facts:
         raise AcceleratorError(f"{facts_file} is not of a package: make one with `signflow package`")
-    for what, path in (("bitstream", bitfile), ("driver", Path(__file__)), ("vectors", vectors_file)):
+    driver = Path(__file__)
+    link = driver.with_name(facts["package"]["link"])
+    for what, path in (("bitstream", bitfile), ("driver", driver), ("link", link), ("vectors", vectors_file)):
         found, wanted = hashlib.sha256(path.read_bytes()).hexdigest(), facts["package"][f"{what}_sha256"]
         if found != wanted:
             raise AcceleratorError(

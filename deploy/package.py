@@ -1,8 +1,9 @@
 """A project -> one zip with all that a board needs: bitstream, driver, vectors with known results, notebook.
 
     <name>.bit  <name>.hwh    the bitstream and its address map, made by the board's tool chain in 8-project/build
-    accel.json                the project's, plus "package": checksums of bitstream, driver, vectors
+    accel.json                the project's, plus "package": checksums of bitstream, driver, link, vectors
     accel.npz                 images with their results, the table from integers to logits
+    sample.npz                images with labels and PyTorch's logits (`signflow.deploy.sample`)
     board.py                  the driver, and pynq_link.py or serial_link.py
     30_board.ipynb            the notebook
     MANIFEST.json             SHA-256 of every file
@@ -25,6 +26,7 @@ from signflow.deploy import flow
 from signflow.deploy.images import ImageInput, image_kind
 from signflow.deploy.intgraph import IntGraph
 from signflow.deploy.passes.head import Head
+from signflow.deploy.sample import sample
 from signflow.hw.boards import board
 from signflow.hw.sim.handoff import handoff
 from signflow.models.atomic import replacing
@@ -54,15 +56,14 @@ def package(work: Path, project: Path, destination: Path) -> Path:
     files = _bitstream(project, facts)
     simulated = files.pop("simulated")
     family = board(facts["board"]).family
-    files |= {"accel.npz": _npz(vectors(work, VECTORS[family])), "board.py": (HERE / "board.py").read_bytes()}
-    link = LINKS[family]
-    files[link] = (HERE / link).read_bytes()
+    known, link = vectors(work, VECTORS[family]), LINKS[family]
+    files |= {name: (HERE / name).read_bytes() for name in ("board.py", link)}
+    files |= {"accel.npz": _npz(known), "sample.npz": _npz(sample(work, known))}
     if NOTEBOOK.exists():
         files[NOTEBOOK.name] = NOTEBOOK.read_bytes()
-    sums = {"bitstream": f"{facts['name']}.bit", "driver": "board.py", "vectors": "accel.npz"}
-    facts["package"] = {f"{what}_sha256": _sha256(files[name]) for what, name in sums.items()} | {
-        "simulated": simulated
-    }
+    sums = {"bitstream": f"{facts['name']}.bit", "driver": "board.py", "link": link, "vectors": "accel.npz"}
+    facts["package"] = {f"{what}_sha256": _sha256(files[name]) for what, name in sums.items()}
+    facts["package"] |= {"link": link, "simulated": simulated}
     files["accel.json"] = _json(facts)
     files["MANIFEST.json"] = _json({name: _sha256(files[name]) for name in sorted(files)})
     destination.parent.mkdir(parents=True, exist_ok=True)

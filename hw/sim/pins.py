@@ -12,7 +12,7 @@ import ctypes
 from functools import partial
 from pathlib import Path
 
-from signflow.hw.sim.stream import _construction
+from signflow.hw.sim.stream import construction
 from signflow.hw.sim.toolchain import RtlError, SimError
 from signflow.hw.sim.verilator import CompiledModel, Harness
 
@@ -41,7 +41,7 @@ class Pins:
         self._sizes = [_bytes(bits) for bits in self.outputs.values()]
         self._out = ctypes.create_string_buffer(max(1, sum(self._sizes)))
         self._message = ctypes.create_string_buffer(512)
-        with _construction:
+        with construction:
             texts = str(folder).encode(), ctypes.c_uint64(seed)
             self._sim = self._library.pins_new(*texts, self._message, ctypes.c_size_t(512))
         if not self._sim:

@@ -19,7 +19,7 @@ from typing import Self
 import numpy as np
 
 from signflow.hw.sim import verilator
-from signflow.hw.sim.stream import _construction
+from signflow.hw.sim.stream import construction
 from signflow.hw.sim.toolchain import RtlError, SimError
 
 LIMIT = 1000
@@ -105,7 +105,7 @@ class SocModel:
         """Power off and on: registers and memories start anew, packets under way are lost."""
         self.close()
         message = ctypes.create_string_buffer(512)
-        with _construction:
+        with construction:
             self._soc = self._library.soc_new(str(self.project).encode(), self.seed, message, len(message))
         if not self._soc:
             raise SimError(f"{self.model.top} does not start: {message.value.decode(errors='replace')}")

@@ -20,7 +20,8 @@ import numpy as np
 from signflow.hw.sim.toolchain import SimError
 from signflow.hw.sim.verilator import CompiledModel
 
-_construction = threading.Lock()  # making a model changes the working folder for a moment
+construction = threading.Lock()
+"""Held while a model is made: that changes the working folder for a moment."""
 
 
 class StreamError(SimError):
@@ -87,7 +88,7 @@ class StreamModel:
         message = ctypes.create_string_buffer(512)
         path = str(Path(wave).absolute()) if wave else ""
         inside = f"TOP.{model.top}.{scope}" if scope else ""
-        with _construction:
+        with construction:
             texts = (str(folder).encode(), seed, path.encode(), inside.encode())
             self._sim = self._library.sim_new(*texts, message, len(message))
         if not self._sim:

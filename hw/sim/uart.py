@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from signflow.hw.sim import verilator
-from signflow.hw.sim.stream import _construction
+from signflow.hw.sim.stream import construction
 from signflow.hw.sim.toolchain import RtlError, SimError
 
 PORTS = {"clk_25mhz": ("IN", 1), "ftdi_txd": ("IN", 1), "ftdi_rxd": ("OUT", 1)}
@@ -91,7 +91,7 @@ class SimulatedPort:
         self._library = _load(model.library)
         self._message = ctypes.create_string_buffer(512)
         bit_time = round(clocks_per_bit * (1 + mismatch) * 256)
-        with _construction:
+        with construction:
             self._sim = self._library.uart_new(str(folder).encode(), seed, bit_time, *self._told())
         if not self._sim:
             raise SimError(f"{model.top} does not start in {folder or '.'}: {self._text()}")

@@ -249,11 +249,11 @@ def test_missing_and_damaged_files(bitfile, tmp_path):
         Accelerator(wrong)
 
 
-@pytest.mark.parametrize("name", ["board.py", "accel.npz"])
+@pytest.mark.parametrize("name", ["board.py", "pynq_link.py", "accel.npz"])
 def test_a_changed_file(bitfile, tmp_path, name):
     wrong = copy(bitfile, tmp_path / "wrong")
     facts = json.loads(wrong.with_name("accel.json").read_text())
-    what = {"board.py": "driver", "accel.npz": "vectors"}[name]
+    what = {"board.py": "driver", "pynq_link.py": "link", "accel.npz": "vectors"}[name]
     facts["package"][f"{what}_sha256"] = "0" * 64
     wrong.with_name("accel.json").write_text(json.dumps(facts))
     with refused(f"{name} is not this package's {what}"):

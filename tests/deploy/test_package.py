@@ -41,14 +41,16 @@ def content(archive):
 def test_what_is_in_it(work, project, tmp_path):
     path = package(work, project, tmp_path / "new" / "tfc.zip")
     files = content(path)
-    wanted = {"tfc.bit", "tfc.hwh", "accel.json", "accel.npz", "board.py", "pynq_link.py", "MANIFEST.json"}
-    assert set(files) - {"30_board.ipynb"} == wanted
+    made = {"tfc.bit", "tfc.hwh", "accel.json", "accel.npz", "sample.npz", "MANIFEST.json"}
+    assert set(files) == made | {"board.py", "pynq_link.py", "30_board.ipynb"}
     manifest = json.loads(files.pop("MANIFEST.json"))
     assert manifest == {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     facts = json.loads(files["accel.json"])
     assert facts["package"] == {
         "bitstream_sha256": manifest["tfc.bit"],
         "driver_sha256": manifest["board.py"],
+        "link_sha256": manifest["pynq_link.py"],
+        "link": "pynq_link.py",
         "vectors_sha256": manifest["accel.npz"],
         "simulated": True,
     }
