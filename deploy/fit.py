@@ -18,6 +18,10 @@ from signflow.hw.boards import Board
 UTILISATION = {"LUT": 0.8, "BRAM18": 0.9, "DSP": 0.9}
 """Shares of a board that `fold_to_board` fills: the rest is for DMA and interconnect, and LUTs need room to be routed.
 """
+ECP5_LUT = 0.25
+"""The share of LUTs on an ECP5 instead: timing and nextpnr's time run out long before the LUTs do (cnv at 60 % of them
+was placed for 52 MHz at best, and not routed in ten minutes), and the board's serial line carries far fewer images.
+"""
 ALL = {"LUT": 1.0, "BRAM18": 1.0, "DSP": 1.0}
 
 STEP = 2**0.25
@@ -36,6 +40,11 @@ def fold_to_fps(model: ModelWrapper, board: Board, fps: float) -> None:
             f"{fps:g} images a second at {board.clock_mhz:g} MHz leaves less than one cycle for an image"
         )
     _fold(model, target, board, ALL)
+
+
+def usable(board: Board) -> dict[str, float]:
+    """Shares of ``board`` that `fold_to_board` fills."""
+    return UTILISATION | ({"LUT": ECP5_LUT} if board.family == "ecp5" else {})
 
 
 def buffered_cost(model: ModelWrapper) -> dict[str, int]:
@@ -90,16 +99,17 @@ def _fold(model: ModelWrapper, target: int, board: Board, shares: Mapping[str, f
 def fold_to_board(
     model: ModelWrapper,
     board: Board,
-    shares: Mapping[str, float] = UTILISATION,
+    shares: Mapping[str, float] | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Fastest folding within ``shares`` of the board, or one that is SLOWER at most and spares SAVED of the LUTs.
-    Raises FoldingError when none fits.
+    """Fastest folding within ``shares`` of the board (`usable` unless given), or one that is SLOWER at most and spares
+    SAVED of the LUTs. Raises FoldingError when none fits.
 
     Slower folding does not always cost less: it moves weights from logic into block RAM and deepens FIFOs beside a
     branch. So targets are tried from the fastest on, a quarter of an octave apart, then between the first that fits and
     the one before it.
     """
+    shares = shares or usable(board)
 
     def fits(target: int) -> FoldingError | None:
         progress(target)

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from signflow.deploy import bitstream, ecp5, fit, flow
+from signflow.hw.boards import board
 
 TINY = """`default_nettype none
 module tiny #(parameter string MEM_DIR = "mem/") (input wire clk_25mhz, output wire [7:0] led);
@@ -160,6 +161,11 @@ def test_an_interruption_ends_the_tool_and_leaves_no_bitstream(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         ecp5.build(folder, log=interrupt)
     assert not list((folder / "build").glob("*.bit")) and not list((folder / "build").glob(".ecp5-*"))
+
+
+def test_folding_leaves_an_ecp5_room():
+    assert fit.usable(board("ulx3s")) == {"LUT": fit.ECP5_LUT, "BRAM18": 0.9, "DSP": 0.9}
+    assert fit.usable(board("pynq-z2")) == fit.UTILISATION and fit.UTILISATION["LUT"] > fit.ECP5_LUT
 
 
 @pytest.mark.slow
