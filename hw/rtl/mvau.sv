@@ -123,18 +123,14 @@ module mvau #(
   logic [AW-1:0] addr_q;
   logic [WORD-1:0] word, weights;
   wire advance = COUNT ? valid_q[STAGES-1] : step;
-  wire [AW-1:0] addr_d = !rst_ni ? '0 : !advance ? addr_q : addr_q == AW'(DEPTH - 1) ? '0 : addr_q + 1'b1;
-  always_ff @(posedge clk_i) addr_q <= addr_d;
+  always_ff @(posedge clk_i)
+    if (!rst_ni) addr_q <= '0;
+    else if (advance) addr_q <= addr_q == AW'(DEPTH - 1) ? '0 : addr_q + 1'b1;
 
   if (BLOCK) begin : gen_block
     (* rom_style = "block" *) logic [WORD-1:0] rom [DEPTH];
     initial $readmemh(WEIGHTS_FILE, rom);
-    if (COUNT) assign word = rom[addr_q];
-    else begin : gen_ahead  // rom[addr_q], read a cycle early: the slow output of a block RAM has a register behind it
-      logic [WORD-1:0] word_q;
-      always_ff @(posedge clk_i) word_q <= rom[addr_d];
-      assign word = word_q;
-    end
+    assign word = rom[addr_q];
   end else begin : gen_logic
     (* logic_block *) logic [WORD-1:0] rom [DEPTH];
     initial $readmemh(WEIGHTS_FILE, rom);
