@@ -53,7 +53,9 @@ class NetlistModel:
         self.codec, self.facts, self.cycles = Codec(dict(facts)), facts, 0
         if board(facts["board"]).family == "ecp5":
             model = compile_port(gates.top, gates.sources, include_dirs=gates.include_dirs)
-            self._port = SimulatedPort(model, project, clock_mhz=facts["clock_mhz"])
+            clock = facts["clock_mhz"]
+            bits = ulx3s_top.clocks_per_bit(clock)
+            self._port = SimulatedPort(model, project, clocks_per_bit=bits, clock_mhz=clock)
             self._link = SerialLink(self._port)
             self._link.open(project, dict(facts))
             self._move = self._serial
@@ -86,7 +88,8 @@ class NetlistModel:
         self.cycles = soc.cycles
 
     def _serial(self, sent: np.ndarray, received: np.ndarray, images: int) -> None:
-        link, lines = self._link, 10 * (len(sent) + len(received)) / 2e6  # seconds of the line itself
+        link = self._link
+        lines = 10 * (len(sent) + len(received)) / (ulx3s_top.LINE_MBAUD * 1e6)  # seconds of the line itself
         limit = self._port.now() + 1 + PATIENCE * lines
         link.receive(received, len(received))
         link.send(sent, len(sent))

@@ -157,7 +157,8 @@ def export(network: str, weights: str, output: Path) -> None:
 @click.option(
     "--target-fps",
     type=click.FloatRange(min=0, min_open=True),
-    help="Images a second at the board's clock [as fast as fits 80 % of its LUTs and 90 % of its block RAM].",
+    help="Images a second at the board's clock [as fast as fits 80 % of its LUTs (ulx3s: 25 %) and 90 % of its block "
+    "RAM].",
 )
 @click.option("--folding", default="", help="JSON file node -> attribute -> value that fixes the folding.")
 @click.option(

@@ -51,8 +51,9 @@ module replay_fifo #(
   wire pop  = out_pop_i && valid_q;
 
   assign full_o  = write_q - tail_q == 16'(DEPTH);
-  assign write_d = rollback_i ? head_q : write_q + 16'(push);
-  assign read_d  = rewind_i ? release_to_i : read_q + 16'(pop);
+  // push and pop come late: they only choose
+  assign write_d = rollback_i ? head_q : push ? write_q + 1'b1 : write_q;
+  assign read_d  = rewind_i ? release_to_i : pop ? read_q + 1'b1 : read_q;
 
   always_ff @(posedge clk_i) begin
     if (push) mem_q[write_q[AW-1:0]] <= in_data_i;
@@ -71,7 +72,8 @@ module replay_fifo #(
       if (commit_i) head_q <= write_d;
       read_q  <= read_d;
       if (release_i) tail_q <= release_to_i;
-      valid_q <= read_d != head_q;       // committed before this cycle
+      // read_d != head_q: committed before this cycle
+      valid_q <= rewind_i ? release_to_i != head_q : pop ? read_q + 16'd1 != head_q : read_q != head_q;
     end
 
   assign out_data_o  = data_q;
