@@ -325,7 +325,7 @@ def tfc(tmp_path_factory):
     (project / "build" / "tfc.bit").write_bytes(b"stand-in")
     bitfile = unpack(package(work, project, work / "package.zip"), work / "package")
     sources = sorted((project / "rtl").glob("*.sv"))
-    return bitfile, lambda: SimulatedPort(compile_port("tfc_ulx3s", sources), project)
+    return bitfile, lambda: SimulatedPort(compile_port("tfc_ulx3s", sources), project, clocks_per_bit=20, clock_mhz=40)
 
 
 def images(n):
