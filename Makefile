@@ -20,7 +20,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 .PHONY: help setup demo test test-slow ladder cost build-bitstream package train lint format clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 25
 	@echo; echo "variables: NET=$(NET) ($(SHIPPED))  BOARD=$(BOARD)  ARGS='...' (passed on)  PYTHON=$(PYTHON)"
 
 setup: $(READY) ## create the environment .venv from requirements.lock
@@ -82,6 +82,8 @@ lint: setup ## ruff, and every RTL module alone under Verilator -Wall
 format: setup ## let ruff format the Python files
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+-include docker/docker.mk
 
 clean: ## remove products (out/), not the environment
 	@rm -rf out build

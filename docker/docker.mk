@@ -1,4 +1,5 @@
-# Targets that run in a container; included by the Makefile. See docker/README.md.
+# The container, on the machine outside; docker/README.md. Included by the Makefile where this file is.
+
 .PHONY: docker-build docker-test docker-build-bitstream
 
 DOCKER ?= docker
