@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from signflow.deploy import flow, streamline
-from signflow.deploy.draw_thresholds import curve, draw
 from signflow.deploy.intgraph import IntGraph
+from signflow.deploy.pictures.draw_thresholds import curve, draw
 from signflow.deploy.thresholds import (
     Rule,
     ThresholdsError,

@@ -7,10 +7,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from qonnx.core.modelwrapper import ModelWrapper
 
-from signflow.deploy import draw_folding, flow
-from signflow.deploy.explore import explore
+from signflow.deploy import flow
 from signflow.deploy.fit import buffered_cost
 from signflow.deploy.fold import apply_folding, folding_of, interval
+from signflow.deploy.pictures import draw_folding
+from signflow.deploy.pictures.explore import explore
 from signflow.hw.boards import board, boards
 
 TARGETS = [3e8, 500, 1_000, 4_000, 4_001, 16_000]

@@ -9,9 +9,20 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from signflow.deploy import flow
-from signflow.deploy.diagram import IMAGE, PRODUCT, RESULT, Box, Diagram, Mark, Wire, broken, of_accelerator, of_model
-from signflow.deploy.draw_graph import LEGEND, draw
-from signflow.deploy.layout import Rect, lay_out
+from signflow.deploy.pictures.diagram import (
+    IMAGE,
+    PRODUCT,
+    RESULT,
+    Box,
+    Diagram,
+    Mark,
+    Wire,
+    broken,
+    of_accelerator,
+    of_model,
+)
+from signflow.deploy.pictures.draw_graph import LEGEND, draw
+from signflow.deploy.pictures.layout import Rect, lay_out
 
 
 @st.composite

@@ -5,9 +5,10 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
-from signflow.deploy import draw_wave, flow
+from signflow.deploy import flow
 from signflow.deploy.images import ImageInput
-from signflow.deploy.wave import Stream, Wave, WaveError, read, record
+from signflow.deploy.pictures import draw_wave
+from signflow.deploy.pictures.wave import Stream, Wave, WaveError, read, record
 from signflow.hw.sim import RtlSimulator
 from signflow.hw.sim.words import pack
 

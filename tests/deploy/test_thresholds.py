@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from signflow.deploy import export, flow, show_thresholds, streamline
 from signflow.deploy.cli import main
-from signflow.deploy.draw_thresholds import curve
 from signflow.deploy.intgraph import IntGraph
+from signflow.deploy.pictures.draw_thresholds import curve
 from signflow.deploy.reach import reaches
 from signflow.deploy.thresholds import (
     ThresholdsError,

@@ -1,7 +1,7 @@
-"""Where the boxes and wires of a `signflow.deploy.diagram.Diagram` lie on paper, in inches from the lower left corner.
+"""Where the boxes and wires of a `diagram.Diagram` lie on paper, in inches from the lower left corner.
 
 Levels run from left to right and continue in the next row, like text; lanes lie above each other in a row
-(`signflow.deploy.grid`). Sizes come from the widths of the texts, so no text meets another one or leaves its box.
+(`grid`). Sizes come from the widths of the texts, so no text meets another one or leaves its box.
 """
 
 import itertools
@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from signflow.deploy.diagram import Box, Diagram, Mark, Wire, broken
-from signflow.deploy.grid import Grid, Key, Step, rows
+from signflow.deploy.pictures.diagram import Box, Diagram, Mark, Wire, broken
+from signflow.deploy.pictures.grid import Grid, Key, Step, rows
 
 TITLE, TEXT = 9.5, 8.5
 """Sizes of letters in points."""

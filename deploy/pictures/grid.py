@@ -1,4 +1,4 @@
-"""Level, lane and row of everything in a `signflow.deploy.diagram.Diagram`: where it lies before anything has a size.
+"""Level, lane and row of everything in a `diagram.Diagram`: where it lies before anything has a size.
 
 The level of a box is the longest way to it from the image. A wire that passes levels is a chain of places, one in each.
 Lanes run along the levels: the longest chain of boxes keeps lane 0, every branch beside it gets the lowest lane that is
@@ -9,7 +9,7 @@ level. Hence in the gap behind a level, a lane carries at most one wire, whateve
 import itertools
 from collections.abc import Iterator, Sequence
 
-from signflow.deploy.diagram import Diagram
+from signflow.deploy.pictures.diagram import Diagram
 
 Key = str | tuple[int, int]
 """A box by name, or (wire, level): the wire of that number where it passes a level."""

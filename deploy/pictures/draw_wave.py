@@ -1,8 +1,8 @@
 """The handshakes of an operator as a picture: clock, valid, ready, and data in hexadecimal."""
 
-from signflow.deploy.draw_graph import GREY, INK
-from signflow.deploy.layout import text_width
-from signflow.deploy.wave import Stream, Wave
+from signflow.deploy.pictures.draw_graph import GREY, INK
+from signflow.deploy.pictures.layout import text_width
+from signflow.deploy.pictures.wave import Stream, Wave
 
 SIZE = 8.5
 CYCLE, HIGH, ROW, STREAM_GAP, LEFT, EDGE = 0.32, 0.17, 0.25, 0.14, 0.95, 0.12

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from signflow.deploy.draw_graph import GREY, INK
-from signflow.deploy.explore import Point, limits
+from signflow.deploy.pictures.draw_graph import GREY, INK
+from signflow.deploy.pictures.explore import Point, limits
 from signflow.hw.boards import Board
 
 STYLES = [("#1a73e8", "o", "-"), ("#e37400", "s", "--"), ("#188038", "^", "-."), ("#8430ce", "D", ":")]

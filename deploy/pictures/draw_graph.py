@@ -1,7 +1,7 @@
 """A graph as a picture: boxes for operators, wires with data types and shapes, FIFOs and width converters as marks."""
 
-from signflow.deploy.diagram import ARITHMETIC, DECISION, END, MOVEMENT, PRODUCT, Box, Diagram, broken
-from signflow.deploy.layout import LINE, PAD, TEXT, TITLE, Rect, Route, lay_out, mark_width, text_width
+from signflow.deploy.pictures.diagram import ARITHMETIC, DECISION, END, MOVEMENT, PRODUCT, Box, Diagram, broken
+from signflow.deploy.pictures.layout import LINE, PAD, TEXT, TITLE, Rect, Route, lay_out, mark_width, text_width
 
 INK, GREY, WIRE = "#202124", "#5f6368", "#3c4043"
 COLOURS = {

@@ -1,0 +1,1 @@
+"""Pictures: graphs, waves, foldings, thresholds."""
