@@ -101,8 +101,8 @@ def table(result: Mapping) -> Table:
         view.add_row(name, f"{row['used']:,}", f"{row['available']:,}", f"{row['used'] / row['available']:.1%}")
     if estimate := result.get("estimate"):
         view.add_section()
-        used, per = result["utilisation"]["TRELLIS_COMB"]["used"], estimate["lut4_per_lut"]
-        view.add_row("estimated six-input LUTs", f"{estimate['LUT']:,}", f"{used:,} LUT4", f"{per:.2f} each")
+        view.add_row("estimate without shell and link: six-input LUTs", f"{estimate['LUT']:,}", "", "")
+        view.add_row("... block RAM, 18 kbit", f"{estimate['BRAM18']:,}", "", "")
     seconds = ", ".join(f"{stage} {spent:.0f} s" for stage, spent in result["seconds"].items())
     view.caption = f"{_speed(result)}\ncritical path: {path_text(result['critical_path'])}\n{seconds}"
     return view
