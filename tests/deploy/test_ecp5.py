@@ -169,13 +169,15 @@ def test_folding_leaves_an_ecp5_room():
 
 
 @pytest.mark.slow
-def test_tfc_reaches_the_clock_of_the_board(tmp_path):
-    settings = flow.Settings("tfc", board="ulx3s")
-    flow.build(settings, tmp_path)
+@pytest.mark.parametrize(("name", "share"), [("tfc", 0.1), ("cnv", 0.4)])
+def test_a_network_reaches_the_clock_of_the_board(tmp_path, name, share):
+    """Minutes for tfc, a quarter of an hour for cnv."""
+    flow.build(flow.Settings(name, board="ulx3s"), tmp_path)
     estimate = fit.estimate(flow.read(tmp_path, flow.FOLDED))
     result = ecp5.build(bitstream.make_project(tmp_path), estimate=estimate)
     used = {kind: row["used"] for kind, row in result["utilisation"].items()}
-    assert result["asked_mhz"] == 50 and result["slack_ns"] >= 0 and result["bytes"] > 100_000
+    assert result["asked_mhz"] == 40 and result["slack_ns"] >= 0 and result["bytes"] > 100_000
     assert used["EHXPLLL"] == 1 and used["TRELLIS_IO"] == 12
-    assert estimate["BRAM18"] == 7 and 7 <= used["DP16KD"] <= 14, "weights and the buffers of the serial link"
-    assert 2 * estimate["LUT"] < used["TRELLIS_COMB"] < 0.1 * 83640
+    link = 7  # block RAMs of the serial link's buffers at most
+    assert estimate["BRAM18"] - 4 <= used["DP16KD"] <= estimate["BRAM18"] + link
+    assert 2 * estimate["LUT"] < used["TRELLIS_COMB"] < share * 83640
