@@ -250,7 +250,7 @@ def _shown(parameters: Mapping[str, int | str] | None) -> str:
 
 def _excerpt(summary: str, log: str, lines: int = 12) -> str:
     """The summary and the first lines of a tool's log that tell the cause."""
-    rows = [row for row in log.splitlines() if row.strip()]
+    rows = [row for row in log.splitlines() if row.strip() and "Exiting due to" not in row]
     words = ("error", "undefined reference", "%warning")
     first = next((i for word in words for i, row in enumerate(rows) if word in row.lower()), 0)
     return "\n  ".join([summary + ":", *rows[first : first + lines]])

@@ -270,7 +270,7 @@ def test_a_damaged_request_does_nothing(steady, data):
         st.sampled_from([(DATA | LAST, rubbish(5, 30)), (WRITE, b"\xc0\xdb\x01\x02"), (READ, b""), (DATA, b"x")])
     )
     packet = bytearray(steady.packet(kind, SCRATCH if kind != DATA | LAST else 0, payload)[1:-1])
-    at = data.draw(st.integers(0, len(packet) - 1))
+    at = data.draw(st.integers(0, 999)) % len(packet)  # the length depends on the session's number
     match data.draw(st.sampled_from(["flip", "drop", "double", "insert", "cut"])):
         case "flip":
             packet[at] ^= data.draw(st.integers(1, 255))
