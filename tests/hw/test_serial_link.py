@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from signflow.hw.ops.base import RTL_DIR, RtlInstance
@@ -270,6 +270,7 @@ def test_a_damaged_request_does_nothing(steady, data):
         st.sampled_from([(DATA | LAST, rubbish(5, 30)), (WRITE, b"\xc0\xdb\x01\x02"), (READ, b""), (DATA, b"x")])
     )
     packet = bytearray(steady.packet(kind, SCRATCH if kind != DATA | LAST else 0, payload)[1:-1])
+    whole = bytes(packet)
     at = data.draw(st.integers(0, 999)) % len(packet)  # the length depends on the session's number
     match data.draw(st.sampled_from(["flip", "drop", "double", "insert", "cut"])):
         case "flip":
@@ -283,6 +284,7 @@ def test_a_damaged_request_does_nothing(steady, data):
         case "cut":
             del packet[at:]
     pieces = [p for p in bytes(packet).split(b"\xc0") if p]
+    assume(whole not in pieces)  # an end mark in front of a packet does not damage it
     steady.port.write(b"\xc0" + bytes(packet) + b"\xc0")
     assert steady.replies() == []
     after = [steady.read(r) for r in (DELIVERED, WRITES, ERRORS, OVERRUNS)]
