@@ -7,6 +7,7 @@ bitstream   nextpnr and ecppack (ulx3s), or Vivado (PYNQ boards), in 8-project/b
 """
 
 import json
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from signflow.deploy.serial_link import SerialLink
 from signflow.deploy.vivado_check import Check
 from signflow.hw.boards import board
 from signflow.hw.sim import SimError, verilator
-from signflow.hw.sim.soc import HARNESS, SocModel
+from signflow.hw.sim.soc import SocModel
 from signflow.hw.sim.uart import PLL, SimulatedPort, compile_port
 
 PROJECT, BITSTREAM = "8-project", "9-bitstream.json"
@@ -60,8 +61,8 @@ class NetlistModel:
             self._link.open(project, dict(facts))
             self._move = self._serial
         else:
-            model = verilator.compile(gates.top, gates.sources, include_dirs=gates.include_dirs, harness=HARNESS)
-            self._soc = SocModel(project, model=model)
+            with tempfile.TemporaryDirectory(prefix="signflow-gates-") as folder:
+                self._soc = SocModel(gates.project(Path(folder)))
             self._move = self._streams
 
     def __call__(self, images: np.ndarray, tick: Callable[[int], None] = lambda done: None) -> np.ndarray:

@@ -93,12 +93,11 @@ def _bitstream(console: Console, work: Path, project: Path, facts: dict) -> dict
             result = ecp5.build(project, estimate=estimate, tick=lambda stage, _: status.update(f"ECP5: {stage}"))
         console.print(ecp5.table(result))
     else:
-        with console.status("Vivado") as status:
-            vivado.run(project, lambda line: status.update(f"Vivado: {line}"))
         estimate = None
-        with suppress(OSError):
+        with suppress(FileNotFoundError):
             estimate = json.loads((work / flow.SYNTHESISED).read_text())
-        result = vivado.results(project, estimate)
+        with console.status("Vivado") as status:
+            result = vivado.run(project, lambda line: status.update(f"Vivado: {line}"), estimate)
         console.print_json(data=result)
     console.print(f"bitstream [bold]{project / 'build' / facts['name']}.bit[/]", highlight=False)
     return result

@@ -173,6 +173,12 @@ def synthesize(
     return Synthesis(facts["name"], costs, found[units[-1].key] if whole else None, time.perf_counter() - start)
 
 
+def synthesize_top(folder: Path) -> Resources:
+    """Resources of the flattened top of an accelerator or project in `folder`. Raises SynthesisError."""
+    unit = _whole(folder, json.loads((folder / "accel.json").read_text()))
+    return _synthesize_all(folder, [unit], 1, lambda done, total, name: None)[unit.key]
+
+
 @dataclass(frozen=True)
 class _Unit:
     """One thing to synthesise: how to read it (paths below "accel/"), its top, and a key of all it depends on."""

@@ -61,8 +61,8 @@ def find_vivado() -> str | None:
     return shutil.which("vivado")
 
 
-def run(folder: Path, tick: Callable[[str], None] = lambda line: None) -> dict:
-    """Make the bitstream in a project folder; returns `results`.
+def run(folder: Path, tick: Callable[[str], None] = lambda line: None, estimate: Mapping | None = None) -> dict:
+    """Make the bitstream in a project folder; returns `results`, set against ``estimate``.
 
     ``tick`` is called with every progress line of the script; everything else goes to build/vivado.log. Takes from ten
     minutes to hours. Raises VendorStepMissing without Vivado, VivadoError when it fails.
@@ -88,7 +88,7 @@ def run(folder: Path, tick: Callable[[str], None] = lambda line: None) -> dict:
     if process.returncode or missing:
         cause = errors[:6] or [f"it left no {' and no '.join(missing)}" if missing else "no error line was printed"]
         raise VivadoError("\n  ".join([f"Vivado failed (status {process.returncode}), see {folder / LOG}:", *cause]))
-    return results(folder)
+    return results(folder, estimate)
 
 
 def results(folder: Path, estimate: Mapping | None = None) -> dict:

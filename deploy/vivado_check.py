@@ -92,8 +92,7 @@ def _verilator(folder: Path, facts: Mapping) -> tuple[str, str]:
 def _yosys(folder: Path, facts: Mapping) -> tuple[str, str]:
     """The whole top, flattened by Yosys, with its memory images."""
     try:
-        unit = yosys._whole(folder, facts)
-        cost = yosys._synthesize_all(folder, [unit], 1, lambda done, total, name: None)[unit.key]
+        cost = yosys.synthesize_top(folder)
     except (yosys.SynthesisError, OSError) as e:
         return FAILED, str(e)
     return (

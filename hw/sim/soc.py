@@ -73,7 +73,6 @@ class SocModel:
         self,
         project: Path | str,
         *,
-        model: verilator.CompiledModel | None = None,
         variant: str = "fast",
         seed: int = 0,
         in_stall: float = 0.0,
@@ -83,7 +82,6 @@ class SocModel:
 
         Args:
             project: the folder with accel.json, rtl/ and mem/.
-            model: compiled with `HARNESS` and run in place of the project's RTL (its netlist).
             variant, seed: as in `verilator.compile` and `StreamModel`.
             in_stall, out_stall: probability per cycle that the sending (receiving) DMA pauses.
         Raises: SimError when the folder holds no project or the design does not start; ToolMissingError, RtlError.
@@ -94,7 +92,7 @@ class SocModel:
             raise SimError(f"{path} does not exist: {self.project} holds no project (run `signflow package`)")
         self.facts: dict = json.loads(path.read_text())
         sources = [self.project / source for source in self.facts["sources"]]
-        self.model = model or verilator.compile(self.facts["top"], sources, variant=variant, harness=HARNESS)
+        self.model = verilator.compile(self.facts["top"], sources, variant=variant, harness=HARNESS)
         self.beat_bytes = self.model.in_bits // 8
         self._stalls = round(in_stall * 2**32), round(out_stall * 2**32)
         self._library = _load(self.model.library)
