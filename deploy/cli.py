@@ -93,8 +93,8 @@ def data(directory: Path | None) -> None:
 )
 def train(recipe: Path, out: Path | None) -> None:
     """Train a network as the TOML file RECIPE says; run again to resume after an interruption."""
-    from signflow.models.recipe import read_recipe
-    from signflow.models.train import train as run
+    from signflow.models.training.loop import train as run
+    from signflow.models.training.recipe import read_recipe
 
     run(read_recipe(recipe), out or Path("runs") / recipe.stem, say=console.print)
 

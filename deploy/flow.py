@@ -20,7 +20,7 @@ from signflow.deploy.export import export, load, save
 from signflow.hw import ops
 from signflow.hw.boards import board
 from signflow.hw.sim import verilator
-from signflow.models.atomic import replacing
+from signflow.models.files import replacing
 from signflow.models.networks import NETWORKS, network
 from signflow.models.weights import load_into, trained
 

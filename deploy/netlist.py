@@ -23,7 +23,7 @@ import signflow.hw.sim
 from signflow.deploy.synthesize import CHILD, YOSYS, SynthesisError
 from signflow.hw.boards import board
 from signflow.hw.sim.toolchain import cached, digest
-from signflow.models.atomic import replacing
+from signflow.models.files import replacing
 
 CELLS = Path(signflow.hw.sim.__file__).with_name("cells")
 VERILOG, JSON = "netlist.v", "netlist.json"

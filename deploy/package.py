@@ -29,8 +29,8 @@ from signflow.deploy.passes.head import Head
 from signflow.deploy.sample import sample
 from signflow.hw.boards import board
 from signflow.hw.sim.handoff import handoff
-from signflow.models.atomic import replacing
 from signflow.models.data import DataError, load
+from signflow.models.files import replacing
 from signflow.models.networks import NETWORKS
 
 VECTORS = {"zynq": 256, "zynqmp": 256, "ecp5": 32}

@@ -13,8 +13,8 @@ from torch import nn
 from signflow.models.layers.abn import ABN
 from signflow.models.layers.asd import ASD, StaticShift
 from signflow.models.layers.binary import sign
+from signflow.models.layers.factor import PowerOfTwo
 from signflow.models.layers.rprelu import RPReLU
-from signflow.models.layers.scale import PowerOfTwo
 from signflow.models.layers.standardise import Gain, standardise
 from signflow.models.layers.wsd import self_distribute
 

@@ -13,7 +13,7 @@ from signflow.deploy.passes.regions import QUANTISERS
 from signflow.deploy.passes.transitions import sign_rule
 from signflow.deploy.passes.truth import truth
 from signflow.deploy.thresholds import Rule, ThresholdsError, integers
-from signflow.models.atomic import save_picture
+from signflow.models.files import save_picture
 
 PLUS, MINUS, INK = "#188038", "#c5221f", "#202124"
 PALE = {True: "#e6f4ea", False: "#fce8e6"}

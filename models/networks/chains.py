@@ -12,7 +12,7 @@ accumulator instead of the first +1.
 from torch import Tensor, nn
 
 from signflow.models.layers.binary import binary_conv, binary_linear, sign
-from signflow.models.layers.scale import PowerOfTwo
+from signflow.models.layers.factor import PowerOfTwo
 from signflow.models.methods import Method, method, root_of_fan_in
 
 CNV_CHANNELS = (64, 64, 128, 128, 256, 256)

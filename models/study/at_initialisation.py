@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from signflow.models.atomic import save_picture
+from signflow.models.files import save_picture
 from signflow.models.study.gradients import Measurement, measure, plot_gradient_variance
 from signflow.models.study.tables import Section, Table, write_csv
 from signflow.models.study.theory import (

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from signflow.models.recipe import Recipe, RecipeError, read_table
+from signflow.models.training.recipe import Recipe, RecipeError, read_table
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Comparison:
     seeds: list[int]
     """Every net is trained once with each."""
     recipe: dict
-    """Keys of `signflow.models.recipe.Recipe` that all runs share."""
+    """Keys of `signflow.models.training.recipe.Recipe` that all runs share."""
     only: dict[str, dict] = field(default_factory=dict)
     """Keys that only the runs of one net have."""
     runs: str = ""
@@ -76,7 +76,7 @@ def _train(recipe: Recipe, out: Path, threads: int) -> None:
     """One run in a process of its own; what it prints goes to `train.log`."""
     import torch
 
-    from signflow.models.train import train
+    from signflow.models.training.loop import train
 
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from signflow.models.recipe import RecipeError
-from signflow.models.record import ROOT, commit, machine
 from signflow.models.study import compare, what_bn_does
 from signflow.models.study.results import write_section
 from signflow.models.study.summary import summarise
+from signflow.models.training.recipe import RecipeError
+from signflow.models.training.record import ROOT, commit, machine
 
 COMPARISONS = ROOT / "experiments" / "compare"
 THEORY = "what-bn-does"

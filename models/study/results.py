@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from signflow.models.atomic import replacing
+from signflow.models.files import replacing
 
 HEAD = "# Results\n"
 

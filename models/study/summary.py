@@ -5,7 +5,7 @@ from statistics import mean, median, stdev
 
 from scipy import stats
 
-from signflow.models.atomic import save_picture
+from signflow.models.files import save_picture
 from signflow.models.methods import METHODS
 from signflow.models.study.compare import Comparison
 from signflow.models.study.tables import Table, write_csv

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich import box, table
 from rich.console import Console
 
-from signflow.models.atomic import replacing
+from signflow.models.files import replacing
 
 TERMINAL_WIDTH = 120
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from signflow.models.atomic import save_picture
+from signflow.models.files import save_picture
 from signflow.models.study.chain import INITS
 from signflow.models.study.tables import Section, Table, write_csv
 from signflow.models.study.theory import CASES, NORMS, predicted_ratio

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from signflow.models.atomic import replacing
+from signflow.models.files import replacing
 from signflow.models.layers.bake import bake, baked_state
 from signflow.models.networks import network
 from signflow.models.quant import SignQuant

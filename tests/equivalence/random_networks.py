@@ -17,8 +17,8 @@ from signflow.models.layers.abn import ABN
 from signflow.models.layers.asd import ASD, StaticShift
 from signflow.models.layers.bake import bake
 from signflow.models.layers.binary import binary_conv, binary_linear, sign
+from signflow.models.layers.factor import PowerOfTwo
 from signflow.models.layers.rprelu import RPReLU
-from signflow.models.layers.scale import PowerOfTwo
 from signflow.models.layers.standardise import Gain
 from signflow.models.methods import METHODS, method, root_of_fan_in
 from signflow.models.networks.chains import Shift

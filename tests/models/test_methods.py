@@ -10,8 +10,8 @@ from torch import nn
 from signflow.models.layers.abn import ABN
 from signflow.models.layers.asd import ASD, StaticShift
 from signflow.models.layers.binary import binary_conv, binary_linear
+from signflow.models.layers.factor import PowerOfTwo
 from signflow.models.layers.rprelu import RPReLU
-from signflow.models.layers.scale import PowerOfTwo
 from signflow.models.layers.standardise import Gain
 from signflow.models.methods import METHODS, method, root_of_fan_in
 from signflow.models.quant import Weight8

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from signflow.models.layers.binary import binary_conv, binary_linear, sign
-from signflow.models.layers.scale import PowerOfTwo
+from signflow.models.layers.factor import PowerOfTwo
 
 
 def test_layers_compute_integers_with_signs_of_the_latent_weights():

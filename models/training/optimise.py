@@ -5,8 +5,8 @@ import math
 import torch
 from torch import nn
 
-from signflow.models.agc import AdaptiveGradientClipping, exclude_classifier
-from signflow.models.recipe import Recipe
+from signflow.models.training.agc import AdaptiveGradientClipping, exclude_classifier
+from signflow.models.training.recipe import Recipe
 
 
 def groups(net: nn.Module, recipe: Recipe) -> list[dict]:

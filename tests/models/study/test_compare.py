@@ -6,11 +6,11 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from signflow.models.recipe import RecipeError
 from signflow.models.study import experiments
 from signflow.models.study.compare import Comparison, collect, read_comparison, run
 from signflow.models.study.results import write_section
 from signflow.models.study.summary import findings, summarise, table, title
+from signflow.models.training.recipe import RecipeError
 
 TOML = """
 title = "two nets"

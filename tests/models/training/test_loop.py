@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from signflow.models import data, networks, record, train, weights
+from signflow.models import data, networks, weights
 from signflow.models.data import Augment, MemorySource
-from signflow.models.recipe import Recipe, RecipeError
+from signflow.models.training import loop, record
+from signflow.models.training.recipe import Recipe, RecipeError
 
 
 def silent(_):
@@ -22,9 +23,7 @@ def tiny(monkeypatch):
     rng = torch.Generator().manual_seed(3)
     labels = torch.arange(200) % 10
     images = (torch.randint(0, 60, (200, 1, 28, 28), generator=rng) + labels[:, None, None, None] * 19).to(torch.uint8)
-    monkeypatch.setattr(
-        train, "source", lambda _name, _split, _size, augment: MemorySource(images, labels, 10, augment)
-    )
+    monkeypatch.setattr(loop, "source", lambda _name, _split, _size, augment: MemorySource(images, labels, 10, augment))
     return Recipe("tfc", epochs=4, batch=50)
 
 
@@ -39,8 +38,8 @@ CHANGES = {
 @pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES)
 def test_a_resumed_run_ends_with_the_same_bytes(tiny, tmp_path, monkeypatch, changes):
     recipe = replace(tiny, **changes)
-    train.train(recipe, tmp_path / "whole", say=silent)
-    real, count = train.train_epoch, 0
+    loop.train(recipe, tmp_path / "whole", say=silent)
+    real, count = loop.train_epoch, 0
 
     def killed(*args):
         nonlocal count
@@ -49,11 +48,11 @@ def test_a_resumed_run_ends_with_the_same_bytes(tiny, tmp_path, monkeypatch, cha
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(train, "train_epoch", killed)
+    monkeypatch.setattr(loop, "train_epoch", killed)
     with pytest.raises(KeyboardInterrupt):
-        train.train(recipe, tmp_path / "parts", say=silent)
+        loop.train(recipe, tmp_path / "parts", say=silent)
     assert not (tmp_path / "parts" / "weights.npz").exists()
-    train.train(recipe, tmp_path / "parts", say=silent)
+    loop.train(recipe, tmp_path / "parts", say=silent)
     for name in ("weights.npz", "best.npz"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
     whole, parts = (torch.load(tmp_path / d / "checkpoint.pt", weights_only=True) for d in ("whole", "parts"))
@@ -67,7 +66,7 @@ def test_a_resumed_run_ends_with_the_same_bytes(tiny, tmp_path, monkeypatch, cha
 
 
 def test_a_kill_while_writing_leaves_the_previous_checkpoint(tiny, tmp_path, monkeypatch):
-    train.train(replace(tiny, epochs=1), tmp_path, say=silent)
+    loop.train(replace(tiny, epochs=1), tmp_path, say=silent)
     before = (tmp_path / "checkpoint.pt").read_bytes()
 
     def half(_, path):
@@ -82,11 +81,11 @@ def test_a_kill_while_writing_leaves_the_previous_checkpoint(tiny, tmp_path, mon
 
 def test_best_is_the_epoch_of_highest_test_accuracy_and_final_the_last(tiny, tmp_path, monkeypatch):
     scores = iter([0.3, 0.9, 0.9, 0.5])
-    monkeypatch.setattr(train, "accuracy", lambda *_: next(scores))
+    monkeypatch.setattr(loop, "accuracy", lambda *_: next(scores))
     seen = []
     real = weights.save
     monkeypatch.setattr(weights, "save", lambda net, path: (seen.append(path.name), real(net, path)))
-    train.train(tiny, tmp_path, say=silent)
+    loop.train(tiny, tmp_path, say=silent)
     assert seen == ["best.npz", "best.npz", "weights.npz"]
     facts = json.loads((tmp_path / "run.json").read_text())
     assert (facts["final_accuracy"], facts["best_accuracy"], facts["epochs"]) == (0.5, 0.9, 4)
@@ -95,8 +94,8 @@ def test_best_is_the_epoch_of_highest_test_accuracy_and_final_the_last(tiny, tmp
 
 
 def test_fresh_moments_forget_and_momentum_remembers(tiny, tmp_path):
-    train.train(replace(tiny, reset_moments=True), tmp_path / "fresh", say=silent)
-    train.train(tiny, tmp_path / "kept", say=silent)
+    loop.train(replace(tiny, reset_moments=True), tmp_path / "fresh", say=silent)
+    loop.train(tiny, tmp_path / "kept", say=silent)
     steps = [
         torch.load(tmp_path / d / "checkpoint.pt", weights_only=True)["optimiser"]["state"][0]["step"].item()
         for d in ("fresh", "kept")
@@ -106,12 +105,12 @@ def test_fresh_moments_forget_and_momentum_remembers(tiny, tmp_path):
 
 def test_only_plain_latent_weights_are_clipped():
     names = ("tfc", "tfc-sd-asd", "tfc-sd", "tfc-bnfree")  # the last two: all but the classifier behind a function
-    assert [len(train.latent_weights(networks.network(name).build())) for name in names] == [4, 4, 1, 1]
+    assert [len(loop.latent_weights(networks.network(name).build())) for name in names] == [4, 4, 1, 1]
     net = networks.network("tfc").build()
     with torch.no_grad():
         for p in net.parameters():
             p.fill_(-3)
-    train.clip_latent_weights(train.latent_weights(net))
+    loop.clip_latent_weights(loop.latent_weights(net))
     assert all(p.unique().item() == (-1 if p.ndim == 2 else -3) for p in net.parameters())
 
 
@@ -128,7 +127,7 @@ def test_every_module_with_a_schedule_is_told_the_progress(tiny, tmp_path, monke
 
     net = networks.Network(lambda: torch.nn.Sequential(build(64), Listener()), (1, 28, 28), "fashion-mnist")
     monkeypatch.setitem(networks.NETWORKS, "listening", net)
-    train.train(replace(tiny, net="listening"), tmp_path, say=silent)
+    loop.train(replace(tiny, net="listening"), tmp_path, say=silent)
     assert told == [0.0, 0.25, 0.5, 0.75]
 
 
@@ -137,30 +136,30 @@ def test_batches_are_a_shuffled_partition_and_differ_from_epoch_to_epoch(tiny):
     source = MemorySource(images, torch.arange(200), 200, Augment(crop=1))
     orders = []
     for epoch in (0, 1):
-        parts = list(train.batches(replace(tiny, batch=60), source, epoch))
+        parts = list(loop.batches(replace(tiny, batch=60), source, epoch))
         assert [len(x) for x, _ in parts] == [60, 60, 60]  # the short rest is dropped
         assert all(torch.equal(x.amax((1, 2, 3)), y.to(torch.uint8)) for x, y in parts)
         orders.append(torch.cat([y for _, y in parts]))
         assert orders[-1].unique().numel() == 180
-        again = list(train.batches(replace(tiny, batch=60), source, epoch))
+        again = list(loop.batches(replace(tiny, batch=60), source, epoch))
         assert all(torch.equal(a[0], b[0]) for a, b in zip(parts, again, strict=True))
     assert not torch.equal(*orders)
-    assert len({train.seed_of(*n) for n in [(1, 2), (1, 2, 0), (1, 2, 0, 0), (2, 1), (1, 2, 1, 0)]}) == 5
+    assert len({loop.seed_of(*n) for n in [(1, 2), (1, 2, 0), (1, 2, 0, 0), (2, 1), (1, 2, 1, 0)]}) == 5
 
 
 def test_training_learns(tmp_path, monkeypatch):
     sample = data.source("fashion-mnist", "sample", (28, 28), Augment())
-    monkeypatch.setattr(train, "source", lambda *_: sample)
-    net = train.train(Recipe("tfc", epochs=10, batch=20, crop=0, flip=False), tmp_path, say=silent)
-    assert train.accuracy(net, sample) > 0.6  # chance is 0.1
+    monkeypatch.setattr(loop, "source", lambda *_: sample)
+    net = loop.train(Recipe("tfc", epochs=10, batch=20, crop=0, flip=False), tmp_path, say=silent)
+    assert loop.accuracy(net, sample) > 0.6  # chance is 0.1
     again = weights.load_into(networks.network("tfc").build(), tmp_path / "weights.npz")
-    assert train.accuracy(again, sample) == train.accuracy(net, sample)
+    assert loop.accuracy(again, sample) == loop.accuracy(net, sample)
 
 
 def test_a_folder_of_another_recipe_is_refused(tiny, tmp_path):
-    train.train(tiny, tmp_path, say=silent)
+    loop.train(tiny, tmp_path, say=silent)
     with pytest.raises(RecipeError, match="another recipe"):
-        train.train(Recipe("tfc", epochs=5, batch=50), tmp_path, say=silent)
+        loop.train(Recipe("tfc", epochs=5, batch=50), tmp_path, say=silent)
 
 
 @pytest.mark.parametrize(
@@ -173,14 +172,14 @@ def test_a_folder_of_another_recipe_is_refused(tiny, tmp_path):
 )
 def test_what_is_asked_and_is_not_there(tiny, tmp_path, changes, message):
     with pytest.raises(RecipeError, match=message):
-        train.train(replace(tiny, **changes), tmp_path, say=silent)
+        loop.train(replace(tiny, **changes), tmp_path, say=silent)
 
 
 def test_a_data_set_with_other_classes_is_refused(tiny, tmp_path, monkeypatch):
     images = torch.zeros(200, 1, 28, 28, dtype=torch.uint8)
-    monkeypatch.setattr(train, "source", lambda *_: MemorySource(images, torch.zeros(200).long(), 7, Augment()))
+    monkeypatch.setattr(loop, "source", lambda *_: MemorySource(images, torch.zeros(200).long(), 7, Augment()))
     with pytest.raises(RecipeError, match="fashion-mnist has 7 classes, tfc tells 10 apart"):
-        train.train(tiny, tmp_path, say=silent)
+        loop.train(tiny, tmp_path, say=silent)
 
 
 def test_weights_survive_packing(tmp_path):
@@ -213,6 +212,4 @@ def test_shipped_weights_reach_their_logged_accuracy(path):
     spec = networks.network(path.stem)
     sample = data.source(spec.dataset, "sample", spec.input_shape[1:], Augment())
     logged = float((path.parent / f"{path.stem}.csv").read_text().splitlines()[-1].split(",")[2])
-    assert (
-        abs(train.accuracy(weights.trained(path.stem), sample) - logged) < 0.03
-    )  # 1,000 of the 10,000 images: 3 sigma
+    assert abs(loop.accuracy(weights.trained(path.stem), sample) - logged) < 0.03  # 1,000 of the 10,000 images: 3 sigma

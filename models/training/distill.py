@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 
 from signflow.models import weights
 from signflow.models.networks import NETWORKS, network
-from signflow.models.recipe import Recipe, RecipeError
+from signflow.models.training.recipe import Recipe, RecipeError
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(logits (N, classes), labels (N,), images (N, C, H, W) as the network gets them) -> mean loss, a scalar."""

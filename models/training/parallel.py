@@ -1,9 +1,10 @@
 """Training in several processes, as `torchrun` starts them: every process trains on its share of each batch.
 
-``torchrun --nproc_per_node=4 -m signflow.models.train RECIPE`` runs four, on one machine or (``--nnodes``) on several
-that share a file system. Gradients are averaged by PyTorch's DistributedDataParallel, over NCCL on GPUs and Gloo on
-CPUs, so for a network without batch statistics a step is that of one process on the whole batch, but for the order of
-floating-point sums. Batch statistics are those of each process' share, and the running ones are the first process'.
+``torchrun --nproc_per_node=4 -m signflow.models.training RECIPE`` runs four, on one machine or (``--nnodes``) on
+several that share a file system. Gradients are averaged by PyTorch's DistributedDataParallel, over NCCL on GPUs and
+Gloo on CPUs, so for a network without batch statistics a step is that of one process on the whole batch, but for the
+order of floating-point sums. Batch statistics are those of each process' share, and the running ones are the first
+process'.
 """
 
 import os

@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from signflow.models import networks, optimise, recipe
-from signflow.models.agc import AdaptiveGradientClipping
+from signflow.models import networks
 from signflow.models.data import Augment
-from signflow.models.recipe import Recipe, RecipeError, read_recipe
+from signflow.models.training import optimise, recipe
+from signflow.models.training.agc import AdaptiveGradientClipping
+from signflow.models.training.recipe import Recipe, RecipeError, read_recipe
 
-EXPERIMENTS = Path(recipe.__file__).parents[1] / "experiments"
+EXPERIMENTS = Path(recipe.__file__).parents[2] / "experiments"
 
 
 @pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*.toml")), ids=lambda p: p.stem)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from signflow.models.agc import AdaptiveGradientClipping, clipped, exclude_classifier, exclude_named, unit_norm
+from signflow.models.training.agc import AdaptiveGradientClipping, clipped, exclude_classifier, exclude_named, unit_norm
 
 
 def by_loops(g: np.ndarray, p: np.ndarray, clip: float) -> np.ndarray:

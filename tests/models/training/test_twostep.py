@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from signflow.models import networks, train, twostep, weights
+from signflow.models import networks, weights
 from signflow.models.data import MemorySource
 from signflow.models.layers.binary import binary_conv
 from signflow.models.layers.standardise import Gain, standardise
-from signflow.models.recipe import Recipe, RecipeError
+from signflow.models.training import loop, twostep
+from signflow.models.training.recipe import Recipe, RecipeError
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def first(monkeypatch):
     """A small data set; the recipe of step one."""
     rng = torch.Generator().manual_seed(3)
     images, labels = torch.randint(0, 256, (60, 1, 28, 28), generator=rng).to(torch.uint8), torch.arange(60) % 10
-    monkeypatch.setattr(train, "source", lambda *args: MemorySource(images, labels, 10, args[3]))
+    monkeypatch.setattr(loop, "source", lambda *args: MemorySource(images, labels, 10, args[3]))
     return Recipe("tfc-bnfree", 2, batch=20, binarise="activations")
 
 
@@ -49,7 +50,7 @@ def test_every_binary_layer_is_switched_and_nothing_else():
 
 
 def test_step_two_begins_where_step_one_was_best(first, tmp_path, monkeypatch):
-    net = train.train(first, tmp_path / "one", say=lambda _: None)
+    net = loop.train(first, tmp_path / "one", say=lambda _: None)
     assert not list((tmp_path / "one").glob("*.npz"))
     best = torch.load(tmp_path / "one/best.pt", weights_only=True)
     last = torch.load(tmp_path / "one/weights.pt", weights_only=True)
@@ -63,15 +64,15 @@ def test_step_two_begins_where_step_one_was_best(first, tmp_path, monkeypatch):
         return 0.0
 
     second = replace(first, epochs=1, binarise="both", init=str(tmp_path / "one/best.pt"))
-    monkeypatch.setattr(train, "train_epoch", epoch)
-    train.train(second, tmp_path / "two", say=lambda _: None)
+    monkeypatch.setattr(loop, "train_epoch", epoch)
+    loop.train(second, tmp_path / "two", say=lambda _: None)
     assert seen[0] and all(torch.equal(p, best[n]) for n, p in seen[0].items())
     packed = weights.load_into(networks.network("tfc-bnfree").build(), tmp_path / "two/weights.npz")
     assert all(packed.get_parameter(n).abs().eq(1).all() for n in weights.binary_parameters(packed))
 
 
 def test_a_checkpoint_serves_as_well(first, tmp_path):
-    train.train(first, tmp_path, say=lambda _: None)
+    loop.train(first, tmp_path, say=lambda _: None)
     a, b = (
         twostep.transfer(networks.network("tfc-bnfree").build(), tmp_path / name).state_dict()
         for name in ("checkpoint.pt", "weights.pt")

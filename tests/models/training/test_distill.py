@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from signflow.models import distill, networks, train, weights
+from signflow.models import networks, weights
 from signflow.models.data import Augment, MemorySource
-from signflow.models.recipe import Recipe, RecipeError
+from signflow.models.training import distill, loop
+from signflow.models.training.recipe import Recipe, RecipeError
 
 CPU = torch.device("cpu")
 
@@ -110,8 +111,8 @@ def test_a_student_follows_its_teacher_and_not_the_labels(script, tmp_path, monk
     told = module(images.float()).argmax(1)
     assert torch.equal(told, torch.arange(400) % 10)
     wrong = (told + 1) % 10
-    monkeypatch.setattr(train, "source", lambda *_: MemorySource(images, wrong, 10, Augment()))
+    monkeypatch.setattr(loop, "source", lambda *_: MemorySource(images, wrong, 10, Augment()))
     recipe = Recipe("tfc", 8, batch=20, crop=0, flip=False, loss="distillation", teacher=path)
-    net = train.train(recipe, tmp_path, say=lambda _: None)
-    assert train.accuracy(net, MemorySource(images, told, 10, Augment())) > 0.8
-    assert train.accuracy(net, MemorySource(images, wrong, 10, Augment())) < 0.1
+    net = loop.train(recipe, tmp_path, say=lambda _: None)
+    assert loop.accuracy(net, MemorySource(images, told, 10, Augment())) > 0.8
+    assert loop.accuracy(net, MemorySource(images, wrong, 10, Augment())) < 0.1

@@ -55,7 +55,7 @@ class Recipe:
     amp: bool = True
     """bfloat16 autocast in the forward pass."""
     agc: float = 0.0
-    """Adaptive gradient clipping (`signflow.models.agc`) of all but the classifier: its lambda; 0: none."""
+    """Adaptive gradient clipping (`signflow.models.training.agc`) of all but the classifier: its lambda; 0: none."""
     clip_latent: bool = True
     """Clamp the latent weights of plain binary layers to [-1, 1] after every step."""
     dataset: str = ""

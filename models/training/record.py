@@ -10,11 +10,11 @@ from pathlib import Path
 
 import torch
 
-from signflow.models.atomic import replacing, save_picture
-from signflow.models.parallel import Workers
-from signflow.models.recipe import Recipe
+from signflow.models.files import replacing, save_picture
+from signflow.models.training.parallel import Workers
+from signflow.models.training.recipe import Recipe
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = ("epoch", "train_loss", "test_accuracy", "seconds")
 
 

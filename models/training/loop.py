@@ -7,10 +7,9 @@ accuracy that is reported comes from plain float32, in which all accumulators of
 
 The order of an epoch derives from (seed, epoch), augmentation from (seed, epoch, step, process), and the checkpoint
 written after each epoch holds everything else, so a run that is killed and resumed ends with the same bytes as one that
-was not. Several processes: `signflow.models.parallel`.
+was not. Several processes: `signflow.models.training.parallel`.
 """
 
-import argparse
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -21,15 +20,16 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from signflow.models import record, weights
+from signflow.models import weights
 from signflow.models.data import Augment, Source, source
-from signflow.models.distill import Loss, loss_of
 from signflow.models.layers.bake import bake
 from signflow.models.networks import Network, network, predict
-from signflow.models.optimise import learning_rate, optimiser
-from signflow.models.parallel import ALONE, Workers, workers
-from signflow.models.recipe import Recipe, RecipeError, read_recipe
-from signflow.models.twostep import real_weights, transfer
+from signflow.models.training import record
+from signflow.models.training.distill import Loss, loss_of
+from signflow.models.training.optimise import learning_rate, optimiser
+from signflow.models.training.parallel import ALONE, Workers, workers
+from signflow.models.training.recipe import Recipe, RecipeError
+from signflow.models.training.twostep import real_weights, transfer
 
 EVALUATED_AT_ONCE = 1000
 
@@ -214,16 +214,3 @@ def train(recipe: Recipe, out: Path, say: Callable = print) -> nn.Module:
     record.commit()
     with workers() as me:
         return _run(recipe, out, say if me.first else lambda *_: None, me)
-
-
-def main() -> None:
-    """``python -m signflow.models.train RECIPE [--out FOLDER]``: what `torchrun` starts; else use `signflow train`."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("recipe", type=Path)
-    parser.add_argument("--out", type=Path, help="folder of checkpoint, log, curve, weights [runs/<recipe>]")
-    args = parser.parse_args()
-    train(read_recipe(args.recipe), args.out or Path("runs") / args.recipe.stem)
-
-
-if __name__ == "__main__":
-    main()

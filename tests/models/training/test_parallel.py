@@ -9,16 +9,16 @@ import pytest
 import torch
 from torch import nn
 
-from signflow.models import train
 from signflow.models.data import MemorySource
-from signflow.models.parallel import ALONE, Workers
-from signflow.models.recipe import Recipe, RecipeError
+from signflow.models.training import loop
+from signflow.models.training.parallel import ALONE, Workers
+from signflow.models.training.recipe import Recipe, RecipeError
 
 SCRIPT = """
 import os, sys, torch
 sys.path.insert(0, os.path.dirname(__file__))
 import together
-from signflow.models.parallel import workers
+from signflow.models.training.parallel import workers
 with workers():
     together.every_run(os.path.dirname(__file__), "-" + os.environ["RANK"])
 """
@@ -40,12 +40,12 @@ LONG = Recipe("tfc", 3, batch=20)
 
 def every_run(folder: str, suffix: str) -> None:
     """All trainings, in this process' part; leaves the networks' states behind."""
-    train.source = source
+    loop.source = source
     states = {
-        "one step": train.train(ONE_STEP, Path(folder, "one"), say=print).state_dict(),
-        "long": train.train(LONG, Path(folder, "long"), say=print).state_dict(),
+        "one step": loop.train(ONE_STEP, Path(folder, "one"), say=print).state_dict(),
+        "long": loop.train(LONG, Path(folder, "long"), say=print).state_dict(),
     }
-    whole, calls = train.train_epoch, []
+    whole, calls = loop.train_epoch, []
 
     def killed(*args):
         calls.append(None)
@@ -54,13 +54,13 @@ def every_run(folder: str, suffix: str) -> None:
             raise KeyboardInterrupt
         return whole(*args)
 
-    train.train_epoch = killed
+    loop.train_epoch = killed
     try:
-        train.train(LONG, Path(folder, "parts"), say=print)
+        loop.train(LONG, Path(folder, "parts"), say=print)
     except KeyboardInterrupt:
-        states["parts"] = train.train(LONG, Path(folder, "parts"), say=print).state_dict()
+        states["parts"] = loop.train(LONG, Path(folder, "parts"), say=print).state_dict()
     finally:
-        train.train_epoch = whole
+        loop.train_epoch = whole
     torch.save(states, Path(folder, f"states{suffix}.pt"))
 
 
@@ -89,10 +89,10 @@ def test_all_processes_hold_the_same_network(both):
 
 def test_without_batch_statistics_a_step_is_that_of_one_process(both, tmp_path, monkeypatch):
     folder, first, _ = both
-    monkeypatch.setattr(train, "source", source)
+    monkeypatch.setattr(loop, "source", source)
     torch.manual_seed(ONE_STEP.seed)
-    before = train.network("tfc-scale").build().state_dict()
-    alone = train.train(ONE_STEP, tmp_path, say=lambda _: None).state_dict()
+    before = loop.network("tfc-scale").build().state_dict()
+    alone = loop.train(ONE_STEP, tmp_path, say=lambda _: None).state_dict()
     for name, value in alone.items():
         step = (value - before[name]).abs().max()
         assert step > 1e-4 and (value - first["one step"][name]).abs().max() < 1e-4 * step, name
@@ -120,8 +120,8 @@ def test_shares_of_a_batch_are_augmented_apart_and_in_a_common_order():
     images = torch.arange(40, dtype=torch.uint8)[:, None, None, None].repeat(1, 1, 6, 6) + 1
     data = MemorySource(images, torch.arange(40), 40, Recipe("tfc", 1).augment)
     recipe = Recipe("tfc", 1, batch=8)
-    whole = list(train.batches(recipe, data, 0))
-    parts = [list(train.batches(recipe, data, 0, Workers(rank, 2, ALONE.device))) for rank in (0, 1)]
+    whole = list(loop.batches(recipe, data, 0))
+    parts = [list(loop.batches(recipe, data, 0, Workers(rank, 2, ALONE.device))) for rank in (0, 1)]
     for step, (_, labels) in enumerate(whole):
         assert torch.equal(labels, torch.cat([p[step][1] for p in parts]))
     masks = [torch.cat([(x > 0) for x, _ in p]) for p in parts]
@@ -130,9 +130,9 @@ def test_shares_of_a_batch_are_augmented_apart_and_in_a_common_order():
 
 @pytest.mark.parametrize("batch", [2, 9])
 def test_a_batch_that_cannot_be_shared(batch, monkeypatch):
-    monkeypatch.setattr(train, "source", source)
+    monkeypatch.setattr(loop, "source", source)
     with pytest.raises(RecipeError, match=f"batch = {batch}: must be a multiple of the 2 process"):
-        train._data(Recipe("tfc", 1, batch=batch), train.network("tfc"), Workers(0, 2, ALONE.device))
+        loop._data(Recipe("tfc", 1, batch=batch), loop.network("tfc"), Workers(0, 2, ALONE.device))
 
 
 def test_one_process_is_not_wrapped():

@@ -12,10 +12,10 @@ from hypothesis.extra import numpy as hnp
 from torch import nn
 from torch.nn import functional as F
 
-from signflow.models.agc import unit_norm
 from signflow.models.layers.binary import binary_conv, binary_linear
 from signflow.models.layers.standardise import Gain, standardise
 from signflow.models.quant import Weight8
+from signflow.models.training.agc import unit_norm
 
 MAKE = {"conv": lambda: binary_conv(3, 4, 3), "dense": lambda: binary_linear(20, 4)}
 INPUT = {"conv": (2, 3, 6, 5), "dense": (7, 20)}

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from signflow.models.quant import SignQuant
-from signflow.models.recipe import RecipeError
+from signflow.models.training.recipe import RecipeError
 
 
 def real_weights(net: nn.Module) -> nn.Module:

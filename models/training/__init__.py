@@ -1,0 +1,1 @@
+"""Training: the loop, and what belongs to it, one idea a file."""
