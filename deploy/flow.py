@@ -15,8 +15,10 @@ from pathlib import Path
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.general import GiveReadableTensorNames
 
-from signflow.deploy import buffer, engine, fit, fold, generate, lower, streamline, timing
-from signflow.deploy.export import export, load, save
+from signflow.deploy.compile import engine, lower, streamline
+from signflow.deploy.compile.export import export, load, save
+from signflow.deploy.generate.accelerator import generate
+from signflow.deploy.plan import buffer, fit, fold, graph, timing
 from signflow.hw import ops
 from signflow.hw.boards import board
 from signflow.hw.sim import verilator
@@ -46,11 +48,11 @@ class Settings:
     """A name of `NETWORKS`, or the path of a QONNX file."""
     board: str = "pynq-z2"
     input: str = ""
-    """How images reach a foreign network (`signflow.deploy.images.KINDS`); "" for our own."""
+    """How images reach a foreign network (`signflow.deploy.compile.images.KINDS`); "" for our own."""
     weights: str = ""
     """A packed weight file for one of our networks; "" takes the shipped one."""
     fps: float = 0.0
-    """Target images a second at the board's clock; 0: the fastest that fits the board (`signflow.deploy.fit`)."""
+    """Target images a second at the board's clock; 0: the fastest that fits the board (`signflow.deploy.plan.fit`)."""
     folding: str = ""
     """A JSON file node -> attribute -> value that fixes the folding; "" lets signflow choose."""
 
@@ -141,7 +143,7 @@ def step_fold(settings: Settings, work: Path) -> None:
 def step_generate(settings: Settings, work: Path) -> None:
     """Folded graph -> SystemVerilog, memory images, accel.json."""
     model = read(work, FOLDED)
-    predicted = asdict(timing.predict(generate.operators(model)))
+    predicted = asdict(timing.predict(graph.operators(model)))
     target = board(settings.board)
     extra = {
         "board": target.name,
@@ -149,7 +151,7 @@ def step_generate(settings: Settings, work: Path) -> None:
         "clock_mhz": target.clock_mhz,
         "image": streamline.image_facts(model),
     }
-    generate.generate(model, settings.name, work / ACCELERATOR, predicted, extra)
+    generate(model, settings.name, work / ACCELERATOR, predicted, extra)
 
 
 def step_compile(_: Settings, work: Path) -> None:

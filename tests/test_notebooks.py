@@ -16,7 +16,7 @@ MOST_CELLS = 15
 DRAWS = re.compile(r"plt\.subplots|display\(")
 SMALL = {"SIGNFLOW_NOTEBOOK_EPOCHS": "2", "SIGNFLOW_NOTEBOOK_NET": "tfc", "SIGNFLOW_NOTEBOOK_NETS": "sfc tfc"}
 PYTHON = {"json", "os", "sys", "tempfile", "warnings", "zipfile", "pathlib"}
-ON_A_BOARD = PYTHON | {"numpy", "matplotlib", "board", "serial_link"}
+ON_A_BOARD = PYTHON | {"numpy", "matplotlib", "accelerator", "serial_link"}
 """What the board notebook may import there: the standard library, what PYNQ brings, and the drivers beside it."""
 ALL_EQUAL = "10,000 logits of 1,000 images, 0 differ from PyTorch's"
 

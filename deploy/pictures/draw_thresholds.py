@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
-from signflow.deploy.passes.enumerate_thresholds import enumerate_thresholds
-from signflow.deploy.passes.evaluate import follow
-from signflow.deploy.passes.plain_products import PlainProducts
-from signflow.deploy.passes.regions import QUANTISERS
-from signflow.deploy.passes.transitions import sign_rule
-from signflow.deploy.passes.truth import truth
-from signflow.deploy.thresholds import Rule, ThresholdsError, integers
+from signflow.deploy.compile.passes.enumerate_thresholds import enumerate_thresholds
+from signflow.deploy.compile.passes.evaluate import follow
+from signflow.deploy.compile.passes.plain_products import PlainProducts
+from signflow.deploy.compile.passes.regions import QUANTISERS
+from signflow.deploy.compile.passes.transitions import sign_rule
+from signflow.deploy.compile.passes.truth import truth
+from signflow.deploy.golden.thresholds import Rule, ThresholdsError, integers
 from signflow.models.files import save_picture
 
 PLUS, MINUS, INK = "#188038", "#c5221f", "#202124"

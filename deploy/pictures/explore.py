@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from qonnx.core.modelwrapper import ModelWrapper
 
-from signflow.deploy.fit import ALL, buffered_cost, fold_to_fps
-from signflow.deploy.fold import FoldingError, fold_to_cycles, folding_of, interval
+from signflow.deploy.plan.fit import ALL, buffered_cost, fold_to_fps
+from signflow.deploy.plan.fold import FoldingError, fold_to_cycles, folding_of, interval
 from signflow.hw.boards import Board
 
 
@@ -26,7 +26,7 @@ class Point:
     fits: bool
     """Within the board."""
     folding: dict[str, dict[str, int]]
-    """Node -> attribute -> value, as `signflow.deploy.fold.apply_folding` reads it."""
+    """Node -> attribute -> value, as `signflow.deploy.plan.fold.apply_folding` reads it."""
 
 
 def explore(model: ModelWrapper, board: Board, targets: Sequence[float]) -> list[Point]:

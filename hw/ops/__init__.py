@@ -2,7 +2,7 @@
 
 They live in FINN's own RTL domain under the name ``<FINN operator>_sf``, so that FINN's passes treat them as its own.
 Import this package after
-`signflow.deploy.engine.boot`.
+`signflow.deploy.compile.engine.boot`.
 """
 
 

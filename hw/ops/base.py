@@ -4,7 +4,7 @@ resource estimates.
 An operator is written once as a SystemVerilog module of `hw/rtl` and bound here to a FINN hardware operator
 (`FINNOp_sf`) that supplies data types, folding attributes, shapes, and the reference behaviour in numpy. `rtl_instance`
 says which module with which parameters and memory images computes a node; from it alone come the instance in the top
-(`signflow.deploy.generate`) and FINN's per-node wrapper (`generate_hdl`).
+(`signflow.deploy.generate.accelerator`) and FINN's per-node wrapper (`generate_hdl`).
 
 Most operators have one stream in and one out (ports ``in_*``, ``out_*``); a fork has two out (``out0_*``, ``out1_*``),
 a join two in (``in0_*``, ``in1_*``). Stream i carries the tensor ``node.input[i]`` or ``node.output[i]``; FINN's

@@ -10,7 +10,7 @@ from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, earli
 
 class StreamingFIFO_sf(StreamOp, StreamingFIFO, RTLBackend):
     """FINN's StreamingFIFO; the tensor is unchanged. Its timing is that of a FIFO that never fills (see
-    `signflow.deploy.buffer`).
+    `signflow.deploy.plan.buffer`).
     """
 
     def block(self) -> bool:

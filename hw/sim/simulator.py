@@ -1,8 +1,9 @@
 """A generated accelerator as a function: `RtlSimulator(folder).run(images).outputs` is what the hardware computes.
 
-The folder is what `signflow.deploy.generate` wrote: `accel.json`, the SystemVerilog, the memory images. Each worker
-streams its share of the images back to back through its own instance of the compiled model. The instances are separate
-objects and the compiled loop releases the lock of Python, so the workers are threads and still use one core each.
+The folder is what `signflow.deploy.generate.accelerator` wrote: `accel.json`, the SystemVerilog, the memory images.
+Each worker streams its share of the images back to back through its own instance of the compiled model. The instances
+are separate objects and the compiled loop releases the lock of Python, so the workers are threads and still use one
+core each.
 """
 
 import json

@@ -8,7 +8,8 @@
         soc.step(1000)
     frames_out = soc.read(0x28)
 
-A project is what `signflow.deploy.shell.write_project` wrote. Time passes in `step`, `read` and `write` only.
+A project is what `signflow.deploy.generate.project.write_project` wrote. Time passes in `step`, `read` and `write`
+only.
 """
 
 import ctypes

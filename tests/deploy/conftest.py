@@ -170,7 +170,7 @@ def own_network():
 @pytest.fixture(scope="session")
 def streamlined(own_network):
     """Function name -> integer graph of one of our networks; made once, to be copied by whoever changes it."""
-    from signflow.deploy import export, streamline
+    from signflow.deploy.compile import export, streamline
 
     @functools.cache
     def make(name: str):

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from signflow.deploy import flow
-from signflow.deploy.images import ImageInput
-from signflow.deploy.intgraph import IntGraph
-from signflow.deploy.passes.head import Head
+from signflow.deploy.compile.images import ImageInput
+from signflow.deploy.compile.passes.head import Head
+from signflow.deploy.golden.intgraph import IntGraph
 from signflow.hw.sim import RtlSimulator
 
 COUNT = 64

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from signflow.deploy import flow, show_ladder
-from signflow.deploy.verify import LadderError, Rung, check, climb
+from signflow.deploy import flow
+from signflow.deploy.command.ladder import ladder as climb_all
+from signflow.deploy.verify.ladder import LadderError, Rung, check, climb
 from signflow.models.weights import FOLDER
 
 SHIPPED = sorted(p.stem for p in FOLDER.glob("*.npz"))
@@ -16,7 +17,7 @@ CONSOLE = Console(quiet=True)
 
 def ladder(name, work, count, stalls, split="sample"):
     flow.build(flow.Settings(name), work)
-    return show_ladder.ladder(CONSOLE, work, split, count, stalls, seed=1)
+    return climb_all(CONSOLE, work, split, count, stalls, seed=1)
 
 
 def check_exact(result, images):
@@ -50,7 +51,7 @@ def test_one_flipped_bit_turns_the_ladder_red_and_is_located(mini, tmp_path):
     with pytest.raises(
         LadderError, match=r"RTL simulation differs from PyTorch.*logit 0; first differing node: MVAU_sf_8 at channel 0"
     ):
-        show_ladder.ladder(CONSOLE, broken, "sample", 20, 0, 1)
+        ladder.ladder(CONSOLE, broken, "sample", 20, 0, 1)
 
 
 def test_climb_counts_against_the_first_rung():

@@ -11,12 +11,14 @@ import pytest
 import torch
 from qonnx.core.modelwrapper import ModelWrapper
 
-from signflow.deploy import buffer, fold, generate, lower, streamline, timing
-from signflow.deploy.export import export, reference
-from signflow.deploy.images import ImageInput
-from signflow.deploy.intgraph import IntGraph
-from signflow.deploy.passes.enumerate_thresholds import Sign
-from signflow.deploy.passes.head import Head
+from signflow.deploy.compile import lower, streamline
+from signflow.deploy.compile.export import export, reference
+from signflow.deploy.compile.images import ImageInput
+from signflow.deploy.compile.passes.enumerate_thresholds import Sign
+from signflow.deploy.compile.passes.head import Head
+from signflow.deploy.generate.accelerator import generate
+from signflow.deploy.golden.intgraph import IntGraph
+from signflow.deploy.plan import buffer, fold, graph, timing
 from signflow.hw.sim import RtlSimulator
 from signflow.models.layers.asd import ASD
 from signflow.models.methods import METHODS
@@ -32,7 +34,7 @@ FEATURES = ("windows", "pooled windows", "constant channels", "complements", "mo
 def random_folding(hardware: ModelWrapper, rng: np.random.Generator) -> dict[str, dict[str, int | str]]:
     """Any legal value of every attribute; whole windows need all channels."""
     folding = {}
-    for op in generate.operators(hardware):
+    for op in graph.operators(hardware):
         values = fold.legal(op)
         chosen = {key: choices[rng.integers(len(choices))] for key, choices in values.items()}
         if chosen.get("parallel_window"):
@@ -46,8 +48,8 @@ def accelerator(hardware: ModelWrapper, folding: dict, folder: Path) -> RtlSimul
     fold.apply_folding(hardware, folding)
     buffer.insert_width_converters(hardware)
     buffer.insert_fifos(hardware)
-    predicted = asdict(timing.predict(generate.operators(hardware)))
-    return RtlSimulator(generate.generate(hardware, "random", folder, predicted))
+    predicted = asdict(timing.predict(graph.operators(hardware)))
+    return RtlSimulator(generate(hardware, "random", folder, predicted))
 
 
 def features(net: torch.nn.Module, integer: ModelWrapper, pixels: np.ndarray) -> Counter:

@@ -10,7 +10,7 @@ import re
 
 import pytest
 
-from signflow.deploy import netlist
+from signflow.deploy.tools import netlist
 from signflow.hw.sim import pins, verilator
 
 ROMS = [(1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512), (72, 512), (20, 1000)]

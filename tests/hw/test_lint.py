@@ -43,7 +43,7 @@ def test_slang(module):
 def test_finn_wrapper_of_every_operator_elaborates(mini, tmp_path):
     """What FINN's own per-node flow (PrepareIP, stitching) reads: wrapper, modules, memory images."""
     from signflow.deploy import flow
-    from signflow.deploy.generate import operators
+    from signflow.deploy.plan.graph import operators
 
     model = flow.read(mini[1], flow.FOLDED)
     for op in operators(model):

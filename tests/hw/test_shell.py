@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from signflow.deploy import shell
+from signflow.deploy.generate.project import write_project
 from signflow.hw.boards import board
 from signflow.hw.ops.base import RTL_DIR
 from signflow.hw.sim import pins, verilator
@@ -99,7 +99,7 @@ def built(request, tmp_path_factory):
     """(compiled shell, project, bits of a beat)."""
     folder = toy.accelerator(tmp_path_factory.mktemp("toy"), RTL_DIR / "fifo.sv")
     target = replace(board("pynq-z2"), stream_bits=request.param)
-    project = shell.write_project(folder, target, tmp_path_factory.mktemp("project") / "8-project")
+    project = write_project(folder, target, tmp_path_factory.mktemp("project") / "8-project")
     sources = sorted((project / "rtl").glob("*.sv"))
     compiled = verilator.compile("toy_shell", sources, variant="check", harness=pins.harness())
     return compiled, project, request.param

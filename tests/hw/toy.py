@@ -1,4 +1,5 @@
-"""A small accelerator by hand, as `signflow.deploy.generate` would leave one: words of 24 bits in, 40 bits out."""
+"""A small accelerator by hand, as `signflow.deploy.generate.accelerator` would leave one: words of 24 bits in, 40 bits
+out."""
 
 import json
 from pathlib import Path

@@ -1,0 +1,135 @@
+"""From a built accelerator to a bitstream, with everything proven on the way that needs no vendor tool.
+
+project     8-project: the accelerator in the shell of its board; a folder that can be moved anywhere
+checks      the project alone: build.tcl, slang, Verilator -Wall, yosys
+netlist     the whole board top as gates, simulated, against PyTorch: every logit
+bitstream   nextpnr and ecppack (ulx3s), or Vivado (PYNQ boards), in 8-project/build
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from signflow.deploy import flow
+from signflow.deploy.board.accelerator import Codec
+from signflow.deploy.board.serial_link import SerialLink
+from signflow.deploy.generate import project, ulx3s
+from signflow.deploy.tools import netlist
+from signflow.deploy.tools.vivado import run as vivado
+from signflow.deploy.tools.vivado.check import Check
+from signflow.hw.boards import board
+from signflow.hw.sim import SimError, verilator
+from signflow.hw.sim.soc import SocModel
+from signflow.hw.sim.uart import PLL, SimulatedPort, compile_port
+
+PROJECT, BITSTREAM = "8-project", "9-bitstream.json"
+CHUNK = 10
+"""Images a packet in a simulated netlist."""
+PATIENCE = 4
+"""A packet of n images may take so many times their predicted cycles, and the latency, before it counts as stuck."""
+
+
+def make_project(work: Path) -> Path:
+    """Write ``work``/8-project for the board that the accelerator in ``work`` was built for; returns it.
+
+    An unchanged one keeps its build/. Raises FlowError without an accelerator, `shell.ShellError`.
+    """
+    target = board(flow.settings_of(work).board)
+    if target.family == "ecp5":
+        extra = {f"{target.name}.lpf": ulx3s.lpf(target)}
+    else:
+        extra = vivado.files(project.project_facts(work / flow.ACCELERATOR, target))
+    return project.write_project(work / flow.ACCELERATOR, target, work / PROJECT, extra)
+
+
+class NetlistModel:
+    """A project's board top as gates behind its own pins: registers and streams (PYNQ), or the serial line (ulx3s)."""
+
+    def __init__(self, project: Path, facts: Mapping):
+        """Synthesise with yosys and compile with Verilator, both cached by content.
+
+        Raises `synthesize.SynthesisError`, `RtlError`.
+        """
+        gates = netlist.synthesize(project)
+        self.codec, self.facts, self.cycles = Codec(dict(facts)), facts, 0
+        if board(facts["board"]).family == "ecp5":
+            model = compile_port(gates.top, gates.sources, include_dirs=gates.include_dirs)
+            clock = facts["clock_mhz"]
+            bits = ulx3s.clocks_per_bit(clock)
+            self._port = SimulatedPort(model, project, clocks_per_bit=bits, clock_mhz=clock)
+            self._link = SerialLink(self._port)
+            self._link.open(project, dict(facts))
+            self._move = self._serial
+        else:
+            with tempfile.TemporaryDirectory(prefix="signflow-gates-") as folder:
+                self._soc = SocModel(gates.project(Path(folder)))
+            self._move = self._streams
+
+    def __call__(self, images: np.ndarray, tick: Callable[[int], None] = lambda done: None) -> np.ndarray:
+        """``images`` (N, *shape) -> int64 (N, K), `CHUNK` images a packet; SimError when no answer comes."""
+        codec, results = self.codec, []
+        for at in range(0, len(images), CHUNK):
+            part = codec.check(images[at : at + CHUNK])
+            sent, received = (np.zeros(len(part) * size, np.uint8) for size in (codec.in_bytes, codec.out_bytes))
+            codec.pack(part, sent)
+            self._move(sent, received, len(part))
+            results.append(codec.unpack(received, len(part)))
+            tick(at + len(part))
+        return np.concatenate(results) if results else np.empty((0, codec.count), np.int64)
+
+    def _streams(self, sent: np.ndarray, received: np.ndarray, images: int) -> None:
+        predicted, soc = self.facts["predicted"], self._soc
+        limit = soc.cycles + PATIENCE * (images * predicted["interval"] + predicted["latency"])
+        soc.receive(received)
+        soc.send(sent)
+        while not soc.received:
+            soc.step(1_000_000, until_event=True)
+            if soc.cycles > limit:
+                raise SimError(f"the netlist gave {soc.received_bytes} of {len(received)} bytes in {limit:,} cycles")
+        self.cycles = soc.cycles
+
+    def _serial(self, sent: np.ndarray, received: np.ndarray, images: int) -> None:
+        link = self._link
+        lines = 10 * (len(sent) + len(received)) / (ulx3s.LINE_MBAUD * 1e6)  # seconds of the line itself
+        limit = self._port.now() + 1 + PATIENCE * lines
+        link.receive(received, len(received))
+        link.send(sent, len(sent))
+        while not (link.sent() and link.received()):
+            if self._port.now() > limit:
+                raise SimError(f"the netlist gave no whole answer to {images} images in {limit:.1f} simulated seconds")
+        self.cycles = round(self._port.now() * self.facts["clock_mhz"] * 1e6)
+
+
+class BitstreamError(RuntimeError):
+    """A check of the project failed."""
+
+
+def project_facts(project: Path) -> dict:
+    """`accel.json` of a project."""
+    return json.loads((project / "accel.json").read_text())
+
+
+def checks(
+    project: Path, facts: Mapping, synthesis: bool, tick: Callable[[str], None] = lambda name: None
+) -> list[Check]:
+    """Everything that can be said of the project without its tool chain: (name, "passed", "failed" or "not checked",
+    detail), with yosys' ``synthesis`` unless a netlist is made anyway. For the ulx3s the tool chain itself is there.
+    """
+    if board(facts["board"]).family != "ecp5":
+        return vivado.check(project, synthesis=synthesis, tick=tick)
+    tick("Verilator -Wall")
+    try:
+        verilator.lint(facts["top"], [*(project / source for source in facts["sources"]), PLL])
+    except SimError as e:
+        return [("Verilator -Wall", "failed", str(e))]
+    return [("Verilator -Wall", "passed", "no warning")]
+
+
+def refuse_failures(rows: list[dict]) -> None:
+    """Raises BitstreamError with every check that failed."""
+    if failed := [row for row in rows if row["result"] == "failed"]:
+        listed = "\n  ".join(f"{row['check']}: {row['detail']}" for row in failed)
+        raise BitstreamError(f"the project does not pass its checks:\n  {listed}")

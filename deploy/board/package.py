@@ -1,0 +1,153 @@
+"""A project -> one zip with all that a board needs: bitstream, driver, vectors with known results, notebook.
+
+    <name>.bit  <name>.hwh    the bitstream and its address map, made by the board's tool chain in 8-project/build
+    accel.json                the project's, plus "package": checksums of bitstream, driver, link, vectors
+    accel.npz                 images with their results, the table from integers to logits
+    sample.npz                images with labels and PyTorch's logits (`signflow.deploy.board.sample`)
+    accelerator.py                  the driver, and pynq_link.py or serial_link.py
+    30_board.ipynb            the notebook
+    MANIFEST.json             SHA-256 of every file
+
+Without a bitstream a PYNQ board's package holds a *simulation image* in its place, and says so ("simulated": true): the
+project itself as a zip, which only signflow's simulated board loads. Same project, same bytes.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from signflow.deploy import flow
+from signflow.deploy.board.sample import sample
+from signflow.deploy.compile.images import ImageInput, image_kind
+from signflow.deploy.compile.passes.head import Head
+from signflow.deploy.golden.intgraph import IntGraph
+from signflow.hw.boards import board
+from signflow.hw.sim.handoff import handoff
+from signflow.models.data import DataError, load
+from signflow.models.files import replacing
+from signflow.models.networks import NETWORKS
+
+VECTORS = {"zynq": 256, "zynqmp": 256, "ecp5": 32}
+"""Images of the self-test by board family; a serial line is slow. Measured on tfc: of 60 flipped weight bits 256 images
+found all, 64 found 53, 16 found 32, because a weight in a middle layer often changes no result.
+"""
+HERE = Path(__file__).parent
+NOTEBOOK = HERE.parent / "notebooks" / "30_board.ipynb"
+LINKS = {"zynq": "pynq_link.py", "zynqmp": "pynq_link.py", "ecp5": "serial_link.py"}
+DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def package(work: Path, project: Path, destination: Path) -> Path:
+    """Write the package of ``project`` (made by `shell.write_project` from the build in ``work``) to the zip file
+    ``destination``, whole or not at all; returns it.
+
+    Raises FlowError when a product or, for a board without a simulated one, the bitstream is missing.
+    """
+    path = project / "accel.json"
+    if not path.exists():
+        raise flow.FlowError(f"{path} is missing: run `signflow package`, which makes the project first")
+    facts = json.loads(path.read_text())
+    files = _bitstream(project, facts)
+    simulated = files.pop("simulated")
+    family = board(facts["board"]).family
+    known, link = vectors(work, VECTORS[family]), LINKS[family]
+    files |= {name: (HERE / name).read_bytes() for name in ("accelerator.py", link)}
+    files |= {"accel.npz": _npz(known), "sample.npz": _npz(sample(work, known))}
+    if NOTEBOOK.exists():
+        files[NOTEBOOK.name] = NOTEBOOK.read_bytes()
+    sums = {"bitstream": f"{facts['name']}.bit", "driver": "accelerator.py", "link": link, "vectors": "accel.npz"}
+    facts["package"] = {f"{what}_sha256": _sha256(files[name]) for what, name in sums.items()}
+    facts["package"] |= {"link": link, "simulated": simulated}
+    files["accel.json"] = _json(facts)
+    files["MANIFEST.json"] = _json({name: _sha256(files[name]) for name in sorted(files)})
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(destination) as partial:
+        partial.write_bytes(zipped(files))
+    return destination
+
+
+def vectors(work: Path, count: int = 256) -> dict[str, np.ndarray]:
+    """``count`` images (N, *shape), their integer results (N, K) by the integer graph, and the head as a table.
+
+    ``head`` float32 (values, classes): the logit of integer ``head_low[c] + head_step * row``; absent when the network
+    ends with the number of the class.
+    """
+    model = flow.read(work, flow.INTEGER)
+    image = ImageInput.of(model)
+    images = _images(flow.settings_of(work).source, image, count)
+    arrays = {"images": images, "results": IntGraph(model)(images)}
+    head = Head.of(model)
+    if not head.index:
+        reach = head.accumulators
+        table = head(reach.table).astype(np.float32).reshape(reach.count, -1)
+        arrays |= {"head": table, "head_low": reach.low, "head_step": np.int64(reach.step)}
+    return arrays
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """A zip of ``files`` by name, sorted and without dates: same files, same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, DATE)
+            entry.compress_type, entry.external_attr, entry.create_system = zipfile.ZIP_DEFLATED, 0o644 << 16, 3
+            archive.writestr(entry, files[name])
+    return buffer.getvalue()
+
+
+def simulation_image(project: Path) -> bytes:
+    """What the simulated board loads in place of a bitstream: the project's facts, sources and memories."""
+    facts = json.loads((project / "accel.json").read_text())
+    names = ["accel.json", *facts["sources"], *(f"mem/{path.name}" for path in (project / "mem").iterdir())]
+    return zipped({name: (project / name).read_bytes() for name in names})
+
+
+def _bitstream(project: Path, facts: dict) -> dict:
+    """The files that configure the board, and "simulated"."""
+    target, name = board(facts["board"]), facts["name"]
+    bit, hwh = (project / "build" / f"{name}.{suffix}" for suffix in ("bit", "hwh"))
+    pynq = target.family != "ecp5"
+    if bit.exists():
+        if pynq and not hwh.exists():
+            raise flow.FlowError(f"{hwh} is missing beside {bit.name}: run `make build-bitstream` again")
+        return {path.name: path.read_bytes() for path in ([bit, hwh] if pynq else [bit])} | {"simulated": False}
+    if not pynq:
+        raise flow.FlowError(f"{bit} is missing: run `make build-bitstream` for {target.name} first")
+    return {bit.name: simulation_image(project), hwh.name: handoff(facts).encode(), "simulated": True}
+
+
+def _images(source: str, image: ImageInput, count: int) -> np.ndarray:
+    """Sample images of the network's data set, or random pixels where none are shipped."""
+    if source in NETWORKS:
+        with suppress(DataError):  # not every data set has a sample that is shipped
+            return load(NETWORKS[source].dataset, "sample", image.shape[1:])[0][:count].numpy()
+    kind = image_kind(image.kind)
+    rng = np.random.default_rng(0)
+    return rng.choice(kind.pixels, (count, *image.shape)).astype(np.int8 if kind.low < 0 else np.uint8)
+
+
+def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """`numpy.savez` without dates."""
+    files = {}
+    for name, array in arrays.items():
+        buffer = io.BytesIO()
+        np.lib.format.write_array(buffer, np.asarray(array, order="C"), allow_pickle=False)
+        files[f"{name}.npy"] = buffer.getvalue()
+    return zipped(files)
+
+
+def _json(content: dict) -> bytes:
+    return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+__all__ = ["package", "simulation_image", "vectors", "zipped"]

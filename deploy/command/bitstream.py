@@ -1,0 +1,108 @@
+"""`signflow bitstream`: progress bars and tables around `signflow.deploy.board.bitstream`."""
+
+import json
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from signflow.deploy import flow
+from signflow.deploy.board import bitstream
+from signflow.deploy.command import ladder, show
+from signflow.deploy.compile.images import ImageInput
+from signflow.deploy.compile.passes.head import Head
+from signflow.deploy.golden.intgraph import IntGraph
+from signflow.deploy.plan import fit
+from signflow.deploy.tools import ecp5
+from signflow.deploy.tools.vivado import run as vivado
+from signflow.deploy.verify.ladder import Row, Rung, check, climb
+from signflow.hw.boards import board
+
+
+def run(console: Console, work: Path, images: int, json_file: Path | None) -> dict:
+    """Project, checks, netlist, bitstream of the build in ``work``; prints and returns what was found.
+
+    ``images`` of the sample go through the netlist; 0 leaves it out. What was found so far is written to
+    `9-bitstream.json` even when a step fails. Raises BitstreamError when a check failed, LadderError when a logit of
+    the netlist differs, `vivado.VendorStepMissing` when all is done but Vivado's part, and what the tools raise.
+    """
+    settings = flow.settings_of(work)
+    project = bitstream.make_project(work)
+    facts = bitstream.project_facts(project)
+    console.print(f"project [bold]{project}[/]: network hash {facts['shell']['network_hash']}", highlight=False)
+    found = {"network": settings.name, "board": settings.board, "network_hash": facts["shell"]["network_hash"]}
+    try:
+        found["checks"] = _checks(console, project, facts, synthesis=not images)
+        bitstream.refuse_failures(found["checks"])
+        if images:
+            rows, cycles = _netlist(console, settings, work, project, facts, images)
+            found["netlist"] = {"ladder": [row.as_dict() for row in rows], "cycles": cycles}
+            check(rows)
+        found["bitstream"] = _bitstream(console, work, project, facts)
+    finally:
+        flow.write_json(found, work / bitstream.BITSTREAM, json_file)
+    return found
+
+
+def _checks(console: Console, project: Path, facts: dict, synthesis: bool) -> list[dict]:
+    with console.status("checks") as status:
+        rows = bitstream.checks(project, facts, synthesis, lambda name: status.update(f"checks: {name}"))
+    table = Table(title=f"{facts['top']}: checks without a vendor tool")
+    for head in ("check", "result", "detail"):
+        table.add_column(head, overflow="fold")
+    for name, result, detail in rows:
+        table.add_row(name, result, detail, style="red" if result == "failed" else "")
+    console.print(table)
+    return [{"check": name, "result": result, "detail": detail} for name, result, detail in rows]
+
+
+def _netlist(
+    console: Console, settings: flow.Settings, work: Path, project: Path, facts: dict, count: int
+) -> tuple[list[Row], int]:
+    """The ladder's ends and the gates: PyTorch (for our own networks), integer graph, netlist."""
+    integer = flow.read(work, flow.INTEGER)
+    head, graph = Head.of(integer), IntGraph(integer)
+    images, labels, what = show.images_of(settings, ImageInput.of(integer), None, count, 1)
+    with console.status("netlist: yosys and the C++ compiler") as status:
+        start = time.perf_counter()
+        gates = bitstream.NetlistModel(project, facts)
+        made = time.perf_counter() - start
+
+        def tick(done: int) -> None:
+            status.update(f"netlist: {done} of {len(images)} images, {gates.cycles:,} cycles")
+
+        rungs = [
+            ladder.torch_rung(settings, head),
+            Rung("integer graph", graph),
+            Rung("netlist", lambda part: gates(part, tick)),
+        ]
+        rows = climb([rung for rung in rungs if rung], images, labels, logits=head)
+    console.print(ladder.table(f"{facts['top']} as gates: {what}", rows, len(images)))
+    seconds = rows[-1].seconds
+    console.print(
+        f"netlist made and compiled in {made:.0f} s; simulated {gates.cycles:,} cycles in {seconds:.1f} s: "
+        f"{gates.cycles / seconds / 1e3:,.0f} thousand cycles/s",
+        highlight=False,
+    )
+    return rows, gates.cycles
+
+
+def _bitstream(console: Console, work: Path, project: Path, facts: dict) -> dict:
+    """The board's tool chain, with what it reports beside the estimate."""
+    if board(facts["board"]).family == "ecp5":
+        with console.status("") as status:
+            model = flow.read(work, flow.FOLDED)
+            estimate = fit.estimate(model)
+            result = ecp5.build(project, estimate=estimate, tick=lambda stage, _: status.update(f"ECP5: {stage}"))
+        console.print(ecp5.table(result))
+    else:
+        estimate = None
+        with suppress(FileNotFoundError):
+            estimate = json.loads((work / flow.SYNTHESISED).read_text())
+        with console.status("Vivado") as status:
+            result = vivado.run(project, lambda line: status.update(f"Vivado: {line}"), estimate)
+        console.print_json(data=result)
+    console.print(f"bitstream [bold]{project / 'build' / facts['name']}.bit[/]", highlight=False)
+    return result

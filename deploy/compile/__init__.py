@@ -1,0 +1,1 @@
+"""From a QONNX file to the hardware graph: export, import, streamlining by enumeration, lowering."""

@@ -1,0 +1,224 @@
+"""From a Brevitas module, or a foreign file, to the QONNX graph the compiler reads: integer images in, logits out.
+
+A network defines its arithmetic on floats; how the integer pixels of an image become those floats is declared once, as
+an `ImageInput`, and prepended to the graph as ordinary nodes. From there on the graph input *is* the image, and the
+scaling is just another part of what the first thresholds swallow.
+
+`export` writes a Brevitas module (`brevitas.export.export_qonnx`), `load` reads a QONNX file that signflow never saw;
+both give the same kind of model. `reference` runs it node by node in qonnx: the second rung of the ladder.
+"""
+
+import contextlib
+import io
+import logging
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+from qonnx.core.datatype import DataType
+from qonnx.core.modelwrapper import ModelWrapper
+
+from signflow.deploy.compile import engine
+from signflow.deploy.compile.errors import ModelFileError
+from signflow.deploy.compile.images import ImageInput, image_kind
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Swallow what the exporters print, and torch's notes on operators of packages that are not installed."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+def _strip(proto: onnx.ModelProto) -> None:
+    """Remove what does not belong to the network: stack traces, docs, and the exporter's notes. They hold paths and
+    differ from run to run.
+    """
+    graph = proto.graph
+    proto.doc_string = graph.doc_string = ""
+    del proto.metadata_props[:], graph.metadata_props[:], proto.functions[:]
+    for part in (graph.node, graph.value_info, graph.input, graph.output, graph.initializer):
+        for item in part:
+            item.doc_string = ""
+            del item.metadata_props[:]
+
+
+def _tidy(model: ModelWrapper) -> ModelWrapper:
+    """Constants folded (quantisers kept), shapes known, names given by position in the graph."""
+    from qonnx.transformation.general import GiveReadableTensorNames, GiveUniqueNodeNames, SortGraph
+    from qonnx.transformation.infer_datatypes import InferDataTypes
+    from qonnx.util.cleanup import cleanup_model
+
+    model = cleanup_model(model)
+    for step in (SortGraph(), GiveUniqueNodeNames(), GiveReadableTensorNames(), InferDataTypes()):
+        model = model.transform(step)
+    return model
+
+
+def _declare_input(model: ModelWrapper, kind_name: str) -> ModelWrapper:
+    """Prepend the declared scaling, and note the pixel's data type and the image's shape in the model."""
+    kind, graph = image_kind(kind_name), model.graph
+    name, shape = graph.input[0].name, model.get_tensor_shape(graph.input[0].name)
+    if kind.divisor is not None:
+        image = helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)
+        graph.value_info.append(graph.input[0])
+        del graph.input[:]
+        graph.input.append(image)
+        model.set_initializer("image_divisor", np.array(kind.divisor, dtype=np.float32))
+        graph.node.insert(0, helper.make_node("Div", ["image", "image_divisor"], [name], name="ImageScale"))
+    model.set_tensor_datatype(graph.input[0].name, DataType[kind.datatype])
+    ImageInput(kind_name, tuple(shape[1:])).save_to(model)
+    return _tidy(model)
+
+
+def _save(model: ModelWrapper, path: Path) -> None:
+    """Write the model as one file with deterministic bytes, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=path.name + ".", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(model.model.SerializeToString(deterministic=True))
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def save(model: ModelWrapper, path: str | Path) -> Path:
+    """Write ``model`` to ``path`` (one ONNX file, no side files, atomically, same model = same bytes); returns the
+    path.
+    """
+    path = Path(path)
+    _save(model, path)
+    return path
+
+
+def export(net, shape: tuple[int, ...], kind: str = "uint8", path: str | Path | None = None) -> ModelWrapper:
+    """Export a Brevitas module to QONNX.
+
+    ``net``: torch module in any mode (exported in eval mode, its mode is restored). ``shape``: one image without the
+    batch. ``kind``: how its images reach it (a key of `KINDS`). ``path``: where to write the file, or None. Returns the
+    tidied model, whose input is the integer image.
+
+    The exported graph decides exactly as PyTorch's (`signflow.deploy.compile.passes.align`): the two libraries round
+    differently, and where an accumulator lies within rounding of the sign's switch they would disagree.
+    """
+    import torch
+    from brevitas.export import export_qonnx
+
+    from signflow.deploy.compile.passes.align import Align
+
+    engine.boot()
+    image_kind(kind)
+    training = net.training
+    net.eval()
+    try:
+        with tempfile.TemporaryDirectory(prefix="signflow-export-") as folder, _quiet(), torch.no_grad():
+            file = Path(folder) / "net.onnx"
+            export_qonnx(net, torch.zeros(1, *shape), export_path=str(file))
+            proto = onnx.load(file)
+    finally:
+        net.train(training)
+    _strip(proto)
+    model = _declare_input(_tidy(ModelWrapper(proto)), kind).transform(Align())
+    if path is not None:
+        _save(model, Path(path))
+    return model
+
+
+def load(path: str | Path, kind: str) -> ModelWrapper:
+    """Read a QONNX file; ``kind`` declares how images reach its input (a key of `KINDS`).
+
+    Raises ModelFileError for what is no usable model: not a file, not ONNX, no or several inputs or outputs, unknown or
+    symbolic sizes, batch other than 1.
+    """
+    engine.boot()
+    image_kind(kind)
+    path = Path(path)
+    if not path.is_file():
+        raise ModelFileError(
+            f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}; give a QONNX file"
+        )
+    try:
+        proto = onnx.load(path)
+    except Exception as error:
+        raise ModelFileError(
+            f"{path}: not a readable ONNX file ({type(error).__name__}: {str(error)[:120]})"
+        ) from error
+    if not proto.graph.node:
+        raise ModelFileError(f"{path}: not an ONNX network: it has no nodes")
+    _check_io(path, proto)
+    _strip(proto)
+    try:
+        model = _tidy(ModelWrapper(proto))
+    except Exception as error:
+        raise ModelFileError(
+            f"{path}: the network is inconsistent: {type(error).__name__}: {str(error)[:200]}"
+        ) from error
+    return _declare_input(model, kind)
+
+
+def _check_io(path: Path, proto: onnx.ModelProto) -> None:
+    """One float input of batch 1 with known sizes, one output."""
+    constants = {tensor.name for tensor in proto.graph.initializer}
+    inputs = [value for value in proto.graph.input if value.name not in constants]
+    if len(inputs) != 1 or len(proto.graph.output) != 1:
+        raise ModelFileError(
+            f"{path}: {len(inputs)} inputs and {len(proto.graph.output)} outputs; supported is one of each"
+        )
+    tensor = inputs[0].type.tensor_type
+    sizes = [dim.dim_value if dim.HasField("dim_value") else (dim.dim_param or "?") for dim in tensor.shape.dim]
+    if tensor.elem_type != TensorProto.FLOAT:
+        name = TensorProto.DataType.Name(tensor.elem_type)
+        raise ModelFileError(
+            f"{path}: input {inputs[0].name!r} has type {name}; supported is FLOAT (integer pixels are declared with "
+            f"--input)"
+        )
+    if len(sizes) not in (2, 4):
+        raise ModelFileError(
+            f"{path}: input {inputs[0].name!r} has shape {sizes}; supported is [1, features] or [1, channels, height, "
+            f"width]"
+        )
+    if any(not isinstance(size, int) or size < 1 for size in sizes):
+        raise ModelFileError(
+            f"{path}: input {inputs[0].name!r} has shape {sizes}, which is not fixed; export the network with a fixed "
+            f"batch of 1"
+        )
+    if sizes[0] != 1:
+        raise ModelFileError(
+            f"{path}: input {inputs[0].name!r} has batch {sizes[0]}; export the network with a fixed batch of 1"
+        )
+
+
+def reference(model: ModelWrapper, images: np.ndarray, tensors: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
+    """Run the QONNX model node by node (qonnx), one image at a time.
+
+    ``images`` (N, *shape) integers. Returns the graph's output under "output", shape (N, ...), and each tensor named in
+    ``tensors`` under its name.
+    """
+    engine.boot()
+    from qonnx.core.onnx_exec import execute_onnx
+
+    name, out = model.graph.input[0].name, model.graph.output[0].name
+    rows: dict[str, list[np.ndarray]] = {key: [] for key in ("output", *tensors)}
+    for image in ImageInput.of(model).check(images):
+        context = execute_onnx(model, {name: image[None].astype(np.float32)}, return_full_exec_context=True)
+        for key in rows:
+            rows[key].append(context[out if key == "output" else key])
+    return {key: np.concatenate(value) for key, value in rows.items()}

@@ -1,0 +1,1 @@
+"""Graph passes of the compiler, one idea a file."""

@@ -1,0 +1,177 @@
+"""Makes the exported network decide like PyTorch on every integer that can occur.
+
+PyTorch and ONNX Runtime compute the same formulas, but round differently: BatchNormalization is one fused multiply-add
+of folded constants here and several steps there, x / (1 + exp(-x)) one kernel here and four there. Where a number lies
+within rounding of the point at which a sign or a code changes, they disagree; in a network of some thousand channels
+that happens. PyTorch is the reference, so in such a channel an additive constant of the exported graph is moved, by
+little more than a unit in the last place, until the result is PyTorch's on every reachable integer: the last
+per-channel Add in front of the quantiser, or beta of the BatchNormalization.
+"""
+
+from contextlib import suppress
+
+import numpy as np
+from onnx import NodeProto
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.transformation.base import Transformation
+
+from signflow.deploy.compile.errors import UnsupportedError
+from signflow.deploy.compile.passes.enumerate_thresholds import enumerate_thresholds
+from signflow.deploy.compile.passes.evaluate import follow, run_node
+from signflow.deploy.compile.passes.plain_products import PlainProducts
+from signflow.deploy.compile.passes.regions import POOLS, SHAPES, Region, attribute
+from signflow.deploy.compile.passes.silu import Silu, silu_input
+from signflow.deploy.compile.passes.transitions import Accumulators
+from signflow.deploy.compile.passes.truth import BLOCK, is_shared
+
+ROUNDS = ("BatchNormalization", "Exp", "Sigmoid", "Tanh")
+"""Operators that the two libraries round differently."""
+MAX_STEPS = 64
+GROWTH = 8
+"""Of the steps in which a constant moves; they start at a unit in its last place."""
+
+
+def _torch_node(
+    model: ModelWrapper, constants: dict[str, np.ndarray], node: NodeProto, known: dict, makers: dict[str, NodeProto]
+) -> np.ndarray:
+    """One node as PyTorch computes it, on tables float32 (values, channels)."""
+    import torch
+    from torch.nn import functional as F
+
+    data = [name for name in node.input if name in known]
+    x = torch.from_numpy(np.ascontiguousarray(known[data[0]]))
+    if node.op_type == "BatchNormalization":
+        gamma, beta, mean, var = (torch.from_numpy(np.array(constants[name])) for name in node.input[1:])
+        return F.batch_norm(x, mean, var, gamma, beta, False, 0.0, attribute(node, "epsilon", 1e-5)).numpy()
+    if silu_input(makers, node) is not None:
+        return F.silu(x).numpy()
+    if node.op_type in ("Sigmoid", "Tanh"):
+        return getattr(torch, node.op_type.lower())(x).numpy()
+    flat = {
+        name: c.reshape(1, -1) if c.ndim > 1 else c for name in node.input if (c := constants.get(name)) is not None
+    }
+    return run_node(model, node, flat | {name: known[name] for name in data})
+
+
+def torch_numbers(
+    model: ModelWrapper,
+    constants: dict[str, np.ndarray],
+    nodes: list[NodeProto],
+    start: str,
+    end: str,
+    table: np.ndarray,
+) -> np.ndarray:
+    """What PyTorch makes of ``table`` float32 (values, channels) on its way through ``nodes``, with these
+    ``constants``, from ``start`` to ``end``: (values, channels).
+    """
+    known, makers = {start: table}, {node.output[0]: node for node in nodes}
+    for node in nodes:
+        data = next(name for name in node.input if name in known)
+        if node.op_type in (*POOLS, *SHAPES):
+            known[node.output[0]] = known[data]
+            continue
+        known[node.output[0]] = _torch_node(model, constants, node, known, makers)
+    return known[end]
+
+
+def _difference(
+    model: ModelWrapper,
+    constants: dict[str, np.ndarray],
+    region: Region,
+    tensor: str,
+    reach: Accumulators,
+    scale: np.ndarray,
+) -> np.ndarray:
+    """bool (channels, 2): on some integer the exported result should be larger, should be smaller."""
+    nodes, size = region.path(tensor), max(1, BLOCK // len(scale))
+    wrong = np.zeros((len(scale), 2), dtype=bool)
+    for first in range(0, reach.count, size):
+        table = reach.rows(first, first + size).astype(np.float32) * scale
+        wanted = torch_numbers(model, constants, nodes, region.start, tensor, table)
+        found = follow(model, nodes, region.start, tensor, table).end
+        found = found.reshape(*wanted.shape, -1)[:, :, 0]
+        wrong |= np.stack([(wanted > found).any(axis=0), (wanted < found).any(axis=0)], axis=1)
+    return wrong
+
+
+def _movable(model: ModelWrapper, nodes: list[NodeProto], channels: int) -> tuple[str, np.ndarray] | None:
+    """The constant to move, and the direction in which each channel's result follows it."""
+    direction = np.ones(channels)
+    for node in reversed(nodes):
+        constants = [
+            name for name in node.input if (c := model.get_initializer(name)) is not None and c.size == channels
+        ]
+        if node.op_type == "Add" and constants:
+            return constants[0], direction
+        if node.op_type == "BatchNormalization":
+            return node.input[2], direction
+        if node.op_type == "Mul" and constants:
+            direction = direction * np.sign(model.get_initializer(constants[0]).reshape(-1))
+    return None
+
+
+def align(model: ModelWrapper, region: Region, tensor: str, reach: Accumulators, scale: np.ndarray) -> None:
+    """Move constants of ``model`` where the result at ``tensor`` is not PyTorch's on some integer of ``reach``. Raises
+    RuntimeError when that does not help.
+    """
+    nodes, channels = region.path(tensor), len(scale)
+    if not any(node.op_type in ROUNDS for node in nodes):
+        return
+    if is_shared(model, nodes, scale):
+        reach, scale = reach.union, scale[:1]
+    names = {name for node in nodes for name in node.input}
+    constants = {name: value for name in names if (value := model.get_initializer(name)) is not None}
+    movable, search = _movable(model, nodes, channels), None
+    for _ in range(MAX_STEPS):
+        wrong = _difference(model, constants, region, tensor, reach, scale)
+        if not wrong.any():
+            return
+        if movable is None:
+            break
+        name, direction = movable
+        value = model.get_initializer(name)
+        search = search or _Search(value.reshape(-1))
+        moved = search.move(direction * (wrong[:, 0].astype(int) - wrong[:, 1]))
+        model.set_initializer(name, moved.reshape(value.shape).astype(np.float32))
+    channel = int(np.argmax(wrong.any(axis=1)))
+    raise RuntimeError(
+        f"{region.node.name}: channel {channel} does not decide like PyTorch after {MAX_STEPS} steps of its constant"
+    )
+
+
+class _Search:
+    """Looks for a constant per channel: in steps that grow, and back by halves once it went too far."""
+
+    def __init__(self, values: np.ndarray):
+        self.values = values.astype(np.float64)
+        self.step = np.spacing(np.abs(values)).astype(np.float64)
+        self.low, self.high = np.full_like(self.values, -np.inf), np.full_like(self.values, np.inf)
+
+    def move(self, direction: np.ndarray) -> np.ndarray:
+        """The next values, larger or smaller by the sign of ``direction`` (channels,), the same where it is 0."""
+        self.low = np.where(direction > 0, self.values, self.low)
+        self.high = np.where(direction < 0, self.values, self.high)
+        beyond = np.isfinite(self.low) & np.isfinite(self.high)
+        half = np.add(self.low, self.high, where=beyond, out=np.zeros_like(self.low)) / 2
+        moved = np.where(beyond, half, self.values + np.sign(direction) * self.step)
+        self.step = np.where(direction == 0, self.step, self.step * GROWTH)
+        self.values = np.where(direction == 0, self.values, moved)
+        return self.values
+
+
+class Align(Transformation):
+    """See the module's docstring. The weights stay as they are; x * sigmoid(x) takes PyTorch's form (`silu`), and
+    additive constants move.
+    """
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Enumerates a plain copy, as far as the compiler knows the network, and takes over its constants."""
+        model = model.transform(Silu())
+        plain = model.transform(PlainProducts())
+        names = {name for node in model.graph.node for name in node.input if model.get_initializer(name) is not None}
+        with suppress(UnsupportedError):  # `signflow build` says what is not supported
+            enumerate_thresholds(plain, align)
+        for name in sorted(names):
+            if (value := plain.get_initializer(name)) is not None:
+                model.set_initializer(name, value)
+        return model, False

@@ -1,0 +1,286 @@
+"""The heart of the compiler: everything between integers and the next quantiser becomes integer thresholds, by
+enumeration.
+
+For every region of the network (`regions`), its own nodes are run, in the arithmetic of the reference, on every integer
+that it can start at (ranges from the real weights), per channel; where the result changes *is* the hardware
+(`transitions` explains directions, windows and MaxPools). The input quantiser is enumerated over the values of a pixel
+in the same way (`codes`). The part behind the last product is no quantiser's input: it is cut off into the recorded
+head (`head`), and the graph ends with raw accumulators, or with the index of the largest one.
+
+A sign becomes a bit: MultiThreshold, or Window where it changes twice. In front of MaxPools a window is a count of two
+thresholds, and becomes a bit behind them. Any other quantiser becomes a MultiThreshold behind the pools. So does what
+moves a threshold with the input (SD-BNN): there is no special rule for it, only products, sums and quantisers.
+
+Each sign is noted in the model (`Sign`): which product it belongs to, which tensor of the QONNX graph shows it, and
+which channels are stored complemented.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+from onnx import NodeProto
+from qonnx.core.modelwrapper import ModelWrapper
+
+from signflow.deploy.compile.errors import refuse
+from signflow.deploy.compile.images import ImageInput, image_kind
+from signflow.deploy.compile.passes.codes import read_image
+from signflow.deploy.compile.passes.explain import refuse_steps
+from signflow.deploy.compile.passes.head import make_head
+from signflow.deploy.compile.passes.integer_graph import IntegerGraph, Tensor
+from signflow.deploy.compile.passes.products import EXACT_FLOAT32, Feed, Product
+from signflow.deploy.compile.passes.regions import Region, attribute, walk
+from signflow.deploy.compile.passes.rounding import note, save_notes
+from signflow.deploy.compile.passes.scales import grid, quantiser_scale, scale_and_offset
+from signflow.deploy.compile.passes.transitions import Accumulators, CodeRule, code_rule, sign_rule
+from signflow.deploy.compile.passes.truth import Truth, truth
+
+SIGNS_KEY = "signflow.signs"
+
+
+@dataclass(frozen=True)
+class Sign:
+    """One sign of the network, and where to find it again."""
+
+    product: str
+    """Node whose accumulators it reads, as the QONNX graph names it."""
+    tensor: str
+    """Tensor of the QONNX graph that holds it, pooled and flattened: +-magnitude."""
+    integer: str
+    """Tensor of the integer graph that holds its bits."""
+    channels: list[int]
+    """Channel of the network that each stored channel is: all, but for constant ones that were folded away."""
+    complement: list[int]
+    """Channels of the network that the hardware stores as the complement."""
+
+    @staticmethod
+    def of(model: ModelWrapper) -> list["Sign"]:
+        """All signs noted in ``model``, in order."""
+        return [Sign(**fields) for fields in json.loads(model.get_metadata_prop(SIGNS_KEY) or "[]")]
+
+
+@dataclass
+class _Source:
+    """The integers that a region starts at: the network's number there is scale * n + offset."""
+
+    reach: Accumulators
+    scale: np.ndarray
+    """float32 (channels,)"""
+    offset: float
+    product: Product | None
+    reads: Tensor | None
+    """What the product reads, ready for its weights."""
+    tensor: Tensor | None
+    """The integers themselves, for sums and joins."""
+    popcount: int = 0
+    """Fan-in K of a product of bits, whose tensor holds (K + n) / 2; else 0."""
+
+
+Before = Callable[[ModelWrapper, Region, str, Accumulators, np.ndarray], None]
+
+
+def enumerate_thresholds(model: ModelWrapper, before: Before = lambda *_: None) -> ModelWrapper:
+    """The integer graph of a network (after `PlainProducts`). Raises UnsupportedError for what has no exact hardware.
+
+    ``before(model, region, exit, reachable integers, scale)`` is called in front of every enumeration, and may change
+    the constants of the region (`signflow.deploy.compile.passes.align`).
+    """
+    return _Enumeration(model, before).result
+
+
+class _Enumeration:
+    def __init__(self, model: ModelWrapper, before: Before):
+        self.model, self.before = model, before
+        self.feeds: dict[str, tuple[Tensor, Feed]] = {}
+        self.signs: list[Sign] = []
+        self.notes: list[str] = []
+        image, *regions = walk(model)
+        products = [region.node for region in regions if region.kind == "product"]
+        self.products = {node.name: Product(model, node) for node in products}
+        self.image = ImageInput.of(model)
+        self._image(image)
+        for region in regions:
+            source = getattr(self, f"_{region.kind}")(region)
+            if region.selector is not None or model.graph.output[0].name in region.exits:
+                self.result = self._end(region, source)
+            else:
+                self._exits(region, source)
+
+    # ---- where integers come from
+
+    def _image(self, region: Region) -> None:
+        """The input's scaling and quantiser."""
+        kind, codes = image_kind(self.image.kind), read_image(self.model, region)
+        shape, binary = self.image.shape, kind.datatype == "BIPOLAR"
+        ((tensor, readers),) = region.exits.items()
+        flat = len(shape) == 1 or all(node.op_type == "MatMul" for node in readers)
+        stream = (int(np.prod(shape)),) if flat else (shape[1], shape[2], shape[0])
+        self.graph = IntegerGraph(stream, "BINARY" if binary else kind.datatype)
+        order = "NHWC" if not flat else "flat" if len(shape) == 3 else "NCHW"
+        self.image = replace(self.image, binary=binary, order=order)
+        steps, lowest = codes.thresholds(kind.pixels), int(codes.codes.min())
+        if binary:  # the stream carries bits: -1, +1 and "never" become 0, 1 and 2
+            steps = (steps + 2) // 2
+            straight = (steps == 1).all()
+        else:
+            straight = (codes.codes == kind.pixels[:, None]).all()
+        x = self.graph.image
+        if not straight:
+            rows = steps[:1] if (steps == steps[:1]).all() else np.repeat(steps, x.channels // len(steps), axis=0)
+            x = self.graph.threshold(x, rows, 0 if codes.bipolar else lowest, codes.bipolar)
+        self.feeds[tensor] = (x, codes.feed)
+
+    def _product(self, region: Region) -> _Source:
+        node, product = region.node, self.products[region.node.name]
+        x, feed = self.feeds[node.input[0]]
+        if feed.offset:
+            raise refuse(node, f"it reads values shifted by {feed.offset:.6g}", "quantisers with zero point 0")
+        product.undo(feed)
+        if node.op_type == "Conv":
+            reads = self.graph.windows(x, product.weights.shape[2:], attribute(node, "strides", [1, 1]))
+        else:
+            if len(x.shape) == 3:  # features in front of a flatten run channel by channel, the stream pixel by pixel
+                outputs = len(product.weights)
+                moved = product.weights.reshape(outputs, x.channels, -1).transpose(0, 2, 1)
+                product.weights = moved.reshape(outputs, -1)
+            reads = self.graph.flatten(x)
+        reach, scale = product.accumulators(feed), product.scale * feed.scale
+        self.notes += note(self.model, region, reach, scale)
+        return _Source(reach, scale, 0.0, product, reads, None, product.fan_in if reach.step == 2 else 0)
+
+    def _sum(self, region: Region) -> _Source:
+        x, feed = self._plain(region.node, region.node.input[0])
+        if feed.offset:
+            raise refuse(region.node, f"it sums values shifted by {feed.offset:.6g}", "quantisers with zero point 0")
+        reach = Accumulators(feed.low * x.positions, feed.high * x.positions, 1)
+        low, high = int(reach.low.min()), int(reach.high.max())
+        if max(-low, high) >= EXACT_FLOAT32:
+            raise refuse(region.node, f"its sums may reach {max(-low, high)}", f"sums below {EXACT_FLOAT32}")
+        total = self.graph.total(x)
+        return _Source(reach, np.full(len(feed.low), feed.scale), 0.0, None, None, total)
+
+    def _join(self, region: Region) -> _Source:
+        (x, a), (y, b) = (self._plain(region.node, name) for name in region.node.input)
+        if a.scale != b.scale or len(a.low) != len(b.low):
+            reason = f"it adds multiples of {a.scale:.6g} ({len(a.low)} channels) and of {b.scale:.6g} ({len(b.low)})"
+            raise refuse(region.node, reason, "results on the same grid, with equally many channels")
+        reach, offset = Accumulators(a.low + b.low, a.high + b.high, 1), a.offset + b.offset
+        values = [np.arange(f.low.min(), f.high.max() + 1) for f in (a, b)]
+        floats = [(n * float(f.scale) + f.offset).astype(np.float32) for n, f in zip(values, (a, b), strict=True)]
+        exact = (values[0][:, None] + values[1]) * float(a.scale) + offset
+        if (np.add.outer(*floats) != exact).any():
+            raise refuse(region.node, "float32 rounds its sums", "scales that are powers of two")
+        total = self.graph.add(x, y)
+        return _Source(reach, np.full(len(a.low), a.scale), offset, None, None, total)
+
+    def _plain(self, node: NodeProto, tensor: str) -> tuple[Tensor, Feed]:
+        x, feed = self.feeds[tensor]
+        if feed.negated.any() or feed.bipolar:
+            raise refuse(node, "it reads the image or bits", "sums of quantised results of layers")
+        return x, feed
+
+    # ---- what becomes of them
+
+    def _exits(self, region: Region, source: _Source) -> None:
+        known: list[tuple[Truth, tuple[Tensor, Feed]]] = []
+        joined_first = sorted(region.exits.items(), key=lambda item: all(node.op_type != "Add" for node in item[1]))
+        for tensor, readers in joined_first:  # joins choose the grid, whoever reads the same numbers besides
+            self.before(self.model, region, tensor, source.reach, source.scale)
+            found = truth(self.model, region, tensor, source.reach, source.scale, source.offset)
+            same = [f for t, f in known if t.steps.same(found.steps) and len(t.pools) == len(found.pools)]
+            if known and not same:
+                reason = f"its results are quantised in {len(region.exits)} ways ({', '.join(region.exits)})"
+                raise refuse(region.node, reason, "one quantiser behind a layer")
+            if not same:
+                known.append((found, self._quantise(region, source, found, readers, tensor)))
+            self.feeds[tensor] = same[0] if same else known[0][1]
+
+    def _quantise(
+        self, region: Region, source: _Source, found: Truth, readers: list[NodeProto], tensor: str
+    ) -> tuple[Tensor, Feed]:
+        """One exit: a sign if it has two values -s and +s and only products with weights +-1 read it, else codes."""
+        values = np.unique(np.concatenate([found.steps.first, found.steps.value]))
+        bits = np.unique(np.abs(values)).size == 1 and values[0] != 0
+        if (found.in_front == -1).any() and source.product is None:
+            raise refuse(region.node, "a MaxPool pools what falls with its result", "MaxPool over rising numbers")
+        if bits and all(node.name in self.products and self.products[node.name].bipolar for node in readers):
+            return self._sign(region, source, found, tensor)
+        scale, offset = quantiser_scale(self.model, region.path(tensor), values), 0.0
+        joins = [node.op_type == "Add" for node in readers]
+        stated = grid(self.model, region.path(tensor), values) if any(joins) else None
+        if stated is not None and (all(joins) or stated[1] == 0):
+            scale, offset = stated
+        elif all(joins) and (exact := scale_and_offset(values)) is not None:
+            scale, offset = exact
+        if scale is None:
+            shown = ", ".join(f"{value:.6g}" for value in values[:6])
+            reason = f"the next layer reads {len(values)} values ({shown}) that are not integers times one scale"
+            raise refuse(region.path(tensor)[-1], reason, "BipolarQuant, or Quant with one scale")
+        codes = found.steps.map(lambda v: np.rint((v.astype(np.float64) - offset) / float(scale)).astype(np.int64))
+        refuse_steps(region, found, codes, (codes.slope == 2), "codes that rise or fall over the accumulator's range")
+        rule = code_rule(codes, found.in_front, source.product is not None)
+        x = self._codes(source, found, rule)
+        channels = len(source.scale)
+        low, high = (np.full(channels, int(end)) for end in (rule.lowest, rule.lowest + rule.steps.shape[1]))
+        return x, Feed(low, high, scale, np.zeros(channels, dtype=bool), False, offset)
+
+    def _integers(self, source: _Source, own: np.ndarray) -> Tensor:
+        """The tensor of the region's integers, with the weights of channels in ``own`` negated."""
+        if source.product is None:
+            return source.tensor
+        product = source.product
+        product.negate(np.broadcast_to(own, (len(product.weights),)))
+        weights = product.weights
+        if weights.ndim == 4:  # (outputs, inputs, kh, kw) -> as windows run
+            weights = weights.transpose(0, 2, 3, 1)
+        return self.graph.product(source.reads, weights.reshape(len(weights), -1).T, product.bipolar)
+
+    def _sign(self, region: Region, source: _Source, found: Truth, tensor: str) -> tuple[Tensor, Feed]:
+        steps = found.steps.map(lambda values: values > 0)
+        refuse_steps(region, found, steps, steps.counts > 2, "signs that change at most twice over the range")
+        rule = sign_rule(steps, found.in_front, source.product is not None)
+        x = self._integers(source, rule.own)
+        low, high = _stored(source, rule.low, 1), _stored(source, rule.high, 1)
+        if rule.window and not found.pools:
+            x = self.graph.window(x, low, high)
+        elif rule.window:
+            x = self._pooled(self.graph.threshold(x, np.stack([low, high], axis=1)), found)
+            x = self.graph.window(x, np.array([1]), np.array([2]))
+        else:
+            x = self._pooled(self.graph.threshold(x, high[:, None], bits=True), found)
+        channels = len(source.scale)
+        negated = np.broadcast_to(rule.next, (channels,))
+        complement = [int(c) for c in np.flatnonzero(negated)]
+        self.signs.append(Sign(region.node.name, tensor, x.name, list(range(channels)), complement))
+        return x, Feed.of_signs(np.float32(abs(found.steps.first[0])), negated)
+
+    def _codes(self, source: _Source, found: Truth, rule: CodeRule) -> Tensor:
+        x = self._pooled(self._integers(source, rule.own), found)
+        if (rule.signs == -1).all() and len(rule.signs) < x.channels:
+            rule = replace(rule, signs=np.full(x.channels, -1))
+        steps = _stored(source, rule.steps, rule.signs[: len(rule.steps), None])
+        return self.graph.threshold(self.graph.signed(x, rule.signs), steps, rule.lowest)
+
+    def _pooled(self, x: Tensor, found: Truth) -> Tensor:
+        for pool in found.pools:
+            x = self.graph.pool(x, attribute(pool, "kernel_shape", [])[0])
+        return x
+
+    # ---- the end
+
+    def _end(self, region: Region, source: _Source) -> ModelWrapper:
+        x = self._integers(source, np.zeros(1, dtype=bool))
+        head = make_head(self.model, region, source.reach, source.scale, source.popcount)
+        x = self.graph.flatten(x)
+        result = self.graph.model(self.graph.arg_max(x) if head.index else x)
+        head.save_to(result)
+        self.image.save_to(result)
+        save_notes(result, self.notes)
+        result.set_metadata_prop(SIGNS_KEY, json.dumps([asdict(sign) for sign in self.signs]))
+        return result
+
+
+def _stored(source: _Source, steps: np.ndarray, signs: np.ndarray | int) -> np.ndarray:
+    """Thresholds on s * n as thresholds on s times what the tensor holds: n = 2 p - K for popcounts p."""
+    return (steps + signs * source.popcount) // 2 if source.popcount else steps

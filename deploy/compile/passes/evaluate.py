@@ -1,0 +1,144 @@
+"""Run nodes of a network on tables of numbers, in the arithmetic of the reference: the same kernels, float32, one node
+at a time as qonnx does.
+
+A table is float32 (values, channels): column c holds everything that channel c can be, row by row. The rows travel
+through a node as its batch, so the node itself, with its own constants, computes what it would compute in the network.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime
+from onnx import NodeProto, TensorProto, helper
+from qonnx.core.execute_custom_node import execute_custom_node
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import is_custom_op
+from qonnx.util.basic import get_preferred_qonnx_opset, qonnx_make_model
+
+from signflow.deploy.compile.errors import refuse
+from signflow.deploy.compile.passes.regions import POOLS, SHAPES
+
+
+def run_node(model: ModelWrapper, node: NodeProto, data: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
+    """Output 0 of ``node``; inputs come from ``data`` (tensor name -> value), constants from ``model``."""
+    feeds = {name: model.get_initializer(name) for name in node.input if name} | dict(data or {})
+    opsets = model.get_opset_imports()
+    if is_custom_op(node.domain, node.op_type):
+        context = dict(feeds)
+        execute_custom_node(
+            node, context, model.graph, onnx_opset_version=opsets.get(node.domain, get_preferred_qonnx_opset())
+        )
+        return np.asarray(context[node.output[0]])
+    inputs = [
+        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
+        for name, v in feeds.items()
+    ]
+    outputs = [helper.make_tensor_value_info(node.output[0], TensorProto.UNDEFINED, None)]
+    outputs[0].ClearField("type")
+    single = qonnx_make_model(helper.make_graph([node], "one-node", inputs, outputs))
+    single.opset_import[0].version = opsets.get("", opsets.get("ai.onnx", 0))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 4
+    return onnxruntime.InferenceSession(single.SerializeToString(), options).run([node.output[0]], feeds)[0]
+
+
+def constant(model: ModelWrapper, tensor: str) -> np.ndarray | None:
+    """Value of a tensor that depends on constants alone (quantised weights, say), None if it depends on the image."""
+    value = model.get_initializer(tensor)
+    if value is not None:
+        return value
+    producer = model.find_producer(tensor)
+    if producer is None or producer.output[0] != tensor:
+        return None
+    local = ModelWrapper(
+        qonnx_make_model(helper.make_graph([producer], "constants", [], []), opset_imports=model.model.opset_import)
+    )
+    for name in producer.input:
+        if name:
+            value = constant(model, name)
+            if value is None:
+                return None
+            local.set_initializer(name, value)
+    return run_node(local, producer)
+
+
+@dataclass
+class Path:
+    """A region's numbers on their way from its start to one of its exits."""
+
+    end: np.ndarray
+    """Table at the exit: float32 (values, columns). A Flatten makes several columns of one channel, channel by channel.
+    """
+    pools: list[tuple[NodeProto, np.ndarray]]
+    """Each MaxPool on the way with the table in front of it."""
+
+
+@dataclass
+class _Numbers:
+    """One tensor of a region while its table is evaluated."""
+
+    table: np.ndarray
+    rank: int
+    pools: tuple[str, ...]
+    """Pools in front of it."""
+
+
+def follow(model: ModelWrapper, nodes: Sequence[NodeProto], start: str, end: str, table: np.ndarray) -> Path:
+    """Send ``table`` (float32 (values, channels of ``start``)) through ``nodes`` (`Region.path`) to the tensor ``end``;
+    pools pass numbers on unchanged.
+    """
+    known = {start: _Numbers(table, len(model.get_tensor_shape(start)), ())}
+    pools = []
+    for node in nodes:
+        data = {name: known[name] for name in node.input if name in known}
+        first = next(iter(data.values()))
+        if any(numbers.pools != first.pools for numbers in data.values()):
+            raise refuse(node, "it combines numbers in front of a MaxPool with numbers behind it", "one of both")
+        if node.op_type in POOLS:
+            pools.append((node, first.table))
+            result = _Numbers(first.table, first.rank, (*first.pools, node.name))
+        elif node.op_type in SHAPES:
+            result = _reshaped(model, node, first)
+        else:
+            result = _Numbers(_scalar(model, node, data), first.rank, first.pools)
+        known[node.output[0]] = result
+    return Path(known[end].table, pools)
+
+
+def _reshaped(model: ModelWrapper, node: NodeProto, numbers: _Numbers) -> _Numbers:
+    """Channels stay columns; what makes features of channels and positions repeats the columns."""
+    before, after = (list(model.get_tensor_shape(name)) for name in (node.input[0], node.output[0]))
+    if after[:2] == before[:2] and np.prod(after) == np.prod(before):
+        return _Numbers(numbers.table, len(after), numbers.pools)
+    if after == [1, int(np.prod(before))]:
+        return _Numbers(np.repeat(numbers.table, int(np.prod(before[2:])), axis=1), 2, numbers.pools)
+    raise refuse(node, f"it makes {after} of {before}", "flattening to [1, features], or channels kept as they are")
+
+
+def _scalar(model: ModelWrapper, node: NodeProto, data: dict[str, _Numbers]) -> np.ndarray:
+    """One elementwise node on its tables."""
+    feeds = {
+        name: np.ascontiguousarray(n.table.reshape(*n.table.shape, *(1,) * (n.rank - 2))) for name, n in data.items()
+    }
+    first = next(iter(feeds.values()))
+    result, table = run_node(model, node, feeds), next(iter(data.values())).table
+    if result.shape != first.shape:
+        constants = {
+            name: model.get_initializer(name).shape
+            for name in node.input
+            if name and model.get_initializer(name) is not None
+        }
+        raise refuse(
+            node,
+            f"its constants have shapes {constants}, which differ by position",
+            "constants that are shared or per channel",
+        )
+    wrong = np.isnan(result)
+    if node.op_type != "Exp" and all(np.isfinite(feed).all() for feed in feeds.values()):
+        wrong |= np.isinf(result)  # x / (1 + exp(-x)) may divide by infinity
+    if wrong.any():
+        row, channel = (int(i) for i in np.argwhere(wrong.reshape(table.shape))[0])
+        reason = f"channel {channel} gives {result.reshape(table.shape)[row, channel]} for {table[row, channel]}"
+        raise refuse(node, reason, "parameters that keep every reachable value finite")
+    return result.reshape(table.shape).astype(np.float32)

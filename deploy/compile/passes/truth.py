@@ -1,0 +1,113 @@
+"""What the network's own nodes make of every integer that can occur: the step functions of a region's exits.
+
+Tables are evaluated in blocks of rows, so that the many sums of a wide layer of pixels (784 * 255 values in 1,024
+channels) never stand in memory as floats; blocks overlap by one row, so that every step from one value to the next is
+seen. Where no constant on the way belongs to a channel, one column stands for all.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from onnx import NodeProto
+from qonnx.core.modelwrapper import ModelWrapper
+
+from signflow.deploy.compile.errors import refuse
+from signflow.deploy.compile.passes.evaluate import follow
+from signflow.deploy.compile.passes.regions import POOLS, QUANTISERS, SHAPES, Region
+from signflow.deploy.compile.passes.transitions import Accumulators, Steps, slope
+
+BLOCK = 1 << 22
+"""Numbers evaluated at a time (16 MiB of float32)."""
+MAX_CHANGES = 4096
+"""More changes of one channel than this are no quantiser's."""
+
+
+@dataclass
+class Truth:
+    """Everything the hardware has to know of one exit of a region."""
+
+    steps: Steps
+    """Values float32: what the readers of the exit read. One channel if ``shared``."""
+    in_front: np.ndarray
+    """int8 (channels,): direction of the numbers in front of the pools on the way, 0 without pools."""
+    pools: list[NodeProto]
+    """The pools on the way, in order."""
+    shared: bool
+    """One function for all channels."""
+
+
+def truth(
+    model: ModelWrapper, region: Region, tensor: str, reach: Accumulators, scale: np.ndarray, offset: float = 0.0
+) -> Truth:
+    """Run ``region`` from its start to ``tensor`` on every reachable integer n; the network's number there is scale * n
+    + offset, with ``scale`` float32 (channels,). Raises UnsupportedError.
+    """
+    nodes = region.path(tensor)
+    if not any(node.op_type in QUANTISERS for node in nodes):
+        blame = region.node if region.node is not None else model.graph.node[0]
+        raise refuse(blame, "no sign follows it in front of the next layer", "BipolarQuant or Quant between layers")
+    shared = is_shared(model, nodes, scale)
+    if shared:
+        reach, scale = reach.union, scale[:1]
+    channels, count, pools = len(scale), reach.count, [node for node in nodes if node.op_type in POOLS]
+    size, parts = max(2, BLOCK // channels), []
+    fronts: list[list[np.ndarray]] = [[] for _ in pools]
+    first = None
+    for start in range(0, max(1, count - 1), size - 1):
+        numbers = reach.rows(start, start + size).astype(np.float32) * scale + np.float32(offset)
+        path = follow(model, nodes, region.start, tensor, numbers)
+        ends = _by_channel(path.end, channels, nodes[-1])
+        first = ends[0].copy() if first is None else first
+        row, channel = np.nonzero(ends[1:] != ends[:-1])
+        parts.append((channel, row + 1 + start, ends[row + 1, channel]))
+        for front, (pool, table) in zip(fronts, path.pools, strict=True):
+            front.append(slope(_by_channel(table, channels, pool)))
+        _limit(nodes, region, parts, channels)
+    channel, row, value = (np.concatenate(part) for part in zip(*parts, strict=True))
+    order = np.lexsort((row, channel))
+    steps = Steps(reach, first, channel[order], row[order], value[order])
+    return Truth(steps, _in_front(region, pools, fronts, channels), pools, shared)
+
+
+def is_shared(model: ModelWrapper, nodes: list[NodeProto], scale: np.ndarray) -> bool:
+    """No constant of ``nodes``, and no ``scale`` (channels,), differs between channels."""
+    constants = [model.get_initializer(name) for node in nodes for name in node.input if node.op_type not in SHAPES]
+    return bool((scale == scale[0]).all()) and all(c is None or c.size == 1 for c in constants)
+
+
+def _limit(nodes: list[NodeProto], region: Region, parts: list, channels: int) -> None:
+    counts = sum(np.bincount(part[0], minlength=channels) for part in parts)
+    if (counts > MAX_CHANGES).any():
+        node = next(node for node in reversed(nodes) if node.op_type in QUANTISERS)
+        channel = int(np.argmax(counts))
+        reason = f"behind {region.node.name!r}, channel {channel} changes more than {MAX_CHANGES} times"
+        raise refuse(node, reason, f"quantisers of at most {MAX_CHANGES} levels")
+
+
+def _by_channel(table: np.ndarray, channels: int, node: NodeProto) -> np.ndarray:
+    """Columns (channel by channel, one per position) back to channels; all positions of a channel must agree."""
+    blocks = table.reshape(len(table), channels, -1)
+    if (blocks != blocks[:, :, :1]).any():
+        reason = "behind a Flatten, its constants differ between positions of one channel"
+        raise refuse(node, reason, "normalisation per channel, in front of the Flatten")
+    return blocks[:, :, 0]
+
+
+def _join(parts: list[np.ndarray]) -> np.ndarray:
+    """Direction over all blocks."""
+    rises, falls = (np.any([(part == sign) | (part == 2) for part in parts], axis=0) for sign in (1, -1))
+    return np.where(rises & falls, 2, rises.astype(np.int8) - falls).astype(np.int8)
+
+
+def _in_front(region: Region, pools: list[NodeProto], fronts: list[list[np.ndarray]], channels: int) -> np.ndarray:
+    """Common direction in front of all pools; rising where they pool a constant."""
+    direction = np.zeros(channels, dtype=np.int8)
+    for pool, parts in zip(pools, fronts, strict=True):
+        here = _join(parts)
+        clash = (here == 2) | (direction * here == -1)
+        if clash.any():
+            channel, name = int(np.argmax(clash)), region.node.name
+            reason = f"in channel {channel} the numbers it pools both rise and fall with the accumulator of {name!r}"
+            raise refuse(pool, reason, "MaxPool over numbers that rise or fall with the accumulator")
+        direction = np.where(here == 0, direction, here)
+    return np.where(direction == 0, 1, direction).astype(np.int8) if pools else direction

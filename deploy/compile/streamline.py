@@ -1,0 +1,49 @@
+"""QONNX -> integer graph, in three steps: products made plain, everything that is not integer enumerated away, and
+channels that turned out constant folded into the thresholds behind them.
+
+The result holds integers only (`signflow.deploy.compile.passes.integer_graph` lists its operators). Everything else
+went into thresholds or into the recorded head (`signflow.deploy.compile.passes.head`). FINN's own `Streamline` moves
+floats around the graph instead, which rounds; it is the independent reference in the tests.
+"""
+
+import numpy as np
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.transformation.general import GiveUniqueNodeNames
+
+from signflow.deploy.compile import engine
+from signflow.deploy.compile.images import ImageInput
+from signflow.deploy.compile.passes.enumerate_thresholds import enumerate_thresholds
+from signflow.deploy.compile.passes.fold_constants import FoldConstants
+from signflow.deploy.compile.passes.plain_products import PlainProducts
+
+
+def streamline(model: ModelWrapper, keep_constants: bool = False) -> ModelWrapper:
+    """Integer graph of a QONNX model from `signflow.deploy.compile.export`; ``keep_constants`` leaves out the last
+    step, so that channels are the network's. Raises UnsupportedError for what has no exact hardware.
+    """
+    engine.boot()
+    ImageInput.of(model)
+    integer = enumerate_thresholds(model.transform(PlainProducts()))
+    if not keep_constants:
+        integer = integer.transform(FoldConstants())
+    return integer.transform(GiveUniqueNodeNames())
+
+
+def image_facts(model: ModelWrapper) -> dict:
+    """How images reach the accelerator's stream, for `accel.json`: kind, shape, order, binary (see `ImageInput`)."""
+    image = ImageInput.of(model)
+    return {"kind": image.kind, "shape": list(image.shape), "order": image.order, "binary": image.binary}
+
+
+def execute(model: ModelWrapper, images: np.ndarray) -> np.ndarray:
+    """Run an integer or hardware graph node by node, one image at a time: ``images`` (N, *shape) -> int64 (N, outputs).
+    Slow; `intgraph` is the fast way.
+    """
+    engine.boot()
+    from finn.core.onnx_exec import execute_onnx
+
+    name, out = model.graph.input[0].name, model.graph.output[0].name
+    shape = model.get_tensor_shape(name)
+    stream = ImageInput.of(model).stream(images).astype(np.float32)
+    rows = [execute_onnx(model, {name: image.reshape(shape)})[out].reshape(-1) for image in stream]
+    return np.rint(np.stack(rows)).astype(np.int64) if rows else np.empty((0, 0), dtype=np.int64)

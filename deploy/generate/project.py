@@ -1,0 +1,147 @@
+"""A generated accelerator -> the project folder of a board: the accelerator, the shell around it, the board's top.
+
+`write_project` makes the folder that a board's tool chain reads, complete and free to move; it is simulated as well:
+
+    accel.json    the accelerator's, with "shell" (how frames lie in memory, hash, clock); "top" is the board's top
+    rtl/  mem/    of the accelerator, plus the shell's modules, <name>_shell.sv, and the top
+    ...           what the board's tool chain needs, given as `extra`
+
+In memory a frame is ``in_beats`` beats of ``beat_bits`` bits, little end first: word j of a frame lies at its byte
+j * in_word_bits / 8; frames follow each other without gaps; results likewise.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from signflow.deploy.generate.shell import AXI_MODULES, SHELL_MODULES, axi_text, shell_text
+from signflow.hw.boards import Board
+from signflow.hw.ops.base import RTL_DIR
+
+PAGE_VERSION = 1
+SHELL_LATENCY = 8  # cycles a frame spends in the shell, generously
+BUILD = "build"  # the tool chain's own folder in a project
+
+
+class ShellError(ValueError):
+    """An accelerator cannot be put on a board; the message says why."""
+
+
+def network_hash(folder: Path) -> str:
+    """32 hex digits that stand for an accelerator: structure, weights, thresholds.
+
+    The first 16 bytes of SHA-256 over all files of ``folder``, sorted by relative name: for each file the length of the
+    name, the name, the length of the content, the content (lengths as 8 bytes, little end first).
+    """
+    total = hashlib.sha256()
+    for name, content in sorted(_files(folder).items()):
+        for part in (name.encode(), content):
+            total.update(len(part).to_bytes(8, "little") + part)
+    return total.hexdigest()[:32]
+
+
+def shell_facts(facts: Mapping, board: Board, folder: Path) -> dict:
+    """What `accel.json` says of the shell; ``facts`` are those of the accelerator in ``folder``.
+
+    Bits of beats and words, beats of a frame, depth of the tag FIFO, hash, version of the status page, clock in kHz.
+    """
+    beat = board.stream_bits
+    in_bits, out_bits = (_word_bits(facts[side]["stream_bits"]) for side in ("input", "output"))
+    predicted = facts["predicted"]
+    longest = predicted["latency"] + SHELL_LATENCY + max(1, out_bits // beat)
+    in_flight = -(-longest // max(1, predicted["interval"])) + 2
+    return {
+        "beat_bits": beat,
+        "in_word_bits": in_bits,
+        "in_beats": -(-facts["input"]["words"] * in_bits // beat),
+        "out_word_bits": out_bits,
+        "out_beats": -(-facts["output"]["words"] * out_bits // beat),
+        "tags": max(4, 1 << (in_flight - 1).bit_length()),
+        "network_hash": network_hash(folder),
+        "page_version": PAGE_VERSION,
+        "clock_khz": round(board.clock_mhz * 1000),
+    }
+
+
+def project_facts(accelerator: Path, board: Board) -> dict:
+    """`accel.json` of the project that `write_project` makes. Raises ShellError without an accelerator, ValueError for
+    a board family that has no top.
+    """
+    return _compose(accelerator, board)[0]
+
+
+def write_project(accelerator: Path, board: Board, folder: Path, extra: Mapping[str, str] = {}) -> Path:
+    """Write the project of ``accelerator`` (a folder with `accel.json`) for ``board`` to ``folder``, whole or not at
+    all.
+
+    ``extra`` are further files, relative name -> text. A project that is there already with the same content is left
+    alone, so what its tool chain built stays; another one is replaced. Raises ShellError.
+    """
+    facts, texts, modules = _compose(accelerator, board)
+    contents = _files(accelerator) | {f"rtl/{m}.sv": (RTL_DIR / f"{m}.sv").read_bytes() for m in modules}
+    for name in extra:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or name in contents or path.parts[0] in ("rtl", "mem", BUILD):
+            rule = f"it must be a new file outside rtl, mem and {BUILD}"
+            raise ShellError(f"{name!r} cannot be added to the project: {rule}")
+    texts = texts | dict(extra) | {"accel.json": json.dumps(facts, indent=1, sort_keys=True) + "\n"}
+    contents |= {name: text.encode() for name, text in texts.items()}
+    if folder.is_dir() and _files(folder, skip=BUILD) == contents:
+        return folder
+    partial = folder.with_name(folder.name + ".tmp")
+    shutil.rmtree(partial, ignore_errors=True)
+    for name, content in contents.items():
+        (partial / name).parent.mkdir(parents=True, exist_ok=True)
+        (partial / name).write_bytes(content)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(partial, folder)
+    return folder
+
+
+def _compose(accelerator: Path, board: Board) -> tuple[dict, dict[str, str], list[str]]:
+    """Facts of the project, its generated texts by relative name, the library modules it adds."""
+    path = accelerator / "accel.json"
+    if not path.exists():
+        raise ShellError(f"{path} does not exist: {accelerator} holds no accelerator (run `signflow build`)")
+    facts = json.loads(path.read_text())
+    facts |= {"board": board.name, "part": board.part, "clock_mhz": board.clock_mhz}
+    facts["shell"] = shell_facts(facts, board, accelerator)
+    name = facts["name"]
+    top, text, modules = _board_top(facts, board)
+    modules = sorted({*SHELL_MODULES, *modules})
+    if clash := {name, f"{name}_shell", top.split(".")[0]} & set(modules):
+        raise ShellError(f"the network cannot be called {name!r}: {clash.pop()} is a module of the shell; rename it")
+    texts = {f"rtl/{name}_shell.sv": shell_text(facts), f"rtl/{top}": text}
+    new = [f"rtl/{m}.sv" for m in modules if f"rtl/{m}.sv" not in facts["sources"]]
+    facts["sources"] = [*facts["sources"], *new, *texts]
+    facts["top"] = top.split(".")[0]
+    return facts, texts, modules
+
+
+def _board_top(facts: dict, board: Board) -> tuple[str, str, list[str]]:
+    """File name and text of the board's top, and the library modules it uses besides those of the shell."""
+    if board.family in ("zynq", "zynqmp"):
+        return f"{facts['name']}_axi.v", axi_text(facts), list(AXI_MODULES)
+    if board.family == "ecp5":
+        from signflow.deploy.generate import ulx3s
+
+        return ulx3s.top(facts, board)
+    raise ShellError(f"board {board.name} is of family {board.family!r}: known are zynq, zynqmp and ecp5")
+
+
+def _word_bits(stream_bits: int) -> int:
+    """The next power of two, at least 8."""
+    return max(8, 1 << (stream_bits - 1).bit_length())
+
+
+def _files(folder: Path, skip: str = "") -> dict[str, bytes]:
+    """Content of all files below ``folder`` by relative name, without the folder ``skip``."""
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    names = {path.relative_to(folder).as_posix(): path for path in paths}
+    return {name: path.read_bytes() for name, path in names.items() if name.split("/")[0] != skip}
+
+
+__all__ = ["ShellError", "network_hash", "project_facts", "shell_facts", "write_project"]

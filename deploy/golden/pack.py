@@ -1,0 +1,81 @@
+"""Thresholds and weights as the C++ side of `signflow.deploy.golden.intgraph` reads them (``intgraph.h``)."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+PLAIN, STEP, COUNT, WINDOW = range(4)
+LANES, FLOAT_LANES, WORD = 16, 32, 64
+CACHE_LINE = 64
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What is stored of a number x."""
+
+    thresholds: np.ndarray
+    """(channels or 1, steps), ascending."""
+    form: int
+    """PLAIN x, STEP [x >= T], COUNT of thresholds at or below x, WINDOW [x < T1 or x >= T2]."""
+    bias: int = 0
+    """What COUNT 0 is stored as."""
+
+    @property
+    def bits(self) -> bool:
+        """The output holds bits."""
+        return self.form in (STEP, WINDOW)
+
+    def reach(self, x: tuple[int, int]) -> tuple[int, int]:
+        """(smallest, largest) output, for numbers of the reach ``x``."""
+        if self.form == PLAIN:
+            return x
+        return (0, 1) if self.bits else (self.bias, self.bias + self.thresholds.shape[1])
+
+    def by_channel(self, channels: int) -> np.ndarray:
+        """Thresholds (channels, steps)."""
+        return np.broadcast_to(self.thresholds, (channels, self.thresholds.shape[1]))
+
+
+def _blocks(padded: np.ndarray, lanes: int) -> np.ndarray:
+    """(positions, channels) -> contiguous [block][position][lane], at an address where vectors share no cache line."""
+    blocks = padded.reshape(len(padded), -1, lanes).transpose(1, 0, 2)
+    room = np.empty(blocks.nbytes + CACHE_LINE, dtype=np.uint8)
+    aligned = room[-room.ctypes.data % CACHE_LINE :][: blocks.nbytes].view(padded.dtype).reshape(blocks.shape)
+    aligned[...] = blocks
+    return aligned
+
+
+def _limits(steps: Steps, outputs: int, lanes: int, never, always) -> np.ndarray:
+    """(2, outputs padded to whole blocks): first and second threshold; lanes without a channel give 0 in any form."""
+    limits = np.full((2, -(-outputs // lanes) * lanes), never, dtype=np.asarray(never).dtype)
+    limits[0, outputs:] = always if steps.form == WINDOW else never
+    limits[: steps.thresholds.shape[1], :outputs] = steps.by_channel(outputs).T
+    return limits
+
+
+def pack_bits(weights: np.ndarray, steps: Steps, pixels: int, channels: int) -> dict:
+    """Weights {0, 1} (pixels * channels, outputs) as words; popcount of equal bits >= T where differing <= K - T."""
+    fan_in, outputs = weights.shape
+    words, padded = -(-channels // WORD), -(-outputs // LANES) * LANES
+    bits = np.zeros((pixels, words * WORD, padded), dtype=np.uint8)
+    bits[:, :channels, :outputs] = weights.reshape(pixels, channels, outputs)
+    packed = np.packbits(bits.reshape(pixels * words, WORD, padded), axis=1, bitorder="little")
+    packed = np.ascontiguousarray(packed.transpose(0, 2, 1)).view("<u8")[:, :, 0]
+    differing = replace(steps, thresholds=fan_in - np.clip(np.ceil(steps.thresholds), 0, fan_in + 1))
+    return {"weights": _blocks(packed, LANES), "limits": _limits(differing, outputs, LANES, np.int64(-1), fan_in)}
+
+
+def pack_floats(weights: np.ndarray, steps: Steps, pixels: int, channels: int) -> dict:
+    """Integer weights (pixels * channels, outputs) as floats."""
+    fan_in, outputs = weights.shape
+    wide = np.zeros((fan_in, -(-outputs // FLOAT_LANES) * FLOAT_LANES), dtype=np.float32)
+    wide[:, :outputs] = weights
+    limits = _limits(steps, outputs, FLOAT_LANES, np.float32(np.inf), -np.inf)
+    return {"weights": _blocks(wide, FLOAT_LANES), "limits": limits}
+
+
+def pack_steps(steps: Steps, signs: np.ndarray | None, channels: int) -> dict:
+    """Thresholds of a map of integers, (steps, channels)."""
+    limits = np.ascontiguousarray(steps.by_channel(channels).T, dtype=np.float32)
+    factors = np.ascontiguousarray(np.broadcast_to(1 if signs is None else signs, channels), dtype=np.float32)
+    return {"limits": limits, "rows": len(limits), "signs": factors}

@@ -1,0 +1,1 @@
+"""The hardware graph in time and space: its view, folding, width converters, FIFOs, cycles."""

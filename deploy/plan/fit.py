@@ -1,0 +1,142 @@
+"""Folding for a board: the fastest one that fits, or the cheapest one for a number of images a second.
+
+What a folding needs is estimated with all width converters and FIFOs that it will get. Where block RAM is short and
+logic is not, weights move from one to the other.
+"""
+
+import copy
+import math
+from collections.abc import Callable, Mapping
+
+from qonnx.core.modelwrapper import ModelWrapper
+
+from signflow.deploy.plan.buffer import insert_fifos, insert_width_converters
+from signflow.deploy.plan.fold import FoldingError, cost, fold_to_cycles, interval, legal
+from signflow.deploy.plan.graph import operators
+from signflow.hw.boards import Board
+
+UTILISATION = {"LUT": 0.8, "BRAM18": 0.9, "DSP": 0.9}
+"""Shares of a board that `fold_to_board` fills: the rest is for DMA and interconnect, and LUTs need room to be routed.
+"""
+ECP5_LUT = 0.25
+"""The share of LUTs on an ECP5 instead: timing and nextpnr's time run out long before the LUTs do (cnv at 60 % of them
+was placed for 52 MHz at best, and not routed in ten minutes), and the board's serial line carries far fewer images.
+"""
+ALL = {"LUT": 1.0, "BRAM18": 1.0, "DSP": 1.0}
+
+STEP = 2**0.25
+"""Ratio of the targets that `fold_to_board` tries."""
+SLOWER, SAVED = 0.05, 0.1
+"""The last percent of speed may cost too much: up to 5 % of it is given for 10 % of the LUTs."""
+
+
+def fold_to_fps(model: ModelWrapper, board: Board, fps: float) -> None:
+    """Cheapest folding for ``fps`` images a second at the board's clock; raises FoldingError when an operator cannot
+    reach it or it does not fit.
+    """
+    target = int(board.clock_mhz * 1e6 / fps)
+    if target < 1:
+        raise FoldingError(
+            f"{fps:g} images a second at {board.clock_mhz:g} MHz leaves less than one cycle for an image"
+        )
+    _fold(model, target, board, ALL)
+
+
+def usable(board: Board) -> dict[str, float]:
+    """Shares of ``board`` that `fold_to_board` fills."""
+    return UTILISATION | ({"LUT": ECP5_LUT} if board.family == "ecp5" else {})
+
+
+def buffered_cost(model: ModelWrapper) -> dict[str, int]:
+    """Estimated LUT, BRAM18 (18 kbit block RAMs) and DSP of a folded model with the width converters and FIFOs that it
+    will get.
+    """
+    buffered = ModelWrapper(copy.deepcopy(model.model))
+    insert_width_converters(buffered)
+    insert_fifos(buffered)
+    return estimate(buffered)
+
+
+def estimate(model: ModelWrapper) -> dict[str, int]:
+    """Estimated LUT (of six inputs), BRAM18 (18 kbit block RAMs) and DSP of the operators of a model as they are."""
+    ops = operators(model)
+    lut, bram = (sum(column) for column in zip(*(cost(op) for op in ops), strict=True))
+    return {"LUT": lut, "BRAM18": bram, "DSP": sum(int(op.dsp_estimation("")) for op in ops)}
+
+
+def check_fits(model: ModelWrapper, board: Board, shares: Mapping[str, float]) -> None:
+    """Raises FoldingError when the estimates of all operators, converters and FIFOs exceed ``shares`` of the board."""
+    _check(buffered_cost(model), board, shares)
+
+
+def _check(needed: Mapping[str, int], board: Board, shares: Mapping[str, float]) -> None:
+    offered = {"LUT": board.lut, "BRAM18": board.bram18, "DSP": board.dsp}
+    if any(needed[what] > share * offered[what] for what, share in shares.items()):
+        listed = ", ".join(f"{needed[w]} {w} of {share * offered[w]:.0f} ({share:.0%})" for w, share in shares.items())
+        raise FoldingError(
+            f"estimated {listed}: it does not fit {board.name} ({board.part}); lower the target FPS or choose a larger "
+            "board"
+        )
+
+
+def _fold(model: ModelWrapper, target: int, board: Board, shares: Mapping[str, float]) -> None:
+    """Fold to ``target`` cycles an image, and move weights from block RAM into logic where the board has too little of
+    it, those first that take the fewest LUTs for a block RAM. Raises FoldingError when it does not fit ``shares``.
+    """
+    fold_to_cycles(model, target, board.stream_bits)
+    bare = [cost(op) for op in operators(model)]
+    _check({"LUT": sum(lut for lut, _ in bare), "BRAM18": 0, "DSP": 0}, board, shares)  # spares the buffering
+    needed, limit = buffered_cost(model), min(shares["BRAM18"], UTILISATION["BRAM18"]) * board.bram18
+    products = [op for op in operators(model) if op.onnx_node.op_type == "MVAU_sf" and op.block()]
+    for op in sorted(products, key=lambda op: op.weight_memory()[0] / op.weight_memory()[1]):
+        if needed["BRAM18"] > limit:
+            op.set_nodeattr("ram_style", "distributed")
+            lut, bram = op.weight_memory()
+            needed["LUT"], needed["BRAM18"] = needed["LUT"] + lut, needed["BRAM18"] - bram
+    _check(needed, board, shares)
+
+
+def fold_to_board(
+    model: ModelWrapper,
+    board: Board,
+    shares: Mapping[str, float] | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Fastest folding within ``shares`` of the board (`usable` unless given), or one that is SLOWER at most and spares
+    SAVED of the LUTs. Raises FoldingError when none fits.
+
+    Slower folding does not always cost less: it moves weights from logic into block RAM and deepens FIFOs beside a
+    branch. So targets are tried from the fastest on, a quarter of an octave apart, then between the first that fits and
+    the one before it.
+    """
+    shares = shares or usable(board)
+
+    def fits(target: int) -> FoldingError | None:
+        progress(target)
+        try:
+            _fold(model, target, board, shares)
+        except FoldingError as e:
+            return e
+        return None
+
+    slowest = _slowest(model)
+    low, high = 0, 1
+    while (error := fits(high)) and high < slowest:
+        low, high = high, min(slowest, math.ceil(high * STEP))
+    if error:
+        raise error
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    fits(high)
+    fastest = sum(cost(op)[0] for op in operators(model))
+    if fits(math.floor(high * (1 + SLOWER))) or sum(cost(op)[0] for op in operators(model)) > (1 - SAVED) * fastest:
+        fits(high)
+
+
+def _slowest(model: ModelWrapper) -> int:
+    """Cycles an image with everything folded as far as it goes."""
+    for op in operators(model):
+        for attribute, values in legal(op).items():
+            op.set_nodeattr(attribute, values[0])
+    return interval(model)

@@ -1,0 +1,75 @@
+"""Cycle-exact prediction of a graph of streaming operators, without simulating it.
+
+Every operator knows, to the cycle, when its words leave if words arrive at given cycles and nothing blocks its outputs
+(`StreamOp.timing`). With FIFOs that are never full these functions compose: what one operator offers are the arrivals
+of the next, and a join takes two streams at once. That gives latency, initiation interval, and FIFO depths
+(`signflow.deploy.plan.buffer`) in seconds. The simulation must agree exactly, and the tests and the ladder check that
+it does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from signflow.deploy.plan.graph import reads, writes
+from signflow.hw.ops.base import StreamOp
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one operator does: cycle in which word k of all its inputs is taken, cycle in which word k of all its
+    outputs is offered (int64, all frames in order).
+    """
+
+    accepts: np.ndarray
+    departures: np.ndarray
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Timing of an accelerator in cycles."""
+
+    latency: int
+    """From the first input word taken to the last output word given, for a single image."""
+    interval: int
+    """Initiation interval: between two images in the steady state."""
+    bottleneck: str
+    """The operator that sets the interval (or "input")."""
+
+
+def frame_words(op: StreamOp) -> int:
+    """Input words of one image."""
+    return int(np.prod(op.get_folded_input_shape()[:-1]))
+
+
+def intervals(ops: Sequence[StreamOp]) -> tuple[int, str]:
+    """(initiation interval, name of the operator that sets it); the input stream counts with one word a cycle."""
+    slowest = max(ops, key=lambda op: int(op.get_exp_cycles()))
+    cycles, words = int(slowest.get_exp_cycles()), frame_words(ops[0])
+    return (words, "input") if words > cycles else (cycles, slowest.onnx_node.name)
+
+
+def images(ops: Sequence[StreamOp], frames: int) -> np.ndarray:
+    """Arrivals at the steady rate: one word a cycle, one image every initiation interval."""
+    starts = np.arange(frames, dtype=np.int64) * intervals(ops)[0]
+    return (starts[:, None] + np.arange(frame_words(ops[0]))).ravel()
+
+
+def trace(ops: Sequence[StreamOp], arrivals: np.ndarray) -> list[Step]:
+    """One step for each of ``ops`` (`signflow.deploy.generate.accelerator.operators`) when input words arrive in cycles
+    ``arrivals``, whole images.
+    """
+    offered, steps = {reads(ops[0])[0]: arrivals}, []
+    for op in ops:
+        streams = [offered.pop(tensor) for tensor in reads(op)]
+        steps.append(Step(op.accepts(*streams), op.timing(*streams)))
+        offered |= dict.fromkeys(writes(op), steps[-1].departures)
+    return steps
+
+
+def predict(ops: Sequence[StreamOp]) -> Prediction:
+    """Latency of a single image and initiation interval of a graph whose FIFOs are deep enough."""
+    steps = trace(ops, images(ops, 1))
+    interval, bottleneck = intervals(ops)
+    return Prediction(int(steps[-1].departures[-1] - steps[0].accepts[0]), interval, bottleneck)

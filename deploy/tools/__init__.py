@@ -1,0 +1,1 @@
+"""Tool chains and estimates: what turns SystemVerilog into gates and bitstreams."""

@@ -1,0 +1,168 @@
+"""The board top as gates: yosys synthesises a project, and the netlist runs in Verilator in place of the RTL.
+
+    netlist = synthesize(project)                # project/build/netlist.v, and netlist.json for nextpnr (ecp5)
+    model = verilator.compile(netlist.top, netlist.sources, include_dirs=netlist.include_dirs, harness=...)
+    gates = netlist.project(folder)              # or: a project folder whose RTL are the gates, for all that takes one
+
+The gates are look-up tables, carry chains, flip-flops and memories of the device, with the contents of all block
+RAMs; ports and cycles are those of the RTL. Their behaviour comes from Yosys' own cell library and, for what it leaves
+empty, from the models in `hw/sim/cells`. Both products come from one run of Yosys: what is simulated is what is placed.
+Families zynq and zynqmp alike are synthesised for the 7 series: the cells of UltraScale+ have no models.
+"""
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import signflow.hw.sim
+from signflow.deploy.tools.estimate import CHILD, YOSYS, SynthesisError
+from signflow.hw.boards import board
+from signflow.hw.sim.toolchain import cached, digest
+from signflow.models.files import replacing
+
+CELLS = Path(signflow.hw.sim.__file__).with_name("cells")
+VERILOG, JSON = "netlist.v", "netlist.json"
+
+
+@dataclass(frozen=True)
+class Target:
+    """How one kind of device is synthesised and simulated."""
+
+    blackboxes: tuple[str, ...]
+    """Modules that the RTL instantiates itself, with a model of that name in `hw/sim/cells`."""
+    synthesis: tuple[str, ...]
+    library: str
+    """Folder of the cell library below Yosys' share folder."""
+    models: tuple[str, ...]
+    """Files of `hw/sim/cells`; they stand before the library's and win."""
+    products: tuple[str, ...]
+
+
+XC7 = Target(
+    (),
+    ("synth_xilinx -family xc7 -flatten",),
+    "xilinx",
+    ("ramb.v", "lut_xc7.v", "lutram_xc7.v", "carry4.v"),
+    (VERILOG,),
+)
+ECP5 = Target(
+    ("EHXPLLL",),
+    ("synth_ecp5", "setattr -unset src =*", "setattr -mod -unset src =*", f"write_json {JSON}"),
+    "ecp5",
+    ("dp16kd.v", "ehxplll.v", "mult18x18d.v"),
+    (VERILOG, JSON),
+)
+TARGETS = {"zynq": XC7, "zynqmp": XC7, "ecp5": ECP5}
+
+
+@dataclass(frozen=True)
+class Netlist:
+    """A synthesised project."""
+
+    facts: dict
+    """accel.json of the project."""
+    folder: Path
+    """Holds netlist.v, and netlist.json for ecp5."""
+    target: Target
+
+    @property
+    def top(self) -> str:
+        """The board top."""
+        return self.facts["top"]
+
+    @property
+    def verilog(self) -> Path:
+        """The gates."""
+        return self.folder / VERILOG
+
+    @property
+    def sources(self) -> list[Path]:
+        """What simulates it, for `verilator.compile`; nothing is read at run time."""
+        library = yosys_share() / self.target.library / "cells_sim.v"
+        return [*(CELLS / name for name in self.target.models), library, self.verilog]
+
+    @property
+    def include_dirs(self) -> list[Path]:
+        """Where the library looks for its parts."""
+        return [yosys_share() / self.target.library] if self.target is ECP5 else []
+
+    def project(self, folder: Path) -> Path:
+        """Make ``folder`` a project that holds the gates instead of the RTL: same accel.json but for "sources"."""
+        parts = [path for root in self.include_dirs for path in sorted(root.glob("*.vh"))]
+        (folder / "rtl").mkdir(parents=True)
+        for path in [*self.sources, *parts]:
+            shutil.copyfile(path, folder / "rtl" / path.name)
+        facts = self.facts | {"sources": [f"rtl/{path.name}" for path in self.sources]}
+        (folder / "accel.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
+        return folder
+
+
+def yosys_share() -> Path:
+    """Folder of the installed Yosys' cell libraries. Raises SynthesisError."""
+    spec = importlib.util.find_spec("pyosys")
+    if spec is None or not spec.origin:
+        raise SynthesisError(f"Yosys is not installed for this Python: run `pip install {YOSYS}`")
+    return Path(spec.origin).parent / "share"
+
+
+def synthesize(project: Path, family: str = "") -> Netlist:
+    """Synthesise the board top of ``project`` into ``project``/build; cached by the content of the project's sources.
+
+    ``family`` is that of the board in accel.json unless given. Raises SynthesisError with Yosys' first error.
+    """
+    path = project / "accel.json"
+    if not path.exists():
+        raise SynthesisError(f"{path} does not exist: {project} is no project (run `signflow bitstream`)")
+    facts = json.loads(path.read_text())
+    family = family or board(facts["board"]).family
+    if family not in TARGETS:
+        raise SynthesisError(f"family {family!r} has no synthesis: known are {', '.join(TARGETS)}")
+    target, share = TARGETS[family], yosys_share()
+    script = _script(facts, target)
+    files = [*facts["sources"], *(f"mem/{p.name}" for p in sorted((project / facts["mem_dir"]).iterdir()))]
+    content = [part for name in files for part in (name, (project / name).read_bytes())]
+    key = digest(YOSYS, (share / target.library / "cells_sim.v").read_bytes(), *script, *content)
+    entry = cached("netlists", key, lambda folder: _run_yosys(project, facts["top"], script, target, folder))
+    output = project / "build"
+    output.mkdir(exist_ok=True)
+    for name in target.products:
+        with replacing(output / name) as partial:
+            shutil.copyfile(entry / name, partial)
+    return Netlist(facts, output, target)
+
+
+def _script(facts: dict, target: Target) -> list[str]:
+    """Commands of Yosys; paths are relative to a folder with "project" and "cells"."""
+    sources = [f"project/{source}" for source in facts["sources"]]
+    sources += [
+        word for name in target.blackboxes for word in (f"cells/{name.lower()}.v", f"--blackboxed-module {name}")
+    ]
+    read = f'read_slang {" ".join(sources)} --top {facts["top"]} -G MEM_DIR="project/{facts["mem_dir"]}/"'
+    write = f"write_verilog -noattr {VERILOG}"  # single wires: in vectors Verilator sees loops that are none
+    return [read, *target.synthesis, "splitnets", write]
+
+
+def _run_yosys(project: Path, top: str, script: list[str], target: Target, folder: Path) -> None:
+    """Fill ``folder`` with the products of one run."""
+    with tempfile.TemporaryDirectory(prefix="signflow-netlist-") as name:
+        work = Path(name)
+        (work / "project").symlink_to(project.resolve())
+        (work / "cells").symlink_to(CELLS)
+        (work / "script.ys").write_text("\n".join(script) + "\n")
+        done = subprocess.run(
+            [sys.executable, "-c", CHILD], cwd=work, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        if done.returncode:
+            rows = [row for row in done.stdout.splitlines() if row.strip()]
+            first = next((k for k, row in enumerate(rows) if "error:" in row.lower()), max(0, len(rows) - 8))
+            raise SynthesisError("\n  ".join([f"Yosys refuses {top}:", *rows[first : first + 8]]))
+        for product in target.products:
+            shutil.copyfile(work / product, folder / product)
+
+
+__all__ = ["TARGETS", "Netlist", "Target", "synthesize", "yosys_share"]

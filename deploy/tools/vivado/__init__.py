@@ -1,0 +1,1 @@
+"""Vivado: project texts, checks without it, its run, its reports."""

@@ -1,0 +1,139 @@
+"""The command as a user meets it: wrong inputs give one clear message and an exit code, nothing half-written."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from signflow.deploy import flow
+from signflow.deploy.command.cli import main
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words):
+        result = CliRunner().invoke(main, [str(w) for w in words])
+        return result.exit_code, result.output
+
+    return call
+
+
+def onnx_file(path: Path, nodes, initialisers=(), shape=(1, 8)) -> Path:
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(nodes, "g", [value("x", TensorProto.FLOAT, shape)], [value("y", TensorProto.FLOAT, None)],
+                              [numpy_helper.from_array(a, n) for n, a in initialisers])  # fmt: skip
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return path
+
+
+def test_help_lists_the_verbs(run):
+    code, text = run("--help")
+    assert code == 0
+    for verb in ("data", "train", "networks", "experiment", "export", "build", "verify", "simulate", "report", "demo"):
+        assert f"  {verb} " in text
+
+
+def test_wrong_words(run):
+    for words, message in (
+        (["build", "resnet"], "unknown network 'resnet'; known networks: tfc, sfc, lfc, cnv"),
+        (["build", "tfc", "--board", "zybo"], "unknown board 'zybo'; known boards: pynq-z1"),
+        (["build", "missing.onnx", "--input", "uint8"], "missing.onnx: no such file"),
+        (["build", "tfc", "--from", "middle"], "run `signflow build` first"),
+        (["verify", "tfc"], "holds no build: run `signflow build` first"),
+        (["report", "tfc"], "signflow build"),
+        (["train", "none.toml"], "none.toml"),
+        (["experiment", "abn"], "unknown experiment 'abn'; known experiments: what-bn-does, abn-affine"),
+        (["export", "vgg", "-o", "x.onnx"], "unknown network 'vgg'"),
+        (["build", "tfc", "--weights", "none.npz"], "none.npz: not a readable weight file"),
+    ):
+        code, text = run(*words)
+        assert code != 0 and message in text.replace("\n", " "), (words, text)
+        assert "Traceback" not in text
+
+
+def test_experiments_and_networks_are_listed(run):
+    code, text = run("experiment")
+    assert code == 0 and "what-bn-does" in text and "fashion-mlp" in text
+    code, text = run("networks", "--markdown")
+    rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| ")}
+    assert code == 0 and "59,008" in rows["tfc"] and "yes" in rows["tfc"] and "reactnet-a" in rows
+
+
+def test_bad_model_files(run, tmp_path):
+    import numpy as np
+    from onnx import helper
+
+    (tmp_path / "noise.onnx").write_bytes(b"\x00\x01 this is no protobuf")
+    onnx_file(tmp_path / "lstm.onnx", [helper.make_node("Softmax", ["x"], ["y"], name="Soft")])
+    weights = np.linspace(-2, 2, 32, dtype=np.float32).reshape(8, 4)
+    onnx_file(tmp_path / "float.onnx", [helper.make_node("MatMul", ["x", "w"], ["y"], name="Dense")], [("w", weights)])
+    for file, message in (
+        ("noise.onnx", "not a readable ONNX file"),
+        ("lstm.onnx", "Softmax"),
+        ("float.onnx", "operator MatMul: its weights are neither +-1"),
+    ):
+        code, text = run("build", file, "--input", "int8")
+        assert code == 1 and message in text and "Traceback" not in text, text
+    code, text = run("build", "float.onnx")
+    assert code == 1 and "--input" in text
+    assert not list(tmp_path.glob("out/*/2-integer.onnx"))
+
+
+def test_illegal_folding_is_refused_with_the_nearest_legal_one(run, mini, tmp_path):
+    _settings, work = mini
+    (tmp_path / "folding.json").write_text(json.dumps({"MVAU_sf_1": {"PE": 3}}))
+    import shutil
+
+    shutil.copytree(work, tmp_path / "copy")
+    code, text = run("build", "mini", "--out", "copy", "--from", "fold", "--folding", "folding.json")
+    assert code == 1 and "PE = 3 is illegal" in text and "nearest is 2" in text.replace("\n", " ")
+
+
+def test_an_interrupted_build_leaves_whole_products_and_resumes(mini, tmp_path, monkeypatch):
+    settings, work = mini
+    real = flow.generate
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(flow, "generate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        flow.build(settings, tmp_path / "w")
+    assert (tmp_path / "w" / flow.FOLDED).exists() and not (tmp_path / "w" / flow.ACCELERATOR).exists()
+    monkeypatch.setattr(flow, "generate", real)
+    flow.build(settings, tmp_path / "w", "generate")
+    assert (tmp_path / "w" / flow.ACCELERATOR / "accel.json").read_bytes() == (
+        work / flow.ACCELERATOR / "accel.json"
+    ).read_bytes()
+
+
+def test_missing_compiler_is_named(mini, monkeypatch, tmp_path):
+    from signflow.hw.sim import ToolMissingError
+    from signflow.hw.sim.toolchain import cxx
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    cxx.cache_clear()
+    with pytest.raises(ToolMissingError, match=r"g\+\+.*apt-get install"):
+        flow.step_compile(*mini)
+    cxx.cache_clear()
+
+
+def test_verify_simulate_and_json(run, mini):
+    _, work = mini
+    code, text = run("verify", "mini", "--out", work, "--images", 40, "--stall-images", 10, "--json", "v.json")
+    assert code == 0, text
+    result = json.loads(Path("v.json").read_text())
+    assert [r["mismatches"] for r in result["ladder"]] == [0] * 6
+    assert [r["images"] for r in result["ladder"]] == [40, 16, 40, 4, 40, 10]
+    assert [r["logits"] for r in result["ladder"]] == [400, 160, 400, 40, 400, 100]
+    simulated, predicted = result["cycles"]["simulated"], result["cycles"]["predicted"]
+    assert simulated["latency"] == predicted["latency"] and simulated["interval"] == predicted["interval"]
+    code, text = run("simulate", "mini", "--out", work, "--images", 5, "--in-stall", 0.5, "--json", "s.json")
+    assert code == 0 and json.loads(Path("s.json").read_text())["images"] == 5

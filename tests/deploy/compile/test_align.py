@@ -1,0 +1,141 @@
+"""The exported graph decides like PyTorch on every reachable integer, also where rounding decides; and would not
+without the pass.
+"""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from signflow.deploy.compile.export import export
+from signflow.deploy.compile.passes import align
+from signflow.deploy.compile.passes.evaluate import follow
+from signflow.deploy.compile.passes.plain_products import PlainProducts
+from signflow.deploy.compile.passes.regions import walk
+from signflow.deploy.compile.passes.silu import Silu, silu_input
+from signflow.models.layers.abn import ABN, FORMS
+from signflow.models.layers.binary import binary_linear, sign
+
+CHANNELS, INPUTS = 300, 101
+REACHED = np.arange(-INPUTS, INPUTS + 1, 2)
+"""Sums of 101 products of signs."""
+
+
+def normalisation(name: str, seed: int) -> nn.Module:
+    """Random BatchNorm or ABN, with parameters that put one reachable integer of every channel on the edge: beta is
+    what the others give there, or the mean lies there.
+    """
+    rng = np.random.default_rng(seed)
+    norm = nn.BatchNorm1d(CHANNELS) if name == "bn" else ABN(CHANNELS, name)
+    gamma, beta = (norm.weight, norm.bias) if name == "bn" else (norm.gamma, norm.beta)
+    edge = torch.from_numpy(rng.choice(REACHED, CHANNELS)).float()
+    with torch.no_grad():
+        norm.running_var.copy_(torch.from_numpy(10 ** rng.uniform(1, 3, CHANNELS)))
+        norm.running_mean.copy_(edge if beta is None else torch.from_numpy(rng.normal(size=CHANNELS) * 9))
+        if gamma is not None:
+            gamma.copy_(torch.from_numpy(rng.normal(size=CHANNELS)))
+        norm.eval()
+        if beta is not None:
+            beta.zero_()
+            beta.copy_(-norm(edge[None])[0])
+    return norm
+
+
+def network(norm: nn.Module) -> nn.Sequential:
+    layers = [nn.Flatten(), sign(), binary_linear(INPUTS, CHANNELS), norm, sign(), binary_linear(CHANNELS, 2)]
+    return nn.Sequential(*layers).eval()
+
+
+def decisions(model) -> np.ndarray:
+    """Signs +-1 of the exported graph for every reachable integer: (integers, channels)."""
+    model = model.transform(PlainProducts())
+    region = walk(model)[1]
+    (end,) = region.exits
+    table = np.repeat(REACHED.astype(np.float32)[:, None], CHANNELS, axis=1)
+    return follow(model, region.path(end), region.start, end, table).end
+
+
+def wanted(net: nn.Sequential) -> np.ndarray:
+    """The same by PyTorch, which rounds differently where a tensor is not contiguous."""
+    with torch.no_grad():
+        x = torch.from_numpy(REACHED.astype(np.float32))[:, None].repeat(1, CHANNELS)
+        return net[4](net[3](x)).numpy()
+
+
+@pytest.fixture
+def unaligned(monkeypatch):
+    """Export as if the pass did not exist."""
+    monkeypatch.setattr(align.Align, "apply", lambda _, model: (model, False))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", ["bn", *FORMS])
+def test_every_reachable_integer(name, seed):
+    torch.manual_seed(seed)
+    net = network(normalisation(name, seed))
+    np.testing.assert_array_equal(decisions(export(net, (INPUTS, 1, 1))), wanted(net))
+
+
+@pytest.mark.parametrize("name", ["bn", *FORMS])
+def test_some_differ_without_it(name, unaligned):
+    net = network(normalisation(name, 0))
+    different = (decisions(export(net, (INPUTS, 1, 1))) != wanted(net)).any(axis=0)
+    assert different.sum() > 5
+
+
+@pytest.mark.parametrize("name", ["bn", *FORMS])
+def test_little_is_moved(name, monkeypatch):
+    """Only additive constants, by a few units in the last place, and only of channels that decide otherwise."""
+    net = network(normalisation(name, 0))
+    moved = export(net, (INPUTS, 1, 1))
+    monkeypatch.setattr(align, "enumerate_thresholds", lambda *_: None)
+    plain = export(net, (INPUTS, 1, 1))
+    different = (decisions(plain) != wanted(net)).any(axis=0)
+    changed = {t.name for t in plain.graph.initializer} & {t.name for t in moved.graph.initializer}
+    changed = [n for n in changed if (plain.get_initializer(n) != moved.get_initializer(n)).any()]
+    assert len(changed) == (different.sum() > 0)
+    for before, after in ((plain.get_initializer(n), moved.get_initializer(n)) for n in changed):
+        assert ((before != after).reshape(-1) == different).all()
+        assert np.abs(before - after).max() < 1e-4
+
+
+def test_a_channel_that_cannot_be_helped_is_reported(monkeypatch):
+    monkeypatch.setattr(align, "MAX_STEPS", 1)  # the first step finds, none repairs
+    with pytest.raises(RuntimeError, match=r"Gemm_0: channel \d+ does not decide like PyTorch after 1 steps"):
+        export(network(normalisation("bn", 0)), (INPUTS, 1, 1))
+
+
+def test_saturated_gates():
+    """Normalised values below -20: the sigmoid of ONNX Runtime is 0 there, PyTorch's product still negative."""
+    norm = ABN(CHANNELS, "gate").eval()
+    norm.running_var.copy_(torch.linspace(0.5, 20, CHANNELS))
+    net = network(norm)
+    expected = wanted(net)
+    assert (expected[0] == -1).sum() > CHANNELS // 2
+    assert (expected[0] == 1).any()  # below -88.7 the product underflows to -0, whose sign is +1
+    np.testing.assert_array_equal(decisions(export(net, (INPUTS, 1, 1))), expected)
+
+
+def test_saturated_gates_differ_as_two_nodes(unaligned):
+    norm = ABN(CHANNELS, "gate").eval()
+    norm.running_var.copy_(torch.linspace(0.5, 20, CHANNELS))
+    net = network(norm)
+    assert (decisions(export(net, (INPUTS, 1, 1)))[0] != wanted(net)[0]).sum() > CHANNELS // 2
+
+
+def test_silu_is_found_in_either_order_and_only_there(chain, tmp_path):
+    from signflow.deploy.compile.export import load
+
+    c = chain((4,)).dense(np.ones((3, 4)))
+    x = c.current
+    gate = c.op("Sigmoid").current
+    c.op("Mul", x).scalar("Add", 1.0)  # Mul(sigmoid(x), x)
+    c.op("Mul", first=[gate])  # sigmoid(x) * something else
+    y = c.current
+    c.op("Sigmoid").op("Mul", first=[y])  # Mul(y, sigmoid(y))
+    model = load(c.sign().dense(np.ones((2, 3))).save(tmp_path / "net.onnx"), "uint8").transform(Silu())
+    kinds = [node.op_type for node in model.graph.node]
+    assert [kinds.count(kind) for kind in ("Sigmoid", "Mul", "Div", "Exp")] == [1, 1, 2, 2]
+    makers = {node.output[0]: node for node in model.graph.node}
+    found = [name for node in model.graph.node if (name := silu_input(makers, node))]
+    assert [makers[name].op_type for name in found] == ["Gemm", "Mul"]

@@ -1,0 +1,101 @@
+"""Folding: only legal values, targets met, errors that name the nearest legal value."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from signflow.deploy import flow
+from signflow.deploy.plan import fit, fold
+from signflow.deploy.plan.fold import FoldingError
+from signflow.deploy.plan.graph import operators
+from signflow.hw.boards import board
+
+
+@pytest.fixture
+def hardware(mini):
+    return flow.read(mini[1], flow.HARDWARE)
+
+
+@given(n=st.integers(1, 5000))
+def test_divisors(n):
+    assert fold.divisors(n) == [d for d in range(1, n + 1) if n % d == 0]
+
+
+@given(target=st.integers(1100, 200_000))
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_operator_meets_the_target_with_legal_values(hardware, target):
+    fold.fold_to_cycles(hardware, target)
+    for op in operators(hardware):
+        assert op.get_exp_cycles() <= target
+        for attribute, values in fold.legal(op).items():
+            assert op.get_nodeattr(attribute) in values
+
+
+def test_slower_targets_never_cost_more(hardware):
+    """By the measure that folding minimises, for the operators whose choice depends on nothing but the target."""
+    costs = []
+    for target in (2000, 4000, 8000, 16000, 64000):
+        fold.fold_to_cycles(hardware, target)
+        convolutions = [op for op in operators(hardware) if op.onnx_node.op_type == "MVAU_sf"][:6]
+        parts = [(*fold.cost(op), op.get_exp_cycles()) for op in convolutions]
+        costs.append(sum(lut + fold.BRAM_AS_LUT * bram + cycles / fold.CYCLES_AS_LUT for lut, bram, cycles in parts))
+    assert costs == sorted(costs, reverse=True) and costs[0] > 1.5 * costs[-1]
+
+
+def test_board_folding_fills_but_does_not_exceed(hardware):
+    small = replace(board("pynq-z2"), lut=6000)
+    fit.fold_to_board(hardware, small)
+    used, interval = sum(fold.cost(op)[0] for op in operators(hardware)), fold.interval(hardware)
+    assert used <= 0.8 * 6000
+    with pytest.raises(FoldingError):  # nothing faster fits, but for the few percent that cost too much
+        fold.fold_to_cycles(hardware, int(interval / (1 + fit.SLOWER)) - 1, small.stream_bits)
+        fit.check_fits(hardware, small, fit.UTILISATION)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"MVAU_sf_1": {"PE": 5}}, r"MVAU_sf_1: PE = 5 is illegal, it must be one of \[1, 2, 4, 8\]; the nearest is 4"),
+        ({"MVAU_sf_1": {"SIMD": 70}}, r"SIMD = 70 is illegal.*the nearest is 72"),
+        ({"MVAU_sf_1": {"PE": "four"}}, "PE = 'four' is illegal"),
+        (
+            {"MVAU_sf_99": {"PE": 1}},
+            "folding names node 'MVAU_sf_99'; the network has ConvolutionInputGenerator_sf_0, MVAU_sf_0",
+        ),
+        ({"MVAU_sf_1": {"WIDTH": 1}}, "no folding attribute 'WIDTH'; it has SIMD, PE, ram_style"),
+        ({"ConvolutionInputGenerator_sf_1": {"SIMD": 2, "parallel_window": 1}}, r"parallel_window = 1 needs SIMD = 8"),
+    ],
+)
+def test_illegal_foldings(hardware, change, message):
+    with pytest.raises(FoldingError, match=message):
+        fold.apply_folding(hardware, change)
+
+
+def test_impossible_targets(hardware):
+    with pytest.raises(FoldingError, match=r"MVAU_sf_0 .*needs at least .* cycles an image, the target is 100"):
+        fit.fold_to_fps(hardware, board("pynq-z2"), 1e6)
+    with pytest.raises(FoldingError, match="less than one cycle"):
+        fit.fold_to_fps(hardware, board("pynq-z2"), 1e12)
+    message = r"\d+ LUT of 400 \(80%\).*does not fit pynq-z2 \(xc7z020clg400-1\).*larger board"
+    with pytest.raises(FoldingError, match=message):
+        fit.fold_to_board(hardware, replace(board("pynq-z2"), lut=500))
+
+
+def test_unknown_board():
+    with pytest.raises(ValueError, match="unknown board 'zynq'; known boards: pynq-z1, pynq-z2"):
+        board("zynq")
+
+
+def test_folding_file_round_trip(hardware, tmp_path):
+    fold.fold_to_cycles(hardware, 9000)
+    flow.write_json(fold.folding_of(hardware), tmp_path / "f.json")
+    wanted = fold.folding_of(hardware)
+    fold.fold_to_cycles(hardware, 50_000)
+    fold.apply_folding(hardware, fold.read_folding(tmp_path / "f.json"))
+    assert fold.folding_of(hardware) == wanted
+    (tmp_path / "bad.json").write_text(json.dumps([1]))
+    with pytest.raises(FoldingError, match="not a folding file"):
+        fold.read_folding(tmp_path / "bad.json")

@@ -1,0 +1,148 @@
+"""Resource counts of small operators against counts made by hand, caching, and errors."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from signflow.deploy.tools.estimate import Resources, SynthesisError, _resources, synthesize
+from signflow.hw.sim import toolchain
+
+# A register, a table in LUTs, a block RAM, and a shift register: counts that can be worked out on paper.
+MODULES = {
+    "stage": """module stage #(parameter int WIDTH = 8) (input wire clk_i, input wire [WIDTH-1:0] in_data_i,
+      output logic [WIDTH-1:0] out_data_o); always_ff @(posedge clk_i) out_data_o <= in_data_i; endmodule""",
+    "majority": """module majority #(parameter string TABLE_FILE = "") (input wire [5:0] in_data_i,
+      output wire out_data_o);
+      (* rom_style = "distributed" *) logic rom [64]; initial $readmemh(TABLE_FILE, rom);
+      assign out_data_o = rom[in_data_i]; endmodule""",
+    "block": """module block (input wire clk_i, input wire we_i, input wire [9:0] in_addr_i,
+      input wire [35:0] in_data_i, output logic [35:0] out_data_o); (* ram_style = "block" *) logic [35:0] ram [1024];
+      always_ff @(posedge clk_i) begin if (we_i) ram[in_addr_i] <= in_data_i; out_data_o <= ram[in_addr_i]; end
+      endmodule""",
+    "delay": """module delay #(parameter int DEPTH = 16) (input wire clk_i, input wire in_data_i,
+      output wire out_data_o);
+      logic [DEPTH-1:0] q; assign out_data_o = q[DEPTH-1]; always_ff @(posedge clk_i) q <= {q[DEPTH-2:0], in_data_i};
+      endmodule""",
+    "top": """module top #(parameter string MEM_DIR = "mem/") (input wire clk_i, input wire [7:0] s, output wire m);
+      wire [7:0] q; stage #(.WIDTH(8)) i_stage (.clk_i, .in_data_i(s), .out_data_o(q));
+      majority #(.TABLE_FILE({MEM_DIR, "i_majority.mem"})) i_majority (.in_data_i(q[5:0]), .out_data_o(m));
+      endmodule""",
+}
+OPERATORS = [
+    {"node": "stage0", "op": "Stage", "module": "stage", "params": {"WIDTH": 20}, "macs": 0},
+    {"node": "majority0", "op": "Table", "module": "majority", "params": {"TABLE_FILE": "i_majority.mem"}, "macs": 20},
+    {"node": "block0", "op": "Block", "module": "block", "params": {}, "macs": 0},
+    {"node": "delay0", "op": "Delay", "module": "delay", "params": {"DEPTH": 16}, "macs": 0},
+    {"node": "stage1", "op": "Stage", "module": "stage", "params": {"WIDTH": 20}, "macs": 0},
+]
+
+
+def accelerator(folder: Path, operators=OPERATORS) -> Path:
+    (folder / "rtl").mkdir()
+    (folder / "mem").mkdir()
+    for name, text in MODULES.items():
+        (folder / "rtl" / f"{name}.sv").write_text(text)
+    table = [str(int(bin(k).count("1") >= 3)) for k in range(64)]
+    (folder / "mem" / "i_majority.mem").write_text("\n".join(table) + "\n")
+    facts = {"name": "small", "top": "top", "sources": [f"rtl/{m}.sv" for m in MODULES], "mem_dir": "mem"}
+    (folder / "accel.json").write_text(json.dumps(facts | {"operators": operators}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIGNFLOW_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield toolchain.cache_root()
+
+
+@pytest.fixture(scope="module")
+def result(cache, tmp_path_factory):
+    ticks = []
+    folder = accelerator(tmp_path_factory.mktemp("accelerator"))
+    found = synthesize(folder, whole=True, tick=lambda *tick: ticks.append(tick))
+    assert ticks[0] == (0, 6, "") and ticks[-1][:2] == (6, 6)
+    return found
+
+
+def test_counts_are_those_on_paper(result):
+    cost = {op.node: op.resources for op in result.operators}
+    assert cost["stage0"] == cost["stage1"] == Resources(ff=20)
+    assert cost["majority0"] == Resources(lut=1, lc=1)
+    assert (cost["block0"].bram36, cost["block0"].bram18, cost["block0"].lut) == (1, 0, 0)
+    assert (cost["delay0"].srl, cost["delay0"].lut) == (1, 1) and cost["delay0"].ff <= 1
+    assert result.total == sum(cost.values(), Resources())
+    assert result.whole.lut == 1 and 1 <= result.whole.ff <= 6, "of the 8 registers at most 6 feed the table"
+
+
+def test_lut_per_mac(result):
+    assert [op.lut_per_mac for op in result.operators] == [None, 1 / 20, None, None, None]
+    assert result.lut_per_mac == result.total.lut / 20
+
+
+def test_json_and_table(result):
+    text = json.loads(json.dumps(result.as_dict()))
+    assert text["total"]["ff"] == result.total.ff and text["operators"][1]["lut_per_mac"] == 0.05
+    assert "synth_xilinx" in text["command"] and text["whole"]["lut"] == 1
+    table = result.table({"lut": 53200, "ff": 106400, "bram36": 140, "dsp": 220})
+    rows = list(zip(*(column.cells for column in table.columns), strict=True))
+    assert rows[1][0] == "majority0" and rows[1][-1] == "0.05" and rows[-1][3] == "0.7 %"
+
+
+def test_results_are_cached_by_content(cache, result, tmp_path):
+    folder = accelerator(tmp_path)
+    ticks = []
+    again = synthesize(folder, tick=lambda *tick: ticks.append(tick))
+    assert again.operators == result.operators and ticks == [(5, 5, "")] and again.whole is None
+    (folder / "mem" / "i_majority.mem").write_text("0\n" * 64)
+    emptied = synthesize(folder)
+    assert emptied.operators[1].resources.lut == 0 and emptied.operators[0] == result.operators[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ("rom[in_data_i]", "rom[", r"(?s)refuses one of majority0:.*expected"),
+        ('TABLE_FILE = ""', 'OTHER = ""', "TABLE_FILE"),
+    ],
+)
+def test_yosys_errors_are_shown(cache, tmp_path, old, new, text):
+    folder = accelerator(tmp_path, OPERATORS[1:2])
+    source = folder / "rtl" / "majority.sv"
+    source.write_text(source.read_text().replace(old, new))
+    with pytest.raises(SynthesisError, match=text):
+        synthesize(folder)
+
+
+def test_a_missing_memory_image_is_named(cache, tmp_path):
+    folder = accelerator(tmp_path, OPERATORS[1:2])
+    (folder / "mem" / "i_majority.mem").unlink()
+    with pytest.raises(SynthesisError, match=r"majority0: memory image .*i_majority\.mem is missing"):
+        synthesize(folder)
+
+
+def test_an_interruption_ends_the_processes(cache, tmp_path):
+    def interrupt(done, total, name):
+        if done:
+            raise KeyboardInterrupt
+
+    operators = [{**OPERATORS[0], "params": {"WIDTH": width}, "macs": 99} for width in (1, 2, 3)]
+    with pytest.raises(KeyboardInterrupt):
+        synthesize(accelerator(tmp_path, operators), tick=interrupt, jobs=1)
+
+
+def test_missing_yosys_and_missing_accelerator(tmp_path, monkeypatch):
+    with pytest.raises(SynthesisError, match=r"accel\.json does not exist"):
+        synthesize(tmp_path)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SynthesisError, match=r"pip install pyosys==0\.70"):
+        synthesize(tmp_path)
+
+
+def test_unknown_memories_are_not_overlooked():
+    cells = {"LUT6": 2, "INV": 1, "RAM32M": 2, "SRLC32E": 1, "FDRE": 4, "RAMB18E1": 3, "DSP48E1": 1}
+    found = _resources({"num_cells_by_type": cells, "estimated_num_lc": 3})
+    assert found == Resources(lut=12, lutram=8, srl=1, ff=4, bram18=3, dsp=1, lc=3) and found.bram == 1.5
+    with pytest.raises(SynthesisError, match="RAM512X1S"):
+        _resources({"num_cells_by_type": {"RAM512X1S": 1}, "estimated_num_lc": 0})
