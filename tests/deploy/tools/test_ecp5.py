@@ -90,6 +90,16 @@ def test_a_bitstream_from_source(built):
     assert not list((folder / "build").glob(".ecp5-*")) and not list((folder / "build").glob("*.tmp"))
 
 
+def test_the_first_run_in_a_new_home_folder_says_what_any_run_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("YOWASP_CACHE_DIR", str(tmp_path / "cache"))
+    runs = []
+    for _ in range(2):
+        runs.append([])
+        ecp5._tool("ecppack", ["--help"], tmp_path, runs[-1].append)
+        assert len(list((tmp_path / "cache").rglob("ecppack.wasm"))) == 1
+    assert runs[0] == runs[1] and any("ecppack" in line for line in runs[0])
+
+
 def test_the_same_project_elsewhere_gives_the_same_bytes(built, tmp_path):
     _, result, _, _ = built
     assert ecp5.build(project(tmp_path))["sha256"] == result["sha256"]
