@@ -176,7 +176,7 @@ class Accelerator:
         try:
             self._link.close()
         finally:
-            self._lock.close()
+            _unlock(self._lock)
 
     def __enter__(self) -> "Accelerator":
         return self
@@ -424,7 +424,25 @@ def _lock(link, bitfile: Path):
         handle.close()
         whose = "this process itself: close() the other Accelerator" if pid == str(os.getpid()) else f"process {pid}"
         raise AcceleratorError(f"the board is in use by {whose} (lock {path})") from None
+    if not _lies_there(handle):  # whoever held it before has removed it since
+        handle.close()
+        return _lock(link, bitfile)
     handle.truncate(0)
     handle.write(str(os.getpid()))
     handle.flush()
     return handle
+
+
+def _unlock(handle) -> None:
+    """Let go of the board, and leave no file behind."""
+    if not handle.closed and _lies_there(handle):
+        os.unlink(handle.name)
+    handle.close()
+
+
+def _lies_there(handle) -> bool:
+    """Whether this open file still is the one of its name."""
+    try:
+        return os.path.samestat(os.fstat(handle.fileno()), os.stat(handle.name))
+    except FileNotFoundError:
+        return False

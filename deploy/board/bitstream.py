@@ -7,7 +7,6 @@ bitstream   nextpnr and ecppack (ulx3s), or Vivado (PYNQ boards), in 8-project/b
 """
 
 import json
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from signflow.deploy.tools import netlist
 from signflow.deploy.tools.vivado import run as vivado
 from signflow.deploy.tools.vivado.check import Check
 from signflow.hw.boards import board
+from signflow.hw.scratch import Scratch
 from signflow.hw.sim import SimError, verilator
 from signflow.hw.sim.soc import SocModel
 from signflow.hw.sim.uart import PLL, SimulatedPort, compile_port
@@ -64,7 +64,7 @@ class NetlistModel:
             self._link.open(project, dict(facts))
             self._move = self._serial
         else:
-            with tempfile.TemporaryDirectory(prefix="signflow-gates-") as folder:
+            with Scratch("signflow-gates-") as folder:
                 self._soc = SocModel(gates.project(Path(folder)))
             self._move = self._streams
 

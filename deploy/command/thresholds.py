@@ -2,7 +2,6 @@
 threshold that moves, does on real images. Every function returns the same facts as a dict, for ``--json``.
 """
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from signflow.deploy.golden.thresholds import (
     sides,
 )
 from signflow.deploy.pictures.draw_thresholds import curve, draw
+from signflow.hw.scratch import Scratch
 from signflow.models import data
 from signflow.models.networks import network
 
@@ -44,7 +44,7 @@ inside a window."""
 
 def graphs(settings: flow.Settings) -> tuple[ModelWrapper, ModelWrapper]:
     """(QONNX, integer graph) of a network, as a build makes them."""
-    with tempfile.TemporaryDirectory() as folder:
+    with Scratch("signflow-thresholds-") as folder:
         flow.step_export(settings, Path(folder))
         exported = flow.read(Path(folder), flow.NETWORK)
     return exported, streamline.streamline(exported, keep_constants=True)

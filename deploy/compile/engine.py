@@ -1,16 +1,14 @@
 """The only place that boots FINN (finn-plus 1.6.1), unpatched and without Vivado.
 
-FINN's builder refuses to be imported unless the XSim binding ``finn.xsi`` is available, because that module resolves
-its names lazily and asks for Vivado when it does. `boot` binds real attributes under those names first, so that the
-lazy path never runs; anything that would really simulate with XSim then fails by name. Settings live in a build
-directory of this process, which is removed at exit: nothing is written to the home or the working directory.
+FINN resolves the names of its XSim binding ``finn.xsi`` lazily, and asks for Vivado when it does. `boot` binds real
+attributes under those names first, so that the lazy path never runs; anything that would really simulate with XSim then
+fails by name. FINN's build directory is a path that cannot exist: nothing is written anywhere, so nothing is left,
+however the process ends. FINN's builder, resource models and partitioner are not used, and the packages that only they
+import are not installed (``exclude-dependencies`` in pyproject.toml).
 """
 
-import atexit
 import logging
 import os
-import shutil
-import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +24,10 @@ XSI_FUNCTIONS = (
 )
 NOISY_MODULES = r"(qonnx|finn|onnx|onnxruntime|brevitas)\b.*"
 
-_build_dir: Path | None = None
+NOWHERE = Path(os.devnull) / "finn"
+"""FINN's build directory. FINN makes folders in it for what is not used here; then this fails by name."""
+
+_booted = False
 
 
 class NoXSimError(RuntimeError):
@@ -57,34 +58,20 @@ def _bind_xsi() -> None:
         setattr(xsi, name, _refuse(name))
 
 
-def _make_build_dir() -> Path:
-    path = Path(tempfile.mkdtemp(prefix="signflow-finn-"))
-    owner = os.getpid()
-
-    def remove() -> None:
-        if os.getpid() == owner:  # a forked child must not delete the directory of its parent
-            shutil.rmtree(path, ignore_errors=True)
-
-    atexit.register(remove)
-    return path
-
-
-def boot() -> Path:
-    """Make FINN usable in this process and its children; returns the build directory. Idempotent, a second or two the
-    first time.
+def boot() -> None:
+    """Make FINN usable in this process and its children. Idempotent, a second or two the first time.
 
     Effects: environment variables of FINN and qonnx are set (child processes inherit them), FINN's
     log is reduced to errors, and the warnings of FINN, qonnx and ONNX are silenced; everything that matters is checked
     by our own passes.
     """
-    global _build_dir
-    if _build_dir is not None:
-        return _build_dir
-    path = _make_build_dir()
+    global _booted
+    if _booted:
+        return
     os.environ.update(
-        FINN_BUILD_DIR=str(path),
-        FINN_DEPS=str(path / "deps"),
-        FINN_SETTINGS=str(path / "settings.yaml"),
+        FINN_BUILD_DIR=str(NOWHERE),
+        FINN_DEPS=str(NOWHERE / "deps"),
+        FINN_SETTINGS=str(NOWHERE / "settings.yaml"),
         AUTOMATIC_DEPENDENCY_UPDATES="false",
         SANITIZE_QUANT_TENSORS="0",  # rounding tensors to their annotated type is slow, and would hide errors
         NUM_DEFAULT_WORKERS="1",  # workers of FINN's spawned pools would not see operators registered at run time
@@ -92,7 +79,7 @@ def boot() -> Path:
     import finn.util.settings as settings
     from finn.interface.settings import FINNSettings
 
-    settings._SETTINGS = FINNSettings.init(flow_config=path / "flow.yaml", finn_build_dir=str(path))
+    settings._SETTINGS = FINNSettings.init(flow_config=NOWHERE / "flow.yaml", finn_build_dir=str(NOWHERE))
     os.environ["FINN_RTLLIB"] = str(settings._SETTINGS.finn_rtllib)
     os.environ["FINN_CUSTOM_HLS"] = str(settings._SETTINGS.finn_custom_hls)
     logging.getLogger("finn_logger").setLevel(logging.ERROR)
@@ -101,5 +88,4 @@ def boot() -> Path:
 
     window.register()
     _bind_xsi()
-    _build_dir = path
-    return path
+    _booted = True

@@ -25,6 +25,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from signflow.deploy.compile import engine
 from signflow.deploy.compile.errors import ModelFileError
 from signflow.deploy.compile.images import ImageInput, image_kind
+from signflow.hw.scratch import Scratch
 
 
 @contextlib.contextmanager
@@ -129,7 +130,7 @@ def export(net, shape: tuple[int, ...], kind: str = "uint8", path: str | Path | 
     training = net.training
     net.eval()
     try:
-        with tempfile.TemporaryDirectory(prefix="signflow-export-") as folder, _quiet(), torch.no_grad():
+        with Scratch("signflow-export-") as folder, _quiet(), torch.no_grad():
             file = Path(folder) / "net.onnx"
             export_qonnx(net, torch.zeros(1, *shape), export_path=str(file))
             proto = onnx.load(file)

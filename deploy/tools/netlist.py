@@ -15,13 +15,13 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import signflow.hw.sim
 from signflow.deploy.tools.estimate import CHILD, YOSYS, SynthesisError
 from signflow.hw.boards import board
+from signflow.hw.scratch import Scratch
 from signflow.hw.sim.toolchain import cached, digest
 from signflow.models.files import replacing
 
@@ -149,7 +149,7 @@ def _script(facts: dict, target: Target) -> list[str]:
 
 def _run_yosys(project: Path, top: str, script: list[str], target: Target, folder: Path) -> None:
     """Fill ``folder`` with the products of one run."""
-    with tempfile.TemporaryDirectory(prefix="signflow-netlist-") as name:
+    with Scratch("signflow-netlist-") as name:
         work = Path(name)
         (work / "project").symlink_to(project.resolve())
         (work / "cells").symlink_to(CELLS)

@@ -13,7 +13,6 @@ Simulated time passes when a DMA register is read (`CYCLES_A_READ`, or until a p
 For drills, faults: `hang_dma`, `power_cycle`, `stick_page`.
 """
 
-import tempfile
 import threading
 import weakref
 import zipfile
@@ -27,6 +26,7 @@ from pynq.ps import ZU_ARCH, ZYNQ_ARCH
 from pynqmetadata.frontends import Metadata
 from pynqmetadata.views.runtime import RuntimeMetadataParser
 
+from signflow.hw.scratch import Scratch
 from signflow.hw.sim.dma import Dma
 from signflow.hw.sim.handoff import DMA_BASE, REGISTERS_BASE
 from signflow.hw.sim.soc import SocModel
@@ -194,16 +194,15 @@ class SimulatedDevice(Device):
         self.post_download(bitstream, parser or self.get_bitfile_metadata(bitstream.bitfile_name), self.name)
 
     def _load(self, image: Path) -> SocModel:
-        self._folder = tempfile.TemporaryDirectory(prefix="signflow-image-")
         try:
-            with zipfile.ZipFile(image) as archive:
-                archive.extractall(self._folder.name)
+            with Scratch("signflow-image-") as folder, zipfile.ZipFile(image) as archive:
+                archive.extractall(folder)
+                return SocModel(folder)
         except zipfile.BadZipFile as error:
             raise RuntimeError(
                 f"{image.name} is no simulation image ({error}): the simulated board loads only what "
                 "`signflow package` made without a bitstream; a bitstream of Vivado needs the real board"
             ) from None
-        return SocModel(self._folder.name)
 
     def close(self) -> None:
         """Power off."""

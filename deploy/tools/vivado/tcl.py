@@ -9,11 +9,11 @@ can go wrong, and must end with an error and without one. None of this shows tha
 import re
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import signflow.hw.boards
+from signflow.hw.scratch import Scratch
 
 VIVADO_DIR = Path(signflow.hw.boards.__file__).with_name("vivado")
 SCRIPT, SETTINGS = "build.tcl", "project.tcl"
@@ -117,7 +117,7 @@ def _run(tclsh: str, folder: Path, keys: tuple[str, ...]) -> tuple[int, list[str
     """One run in a copy of the folder: exit status of the script, problems found, bitstreams and handoffs it left, its
     last error line.
     """
-    with tempfile.TemporaryDirectory(prefix="signflow-tcl-") as name:
+    with Scratch("signflow-tcl-") as name:
         copy = Path(name)
         for path in folder.iterdir():
             if path.is_dir() and path.name != "build":

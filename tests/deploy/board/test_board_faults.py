@@ -1,16 +1,19 @@
 """What goes wrong on a board: each fault is a clear error in bounded time, and the next call works."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from signflow.deploy import flow
+from signflow.deploy.board import accelerator as driver
 from signflow.deploy.board.accelerator import Accelerator, AcceleratorError, AcceleratorTimeoutError
 from signflow.deploy.golden.intgraph import IntGraph
 from signflow.hw.sim import pynq_device
@@ -263,7 +266,7 @@ def test_a_changed_file(bitfile, tmp_path, name):
 HOLD = """
 import sys, warnings
 warnings.filterwarnings("ignore")
-from signflow.deploy.board import Accelerator
+from signflow.deploy.board.accelerator import Accelerator
 with Accelerator(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()
@@ -279,6 +282,33 @@ def test_two_processes(bitfile, works):
         other.kill()  # not even a crash keeps the lock
     with Accelerator(bitfile) as accelerator:
         works(accelerator)
+
+
+def test_a_closed_accelerator_leaves_no_lock_file_and_takes_no_others(tfc, bitfile):
+    lock = Path(tfc._lock.name)
+    assert lock.read_text() == str(os.getpid())
+    tfc.close()
+    assert not lock.exists()
+    with Accelerator(bitfile):
+        tfc.close()  # a second time: the lock is another's now
+        assert lock.exists()
+    assert not lock.exists()
+
+
+def test_who_waited_for_a_lock_file_that_was_removed_takes_the_new_one(tfc, bitfile, monkeypatch):
+    """The holder closes between another one's opening of the file and its lock."""
+    lock, flock = Path(tfc._lock.name), driver.fcntl.flock
+
+    def late(handle, how):
+        tfc.close()
+        flock(handle, how)
+
+    monkeypatch.setattr(driver.fcntl, "flock", late)
+    with Accelerator(bitfile):
+        assert lock.read_text() == str(os.getpid())
+        with refused("the board is in use by this process itself"):
+            Accelerator(bitfile)
+    assert not lock.exists()
 
 
 def test_twice_in_one_process(tfc, bitfile, works):
