@@ -55,9 +55,9 @@ ladder: setup ## the shipped BN networks as fast as they fit, all images of the 
 	  $(BIN)/signflow report $$net --board $(BOARD) || exit 1; done
 	@$(BIN)/signflow table $(SHIPPED) --board $(BOARD)
 
-cost: setup ## what each normalisation costs: sfc and cnv in four methods at the same images a second, all test images
+cost: setup ## what each normalisation costs: sfc and cnv in all that ship, at the same images a second, all test images
 	@$(BIN)/signflow data
-	@for rate in $(COST); do net=$${rate%:*}; all="$$net $$net-abn $$net-bnfree $$net-sd"; \
+	@for rate in $(COST); do net=$${rate%:*}; all=$$(basename -as .npz models/weights/$$net.npz models/weights/$$net-*.npz); \
 	  for n in $$all; do work=out/cost/$$n-$(BOARD); \
 	    $(BIN)/signflow build $$n --board $(BOARD) --target-fps $${rate#*:} --out $$work && \
 	    $(BIN)/signflow verify $$n --out $$work --split test && \

@@ -100,14 +100,14 @@ def train(recipe: Path, out: Path | None) -> None:
 
 
 @main.command()
-@click.option("--all", "everything", is_flag=True, help="Also the chains in every method, not only with BN.")
+@click.option("--all", "everything", is_flag=True, help="Also the chains in every normalisation, not only with BN.")
 @click.option("--markdown", is_flag=True, help="As Markdown.")
 def networks(everything: bool, markdown: bool) -> None:
     """List the networks: input, data set, parameters, weight bits, whether trained weights ship."""
-    from signflow.models.networks import CHAINS, NETWORKS, PAPERS
+    from signflow.models.networks import CHAINS, PAPERS, every_method
     from signflow.models.study.inventory import inventory
 
-    table = inventory(list(NETWORKS) if everything else [*CHAINS, *PAPERS])
+    table = inventory([*(every_method(CHAINS) if everything else CHAINS), *PAPERS])
     click.echo(table.markdown() if markdown else table.text())
 
 

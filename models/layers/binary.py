@@ -8,9 +8,14 @@ gradient  a straight-through estimator by name (`signflow.models.estimators`; de
 import brevitas.nn as qnn
 from torch import nn
 
-from signflow.models.quant import BinaryAct, BinaryWeight
+from signflow.models.quant import BinaryAct, BinaryWeight, SignQuant
 
 INIT_STD = 0.1  # latent weights start small against their clip range [-1, 1], so that few steps can flip them
+
+
+def is_binary(module: nn.Module) -> bool:
+    """Whether ``module`` is a layer whose weights have a quantiser of signs (switched on or off)."""
+    return isinstance(getattr(getattr(module, "weight_quant", None), "tensor_quant", None), SignQuant)
 
 
 def binary_conv(

@@ -20,19 +20,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from signflow.models.layers.binary import is_binary
 from signflow.models.layers.channels import per_channel
-from signflow.models.quant import SignQuant
 
 EPS = 1e-5
 INIT_RANGE = 1e-3  # latent weights start in U(0, 1e-3), as the authors'; the mean is subtracted anyway
 
 
-def _binary(layer: nn.Module) -> bool:
-    """Whether the layer takes the signs of its weights; not so in the real-weight step of the two-step training, nor
-    in a layer of 8-bit weights.
-    """
-    quant = layer.weight_quant
-    return isinstance(quant.tensor_quant, SignQuant) and not quant.disable_quant
+def _takes_signs(layer: nn.Module) -> bool:
+    """Not so in the real-weight step of the two-step training, nor in a layer of 8-bit weights."""
+    return is_binary(layer) and not layer.weight_quant.disable_quant
 
 
 def _kappa(w: Tensor) -> Tensor:
@@ -54,7 +51,7 @@ class Standardise(nn.Module):
         """Zero mean and variance 1/N in every output channel."""
         std, mean = torch.std_mean(w, dim=tuple(range(1, w.dim())), correction=0, keepdim=True)
         standard = (w - mean) / ((std + EPS) * w[0].numel() ** 0.5)  # in the memory format of w
-        if standard.requires_grad and _binary(self._layer[0]):
+        if standard.requires_grad and _takes_signs(self._layer[0]):
             kappa = _kappa(standard)
             standard.register_hook(lambda gradient: gradient / kappa)
         return standard
@@ -84,7 +81,7 @@ class Kappa(nn.Module):
         """Set kappa from the layer's present weights."""
         (layer,) = self._layer
         with torch.no_grad():
-            if not _binary(layer):
+            if not _takes_signs(layer):
                 self.kappa.fill_(1.0)
             elif parametrize.is_parametrized(layer, "weight"):
                 self.kappa.copy_(_kappa(layer.weight).flatten())

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from signflow.models.layers.binary import is_binary
+
 MEAN_SHARE = 0.01
 
 
@@ -31,6 +33,10 @@ class WeightShift(nn.Module):
 
 
 def self_distribute(layer: nn.Module) -> nn.Module:
-    """Put a `WeightShift` in front of the layer's weight quantiser; returns the layer."""
+    """Put a `WeightShift` in front of a binary layer's weight quantiser; returns the layer. A layer of 8-bit weights
+    stays as it is: the shift is there for the signs.
+    """
+    if not is_binary(layer):
+        return layer
     parametrize.register_parametrization(layer, "weight", WeightShift(layer.weight.shape[0]))
     return layer

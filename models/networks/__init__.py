@@ -1,12 +1,13 @@
 """The networks as plain modules, and one table `NETWORKS`: name -> how to build it, what it reads, what it is trained
-on.
+on. Every network, of ours or of a paper, comes in every normalisation of `signflow.models.methods`.
 
 Images enter as uint8 values 0..255 in a float tensor; their scaling belongs to the network.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from inspect import signature
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ from signflow.models.networks.reactnet import reactnet18, reactnet_a
 from signflow.models.networks.resnet import abn_resnet18, sd_resnet18, sd_resnet18_imagenet, sd_resnet20
 from signflow.models.networks.vgg import binarynet, vgg_small
 
-__all__ = ["NETWORKS", "Network", "cnv", "mlp", "network", "predict"]
+__all__ = ["NETWORKS", "Network", "cnv", "every_method", "mlp", "network", "predict"]
 
 
 @dataclass(frozen=True)
@@ -31,61 +32,77 @@ class Network:
     dataset: str
     """What the network is trained on by default: a name of `signflow.models.data`."""
 
+    @property
+    def method(self) -> str:
+        """Its normalisation, a name of `METHODS`."""
+        return signature(self.build).parameters["normalisation"].default
 
-CHAINS = {
-    "tfc": (partial(mlp, 64), (1, 28, 28), "fashion-mnist"),
-    "sfc": (partial(mlp, 256), (1, 28, 28), "fashion-mnist"),
-    "lfc": (partial(mlp, 1024), (1, 28, 28), "fashion-mnist"),
-    "cnv": (partial(cnv, 1), (1, 32, 32), "fashion-mnist"),
-    "cnv-s": (partial(cnv, 1, width=0.5), (1, 32, 32), "fashion-mnist"),
-    "cnv-cifar": (partial(cnv, 3), (3, 32, 32), "cifar10"),
-}
-
-
-def _chains() -> dict[str, Network]:
-    """Every chain with every method; batch normalisation needs no suffix."""
-    return {
-        base if name == "bn" else f"{base}-{name}": Network(partial(build, normalisation=name), shape, dataset)
-        for base, (build, shape, dataset) in CHAINS.items()
-        for name in METHODS
-    }
+    def with_method(self, name: str) -> "Network":
+        """The same network with another normalisation."""
+        return replace(self, build=partial(self.build, normalisation=name))
 
 
+GREY, WIDE_GREY = (1, 28, 28), (1, 32, 32)
 CIFAR, TINY, IMAGENET = (3, 32, 32), (3, 64, 64), (3, 224, 224)
 
-PAPERS: dict[str, Network] = {
+CHAINS: dict[str, Network] = {
+    "tfc": Network(partial(mlp, 64), GREY, "fashion-mnist"),
+    "sfc": Network(partial(mlp, 256), GREY, "fashion-mnist"),
+    "lfc": Network(partial(mlp, 1024), GREY, "fashion-mnist"),
+    "cnv": Network(partial(cnv, 1), WIDE_GREY, "fashion-mnist"),
+    "cnv-s": Network(partial(cnv, 1, width=0.5), WIDE_GREY, "fashion-mnist"),
+    "cnv-cifar": Network(partial(cnv, 3), CIFAR, "cifar10"),
+}
+
+PROPOSED: dict[str, Network] = {
     "abn-binarynet": Network(binarynet, CIFAR, "cifar10"),
     "abn-binarynet-w1": Network(partial(binarynet, width=1.0), CIFAR, "cifar10"),
     "abn-binarynet-cifar100": Network(partial(binarynet, 100), CIFAR, "cifar100"),
     "abn-binarynet-tiny": Network(partial(binarynet, 200, size=64), TINY, "tiny-imagenet"),
-    "bn-binarynet": Network(partial(binarynet, normalisation="bn"), CIFAR, "cifar10"),
     "abn-resnet18": Network(abn_resnet18, CIFAR, "cifar10"),
     "abn-resnet18-cifar100": Network(partial(abn_resnet18, 100), CIFAR, "cifar100"),
     "abn-resnet18-tiny": Network(partial(abn_resnet18, 200, size=64), TINY, "tiny-imagenet"),
-    "bn-resnet18": Network(partial(abn_resnet18, normalisation="bn"), CIFAR, "cifar10"),
     "sd-vgg-small": Network(vgg_small, CIFAR, "cifar10"),
     "sd-resnet20": Network(sd_resnet20, CIFAR, "cifar10"),
     "sd-resnet18": Network(sd_resnet18, CIFAR, "cifar10"),
     "sd-resnet18-imagenet": Network(sd_resnet18_imagenet, IMAGENET, "imagenet"),
     "reactnet18": Network(reactnet18, CIFAR, "cifar10"),
     "reactnet18-cifar100": Network(partial(reactnet18, 100, statistics="cifar100"), CIFAR, "cifar100"),
-    "reactnet18-bn": Network(partial(reactnet18, variant="bn"), CIFAR, "cifar10"),
-    "reactnet18-none": Network(partial(reactnet18, variant="none"), CIFAR, "cifar10"),
     "reactnet-a": Network(reactnet_a, IMAGENET, "imagenet"),
-    "reactnet-a-bn": Network(partial(reactnet_a, variant="bn"), IMAGENET, "imagenet"),
-    "reactnet-a-none": Network(partial(reactnet_a, variant="none"), IMAGENET, "imagenet"),
 }
+"""The papers' networks with the normalisation that each proposes."""
 
-NETWORKS: dict[str, Network] = _chains() | PAPERS
+BASELINES: dict[str, Network] = {
+    "bn-binarynet": PROPOSED["abn-binarynet"].with_method("bn"),
+    "bn-resnet18": PROPOSED["abn-resnet18"].with_method("bn"),
+    "reactnet18-bn": PROPOSED["reactnet18"].with_method("bn"),
+    "reactnet18-none": PROPOSED["reactnet18"].with_method("magnitude"),
+    "reactnet-a-bn": PROPOSED["reactnet-a"].with_method("bn"),
+    "reactnet-a-none": PROPOSED["reactnet-a"].with_method("magnitude"),
+}
+"""What the papers compare with; their "none" keeps the magnitude of the weights."""
+
+PAPERS = PROPOSED | BASELINES
+
+
+def every_method(networks: dict[str, Network]) -> dict[str, Network]:
+    """Each network as it is, and under its name and a method's with a dash between them in all the other methods."""
+    return {
+        base if name == row.method else f"{base}-{name}": row if name == row.method else row.with_method(name)
+        for base, row in networks.items()
+        for name in METHODS
+    }
+
+
+NETWORKS: dict[str, Network] = every_method(CHAINS) | every_method(PROPOSED) | BASELINES
 
 
 def network(name: str) -> Network:
     """Look up a network; raises ValueError that lists the known names."""
     if name not in NETWORKS:
-        methods = [m for m in METHODS if m != "bn"]
         raise ValueError(
             f"unknown network {name!r}; known networks: {', '.join([*CHAINS, *PAPERS])}; "
-            f"{', '.join(CHAINS)} also with a method behind a dash: {', '.join(methods)}"
+            f"{', '.join([*CHAINS, *PROPOSED])} also with a method behind a dash: {', '.join(METHODS)}"
         )
     return NETWORKS[name]
 

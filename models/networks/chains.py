@@ -38,7 +38,7 @@ def _logits(in_features: int, classes: int) -> list[nn.Module]:
 
 
 def _hidden(features: int, out: int, how: Method) -> list[nn.Module]:
-    layer = how.weights(binary_linear(features, out, estimator=how.estimator))
+    layer = how.weights(binary_linear(features, out, estimator=how.weight_estimator))
     return [layer, *how.normalise(layer, out, False)]
 
 
@@ -63,7 +63,7 @@ def cnv(in_channels: int = 1, classes: int = 10, width: float = 1.0, normalisati
     channels = in_channels
     for i, out in enumerate(CNV_CHANNELS):
         out = int(out * width)
-        layer = how.weights(binary_conv(channels, out, 3, estimator=how.estimator))
+        layer = how.weights(binary_conv(channels, out, 3, estimator=how.weight_estimator))
         layers.append(layer)
         if i in CNV_POOLED:
             layers.append(nn.MaxPool2d(2))

@@ -1,72 +1,43 @@
-"""ReActNet-18 and ReActNet-A with batch normalisation, without any, and BN-free.
+"""ReActNet-18 and ReActNet-A, BN-free, with batch normalisation, without any, or with what else `METHODS` has.
 
     branch   y = alpha norm(conv(sign(beta x + b0_c)))           3x3 or 1x1, binary
     block    out = PReLU_c(y + shortcut(x) + b1_c) + b2_c        one branch each
 
-      variant   norm                        alpha  beta                            first layer
-      bf        gain_c kappa_c, weights     0.2    expected_betas                  standardised weights, gain_c
-                standardised
-      bn        BatchNorm2d                 1      1                               BatchNorm2d
-      none      kappa_c                     1      1                               nothing
+      normalisation   norm                     alpha  beta              first layer
+      bnfree          gain_c kappa_c, weights  0.2    expected_betas    standardised weights, gain_c
+                      standardised
+      bn              BatchNorm2d              1      1                 BatchNorm2d
+      magnitude       kappa_c                  1      1                 nothing              (the papers' "none")
 
-The first layer and the last have 8-bit weights and inputs (float in the papers); binary 3x3 convolutions read a border
-of ``pad_value`` (-1 stays binary; the papers' code has 0). ``stream_bits`` puts the stream between the blocks and all
-that is added to it on one grid of powers of two, clipped to the variant's ``limit``; None leaves them float, as in the
-papers. Initialisation: latent weights of bf U(0, 0.001); not recorded for the others, which take PyTorch's default.
+A method of `signflow.models.methods` gives weights, norm and sign; the PReLUs are the network's own. The first layer
+and the last have 8-bit weights and inputs (float in the papers); binary 3x3 convolutions read a border of ``pad_value``
+(-1 stays binary; the papers' code has 0). ``stream_bits`` puts the stream between the blocks and all that is added to
+it on one grid of powers of two, clipped to [-8, 8), or to [-4, 4) where alpha and beta keep the variance small; None
+leaves them float, as in the papers. Initialisation: latent weights of bnfree U(0, 0.001); not recorded for the others,
+which take PyTorch's default.
 
 References: Liu et al., "ReActNet", ECCV 2020; Chen et al., "BNN - BN = ? Training Binary Neural Networks without Batch
 Normalization", CVPR workshops 2021, with their released code.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from signflow.models.layers.binary import binary_conv, sign
+from signflow.models.layers.binary import binary_conv
 from signflow.models.layers.ends import classifier, first_conv, pixels
 from signflow.models.layers.factor import Factor
-from signflow.models.layers.magnitude import Magnitude
 from signflow.models.layers.rprelu import LearnableBias, RPReLU
 from signflow.models.layers.shortcut import Residual
-from signflow.models.layers.standardise import Gain, standardise
 from signflow.models.layers.stream import stream
 from signflow.models.layers.variance import ALPHA, expected_betas
+from signflow.models.methods import Method, method
 
 REACTNET_A = (64, 128, 128, 256, 256, *[512] * 6, 1024, 1024)  # channels behind each block; the first reads 32
 REACTNET_A_HALVING = (1, 3, 5, 11)  # blocks of stride 2
 FEATURE_LIMIT = 4.0  # clip range of the classifier's input
-
-
-@dataclass(frozen=True)
-class Variant:
-    """What makes a ReActNet one of the three."""
-
-    norm: Callable[[nn.Module], nn.Module]
-    """Binary convolution -> what stands behind it."""
-    first_norm: Callable[[nn.Module], nn.Module]
-    """The same for the first layer."""
-    scheduled: bool
-    """Whether alpha and beta follow the expected variance."""
-    limit: float
-    """Clip range of the stream."""
-
-
-def _standardised_gain(conv: nn.Module) -> nn.Module:
-    return Gain(standardise(conv))
-
-
-def _batch_norm(conv: nn.Module) -> nn.Module:
-    return nn.BatchNorm2d(conv.out_channels)
-
-
-VARIANTS = {
-    "bf": Variant(_standardised_gain, _standardised_gain, True, 4.0),
-    "bn": Variant(_batch_norm, _batch_norm, False, 8.0),
-    "none": Variant(Magnitude, lambda _: nn.Identity(), False, 8.0),
-}
 
 
 class Doubling(nn.Module):
@@ -89,28 +60,29 @@ class Doubling(nn.Module):
 class Builder:
     """Makes the parts of one network."""
 
-    variant: Variant
+    how: Method
     pad_value: float
     stream_bits: int | None
 
     def quantiser(self) -> nn.Module:
         """The stream's grid."""
-        return stream(self.stream_bits, self.variant.limit)
+        return stream(self.stream_bits, 4.0 if self.how.scheduled else 8.0)
 
     def scaled(self, factor: float) -> list[nn.Module]:
-        """Multiplication by ``factor`` = alpha or beta, where the variant has one."""
-        return [Factor(factor)] if self.variant.scheduled else []
+        """Multiplication by ``factor`` = alpha or beta, where the method has one."""
+        return [Factor(factor)] if self.how.scheduled else []
 
     def signs(self, channels: int, beta: float) -> list[nn.Module]:
         """sign(beta x + b0_c)."""
-        return [*self.scaled(beta), LearnableBias(channels), sign("quadratic")]
+        return [*self.scaled(beta), LearnableBias(channels), self.how.sign(channels, "quadratic")]
 
     def conv(self, channels: int, out: int, kernel: int, stride: int, factor: float) -> list[nn.Module]:
         """factor norm(conv(signs)) on the stream's grid."""
         conv = binary_conv(channels, out, kernel, stride)
         conv.reset_parameters()
         padding = [nn.ConstantPad2d(kernel // 2, self.pad_value)] if kernel > 1 else []
-        return [*padding, conv, self.variant.norm(conv), *self.scaled(factor), self.quantiser()]
+        norm = self.how.norm(conv := self.how.weights(conv), out, True)
+        return [*padding, conv, *norm, *self.scaled(factor), self.quantiser()]
 
     def activation(self, channels: int) -> nn.Module:
         """RPReLU, back to the stream's grid and range."""
@@ -138,14 +110,8 @@ class Builder:
 
     def stem(self, channels: int, kernel: int, stride: int, statistics: str) -> list[nn.Module]:
         """First layer; no activation behind it."""
-        conv = first_conv(channels, kernel, stride)
-        return [*pixels(statistics), conv, self.variant.first_norm(conv), self.quantiser()]
-
-
-def _builder(variant: str, pad_value: float, stream_bits: int | None) -> Builder:
-    if variant not in VARIANTS:
-        raise ValueError(f"variant = {variant!r}; known: {', '.join(VARIANTS)}")
-    return Builder(VARIANTS[variant], pad_value, stream_bits)
+        conv = self.how.weights(first_conv(channels, kernel, stride))
+        return [*pixels(statistics), conv, *self.how.norm(conv, channels, True), self.quantiser()]
 
 
 def _assemble(stem: list[nn.Module], blocks: list[nn.Module], features: int, classes: int) -> nn.Sequential:
@@ -156,7 +122,7 @@ def _assemble(stem: list[nn.Module], blocks: list[nn.Module], features: int, cla
 
 def reactnet18(
     classes: int = 10,
-    variant: str = "bf",
+    normalisation: str = "bnfree",
     width: float = 1.0,
     statistics: str = "cifar10",
     pad_value: float = -1.0,
@@ -168,7 +134,7 @@ def reactnet18(
     For "imagenet" the first layer is 7x7 of stride 2 with a maximum over 3x3 behind it (H and W multiples of 32), else
     3x3 without (multiples of 8).
     """
-    build = _builder(variant, pad_value, stream_bits)
+    build = Builder(method(normalisation), pad_value, stream_bits)
     widths = [int(n * width) for n in (64, 128, 256, 512)]
     large = statistics == "imagenet"
     stem = build.stem(widths[0], *((7, 2) if large else (3, 1)), statistics) + [nn.MaxPool2d(3, 2, 1)] * large
@@ -183,7 +149,7 @@ def reactnet18(
 
 def reactnet_a(
     classes: int = 1000,
-    variant: str = "bf",
+    normalisation: str = "bnfree",
     width: float = 1.0,
     statistics: str = "imagenet",
     pad_value: float = -1.0,
@@ -192,7 +158,7 @@ def reactnet_a(
     """ReActNet-A, MobileNet's shape: (N, 3, H, W) pixels 0..255 -> (N, classes), H and W multiples of 32; 13 blocks of
     a 3x3 branch and a 1x1 branch (two where the channels double), 32 to 1024 channels times ``width``.
     """
-    build = _builder(variant, pad_value, stream_bits)
+    build = Builder(method(normalisation), pad_value, stream_bits)
     channels = int(32 * width)
     stem = build.stem(channels, 3, 2, statistics)
     strides = [2 if i in REACTNET_A_HALVING else 1 for i in range(len(REACTNET_A))]

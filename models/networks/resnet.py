@@ -1,4 +1,4 @@
-"""Networks with shortcuts of the ABN paper and of SD-BNN.
+"""Networks with shortcuts of the ABN paper and of SD-BNN, with any normalisation of `signflow.models.methods`.
 
 The first layer, the last and the real 1x1 convolutions of shortcuts have 8-bit weights and inputs (float in the
 papers); all other convolutions are binary and read a border of ``pad_value`` (-1 stays binary; the papers' code has 0).
@@ -15,12 +15,10 @@ from collections import OrderedDict
 import brevitas.nn as qnn
 from torch import nn
 
-from signflow.models.layers.asd import ASD
-from signflow.models.layers.binary import sign
 from signflow.models.layers.ends import classifier, first_conv, pixels
-from signflow.models.layers.norms import norm
 from signflow.models.layers.shortcut import PickAndPad, Residual
 from signflow.models.layers.stream import branch, hardtanh, stream
+from signflow.models.methods import Method, method
 from signflow.models.networks.vgg import abn_conv, sd_conv
 from signflow.models.quant import Weight8
 
@@ -52,42 +50,53 @@ def abn_resnet18(
     stream_bits: int | None = 8,
 ) -> nn.Sequential:
     """The ABN paper's ResNet-18: (N, 3, size, size) pixels 0..255 -> (N, classes); three stages of two blocks, 80, 160,
-    320 channels times ``width``. ``normalisation`` of `signflow.models.layers.norms`; ``size`` a multiple of 32.
+    320 channels times ``width``; ``size`` a multiple of 32.
 
         block   y = HT(norm(conv(sign(HT(norm(conv(sign(x)))))) + shortcut(x)))    the last block without its HT(norm())
         shortcut(x) = x, or norm(1x1 conv(sign(x))) where the shape changes
 
-    Both quantisers of a stream, [-1, 1) and [-4, 4) for a shortcut's norm, fall away with ``stream_bits`` None. The
-    LogSoftmax at the end is left to the loss.
+    ``normalisation`` of `signflow.models.methods`: its weights, norm and sign, and its activation in front of the
+    second sign. A norm that needs its layer finds, behind a sum, the convolution that is a part of it. Both quantisers
+    of a stream, [-1, 1) and [-4, 4) for a shortcut's norm, fall away with ``stream_bits`` None. The LogSoftmax at the
+    end is left to the loss.
     """
-    widths = tuple(int(n * width) for n in (80, 160, 320))
-    stem = [*pixels("imagenet"), first_conv(widths[0]), norm(normalisation, widths[0]), hardtanh(stream_bits)]
+    how, widths = method(normalisation), tuple(int(n * width) for n in (80, 160, 320))
+    first = how.weights(first_conv(widths[0]))
+    stem = [*pixels("imagenet"), first, *how.norm(first, widths[0], True), hardtanh(stream_bits)]
     steps = _steps(widths[0], widths, 2)
     blocks = []
     for i, (channels, out, stride) in enumerate(steps):
-        first = [sign("identity"), nn.ConstantPad2d(1, pad_value), abn_conv(channels, out, 3, stride)]
-        second = [norm(normalisation, out), sign(), nn.ConstantPad2d(1, pad_value), abn_conv(out, out)]
+        one, two = abn_conv(how, channels, out, 3, stride), abn_conv(how, out, out)
+        branch = [how.sign(channels, "identity"), nn.ConstantPad2d(1, pad_value), one, *how.norm(one, out, True)]
+        branch += [*how.signs(out, True, "clipped"), nn.ConstantPad2d(1, pad_value), two]
         shortcut = activation = None
         if stride > 1:
-            conv = [sign("identity"), abn_conv(channels, out, 1, stride)]
-            shortcut = nn.Sequential(*conv, norm(normalisation, out), stream(stream_bits, SHORTCUT_LIMIT))
+            conv = abn_conv(how, channels, out, 1, stride)
+            ends = [*how.norm(conv, out, True), stream(stream_bits, SHORTCUT_LIMIT)]
+            shortcut = nn.Sequential(how.sign(channels, "identity"), conv, *ends)
         if i < len(steps) - 1:
-            activation = nn.Sequential(norm(normalisation, out), hardtanh(stream_bits))
-        blocks.append(Residual(nn.Sequential(*first, *second), shortcut, activation))
+            activation = nn.Sequential(*how.norm(two, out, True), hardtanh(stream_bits))
+        blocks.append(Residual(nn.Sequential(*branch), shortcut, activation))
     features = widths[-1] * (size // 32) ** 2
     pooled = [nn.AvgPool2d(8), nn.Flatten(), nn.BatchNorm1d(features)]
     return _assemble(stem, blocks, [*pooled, *classifier(features, classes, 1.0), nn.BatchNorm1d(classes)])
 
 
-def _sd_layer(channels: int, out: int, stride: int, pad_value: float) -> list[nn.Module]:
-    """ASD (with the Hardtanh in front of it), binary convolution with WSD, BN; error decay gradients."""
-    return [ASD(channels), nn.ConstantPad2d(1, pad_value), sd_conv(channels, out, stride), nn.BatchNorm2d(out)]
+def _sd_layer(
+    how: Method, channels: int, out: int, stride: int, pad_value: float, estimators: tuple[str, str] = ("ede", "ede")
+) -> list[nn.Module]:
+    """ASD (with the Hardtanh in front of it), binary convolution with WSD, BN, or what else ``how`` has in these
+    places; gradient estimators of the activations' signs and of the weights'.
+    """
+    signs, conv = how.signs(channels, True, estimators[0]), sd_conv(how, channels, out, stride, estimators[1])
+    return [*signs, nn.ConstantPad2d(1, pad_value), conv, *how.norm(conv, out, True)]
 
 
-def _sd_stem(channels: int, kernel: int = 3, stride: int = 1) -> list[nn.Module]:
+def _sd_stem(how: Method, channels: int, kernel: int = 3, stride: int = 1) -> list[nn.Module]:
     conv = first_conv(channels, kernel, stride)
     nn.init.kaiming_normal_(conv.weight)
-    return [*pixels("imagenet"), conv, nn.BatchNorm2d(channels)]
+    conv = how.weights(conv)
+    return [*pixels("imagenet"), conv, *how.norm(conv, channels, True)]
 
 
 def _sd_head(features: int, classes: int, normalise: bool) -> list[nn.Module]:
@@ -96,52 +105,65 @@ def _sd_head(features: int, classes: int, normalise: bool) -> list[nn.Module]:
     return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), *[nn.BatchNorm1d(features)] * normalise, *last]
 
 
-def _real_shortcut(channels: int, out: int, stride: int) -> list[nn.Module]:
-    """1x1 convolution of 8-bit weights and BN."""
+def _real_shortcut(how: Method, channels: int, out: int, stride: int) -> list[nn.Module]:
+    """1x1 convolution of 8-bit weights and norm."""
     conv = qnn.QuantConv2d(channels, out, 1, stride=stride, bias=False, weight_quant=Weight8)
     nn.init.kaiming_normal_(conv.weight)
-    return [conv, nn.BatchNorm2d(out)]
+    conv = how.weights(conv)
+    return [conv, *how.norm(conv, out, True)]
 
 
 def sd_resnet20(
-    classes: int = 10, width: float = 1.0, pad_value: float = -1.0, stream_bits: int | None = 8
+    classes: int = 10,
+    width: float = 1.0,
+    normalisation: str = "sd",
+    pad_value: float = -1.0,
+    stream_bits: int | None = 8,
 ) -> nn.Sequential:
     """SD-BNN's ResNet-20: (N, 3, 32, 32) pixels 0..255 -> (N, classes); 18 binary convolutions, a shortcut around each.
 
     y = HT(BN(conv(ASD(x))) + x)       16, 32, 64 channels times ``width``; option A where the shape changes
     """
-    widths = tuple(int(n * width) for n in (16, 32, 64))
+    how, widths = method(normalisation), tuple(int(n * width) for n in (16, 32, 64))
     blocks = []
     for channels, out, stride in _steps(widths[0], widths, 6):
         shortcut = PickAndPad(channels, out) if stride > 1 else None
-        layers = nn.Sequential(*_sd_layer(channels, out, stride, pad_value), branch(stream_bits, 1.0))
+        layers = nn.Sequential(*_sd_layer(how, channels, out, stride, pad_value), branch(stream_bits, 1.0))
         blocks.append(Residual(layers, shortcut, hardtanh(stream_bits)))
-    stem = [*_sd_stem(widths[0]), hardtanh(stream_bits)]
+    stem = [*_sd_stem(how, widths[0]), hardtanh(stream_bits)]
     return _assemble(stem, blocks, _sd_head(widths[-1], classes, normalise=True))
 
 
 def sd_resnet18(
-    classes: int = 10, width: float = 1.0, pad_value: float = -1.0, stream_bits: int | None = 8
+    classes: int = 10,
+    width: float = 1.0,
+    normalisation: str = "sd",
+    pad_value: float = -1.0,
+    stream_bits: int | None = 8,
 ) -> nn.Sequential:
     """SD-BNN's ResNet-18 for small images: (N, 3, 32, 32) pixels 0..255 -> (N, classes); four stages of two blocks, 64
     to 512 channels times ``width``.
 
         y = HT(BN(conv(ASD(BN(conv(ASD(x)))))) + shortcut(x)),   shortcut(x) = x, or BN(real 1x1 conv(x))
     """
-    widths = tuple(int(n * width) for n in (64, 128, 256, 512))
+    how, widths = method(normalisation), tuple(int(n * width) for n in (64, 128, 256, 512))
     blocks = []
     for channels, out, stride in _steps(widths[0], widths, 2):
-        layers = [*_sd_layer(channels, out, stride, pad_value), *_sd_layer(out, out, 1, pad_value)]
+        layers = [*_sd_layer(how, channels, out, stride, pad_value), *_sd_layer(how, out, out, 1, pad_value)]
         shortcut = None
         if stride > 1:
-            shortcut = nn.Sequential(*_real_shortcut(channels, out, stride), branch(stream_bits, 1.0))
+            shortcut = nn.Sequential(*_real_shortcut(how, channels, out, stride), branch(stream_bits, 1.0))
         blocks.append(Residual(nn.Sequential(*layers, branch(stream_bits, 1.0)), shortcut, hardtanh(stream_bits)))
-    stem = [*_sd_stem(widths[0]), hardtanh(stream_bits)]
+    stem = [*_sd_stem(how, widths[0]), hardtanh(stream_bits)]
     return _assemble(stem, blocks, _sd_head(widths[-1], classes, normalise=True))
 
 
 def sd_resnet18_imagenet(
-    classes: int = 1000, width: float = 1.0, pad_value: float = -1.0, stream_bits: int | None = 8
+    classes: int = 1000,
+    width: float = 1.0,
+    normalisation: str = "sd-wide",
+    pad_value: float = -1.0,
+    stream_bits: int | None = 8,
 ) -> nn.Sequential:
     """SD-BNN on the ResNet-18 of Bi-Real Net: (N, 3, H, W) pixels 0..255 -> (N, classes), H and W multiples of 32; 16
     binary convolutions, a shortcut around each.
@@ -152,17 +174,16 @@ def sd_resnet18_imagenet(
     paper, is clipped to [-8, 8) with ``stream_bits``; ASD takes the mean of values clipped to [-1, 1), the paper of
     all values.
     """
-    widths = tuple(int(n * width) for n in (64, 128, 256, 512))
+    how, widths = method(normalisation), tuple(int(n * width) for n in (64, 128, 256, 512))
     blocks = []
     for channels, out, stride in _steps(widths[0], widths, 4):
-        shift = ASD(channels, reduction=8, estimator="quadratic")
-        conv = sd_conv(channels, out, stride, estimator="clipped")
-        layers = [shift, nn.ConstantPad2d(1, pad_value), conv, nn.BatchNorm2d(out), branch(stream_bits, STREAM_LIMIT)]
+        layers = _sd_layer(how, channels, out, stride, pad_value, ("quadratic", "clipped"))
+        layers.append(branch(stream_bits, STREAM_LIMIT))
         shortcut = None
         if stride > 1:
-            real = [nn.AvgPool2d(2), *_real_shortcut(channels, out, 1)]
+            real = [nn.AvgPool2d(2), *_real_shortcut(how, channels, out, 1)]
             shortcut = nn.Sequential(*real, branch(stream_bits, STREAM_LIMIT))
         activation = nn.Sequential(nn.PReLU(out), stream(stream_bits, STREAM_LIMIT))
         blocks.append(Residual(nn.Sequential(*layers), shortcut, activation))
-    stem = [*_sd_stem(widths[0], 7, 2), stream(stream_bits, STREAM_LIMIT), nn.MaxPool2d(3, 2, 1)]
+    stem = [*_sd_stem(how, widths[0], 7, 2), stream(stream_bits, STREAM_LIMIT), nn.MaxPool2d(3, 2, 1)]
     return _assemble(stem, blocks, _sd_head(widths[-1], classes, normalise=False))

@@ -11,25 +11,23 @@ import math
 
 from torch import nn
 
-from signflow.models.layers.asd import ASD
 from signflow.models.layers.binary import binary_conv, binary_linear, sign
 from signflow.models.layers.ends import classifier, first_conv, pixels
-from signflow.models.layers.norms import norm
-from signflow.models.layers.wsd import self_distribute
+from signflow.models.methods import Method, method
 
 
-def abn_conv(in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1) -> nn.Module:
+def abn_conv(how: Method, in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1) -> nn.Module:
     """Binary convolution as the ABN paper's: identity gradient, no clipping, N(0, sqrt(2 / (kernel^2 out)))."""
     conv = binary_conv(in_channels, out_channels, kernel, stride, estimator="identity")
     nn.init.normal_(conv.weight, std=math.sqrt(2 / (kernel**2 * out_channels)))
-    return conv
+    return how.weights(conv)
 
 
-def sd_conv(in_channels: int, out_channels: int, stride: int = 1, estimator: str = "ede") -> nn.Module:
-    """Binary 3x3 convolution as SD-BNN's: Kaiming-normal latent weights behind a `WeightShift`."""
+def sd_conv(how: Method, in_channels: int, out_channels: int, stride: int = 1, estimator: str = "ede") -> nn.Module:
+    """Binary 3x3 convolution as SD-BNN's: Kaiming-normal latent weights."""
     conv = binary_conv(in_channels, out_channels, 3, stride, estimator)
     nn.init.kaiming_normal_(conv.weight)
-    return self_distribute(conv)
+    return how.weights(conv)
 
 
 def _abn_dense(in_features: int, out_features: int) -> list[nn.Module]:
@@ -49,39 +47,46 @@ def binarynet(
 ) -> nn.Sequential:
     """BinaryNet: (N, 3, size, size) pixels 0..255 -> (N, classes) logits; six convolutions, three dense layers.
 
-    Convolutions 128, 128, 256, 256, 512 times ``width``, then ``features``; ``size`` a multiple of 8; ``normalisation``
-    of `signflow.models.layers.norms`. width 1 is about FINN's CNV.
+    Convolutions 128, 128, 256, 256, 512 times ``width``, then ``features``; ``size`` a multiple of 8; width 1 is about
+    FINN's CNV. ``normalisation`` of `signflow.models.methods` stands behind the convolutions; the two hidden dense
+    layers have BN, as in the authors' code.
 
     Besides the 8-bit ends, deviations from the authors' code: no biases in front of a normalisation (which subtracts
     them), no LogSoftmax at the end (the loss has one). Hardtanh and sign with identity gradient are one clipped sign.
     """
-    a, b, c = (int(n * width) for n in (128, 256, 512))
+    how, (a, b, c) = method(normalisation), (int(n * width) for n in (128, 256, 512))
     first = first_conv(a)
     nn.init.normal_(first.weight, std=math.sqrt(2 / (9 * a)))
-    layers: list[nn.Module] = [*pixels("imagenet"), first, norm(normalisation, a), sign()]
+    first = how.weights(first)
+    layers: list[nn.Module] = [*pixels("imagenet"), first, *how.norm(first, a, True), *how.signs(a, True, "clipped")]
     channels = a
     for out, pooled in ((a, True), (b, False), (b, True), (c, False), (features, True)):
-        layers += [nn.ConstantPad2d(1, pad_value), abn_conv(channels, out)]
-        layers += [nn.MaxPool2d(2)] * pooled
-        layers += [norm(normalisation, out), sign()]
+        conv = abn_conv(how, channels, out)
+        layers += [nn.ConstantPad2d(1, pad_value), conv, *[nn.MaxPool2d(2)] * pooled]
+        layers += [*how.norm(conv, out, True), *how.signs(out, True, "clipped")]
         channels = out
     layers += [nn.Flatten(), *_abn_dense(features * (size // 8) ** 2, hidden), sign(), *_abn_dense(hidden, hidden)]
     return nn.Sequential(*layers, *classifier(hidden, classes, 1.0, bias=False), nn.BatchNorm1d(classes, affine=False))
 
 
-def vgg_small(classes: int = 10, width: float = 1.0, pad_value: float = -1.0) -> nn.Sequential:
-    """VGG-small with ASD and WSD: (N, 3, 32, 32) pixels 0..255 -> (N, classes) logits; six convolutions, one dense.
+def vgg_small(
+    classes: int = 10, width: float = 1.0, normalisation: str = "sd", pad_value: float = -1.0
+) -> nn.Sequential:
+    """VGG-small with ASD and WSD, or another ``normalisation`` of `signflow.models.methods`: (N, 3, 32, 32) pixels
+    0..255 -> (N, classes) logits; six convolutions, one dense.
 
     Hardtanh and `ASD` are one layer here, so the mean is taken over 5-bit values (see `signflow.models.layers.asd`).
     """
-    channels = int(128 * width)
+    how, channels = method(normalisation), int(128 * width)
     first = first_conv(channels)
     nn.init.kaiming_normal_(first.weight)
-    layers: list[nn.Module] = [*pixels("imagenet"), first, nn.BatchNorm2d(channels)]
+    first = how.weights(first)
+    layers: list[nn.Module] = [*pixels("imagenet"), first, *how.norm(first, channels, True)]
     for times, pooled in ((1, True), (2, False), (2, True), (4, False), (4, True)):
         out = int(128 * times * width)
-        layers += [ASD(channels, estimator="ede-vgg"), nn.ConstantPad2d(1, pad_value)]
-        layers += [sd_conv(channels, out, estimator="ede-vgg"), *[nn.MaxPool2d(2)] * pooled, nn.BatchNorm2d(out)]
+        layers += [*how.signs(channels, True, "ede-vgg"), nn.ConstantPad2d(1, pad_value)]
+        conv = sd_conv(how, channels, out, estimator="ede-vgg")
+        layers += [conv, *[nn.MaxPool2d(2)] * pooled, *how.norm(conv, out, True)]
         channels = out
     head = classifier(channels * 16, classes, 1.0)
     nn.init.kaiming_normal_(head[-1].weight)

@@ -14,16 +14,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from signflow.models.quant import SignQuant
+from signflow.models.layers.binary import is_binary
 from signflow.models.training.recipe import RecipeError
 
 
 def real_weights(net: nn.Module) -> nn.Module:
     """Switch every binary weight quantiser of ``net`` off, in place; returns ``net``. Other quantisers stay."""
     for module in net.modules():
-        proxy = getattr(module, "weight_quant", None)
-        if isinstance(getattr(proxy, "tensor_quant", None), SignQuant):
-            proxy.disable_quant = True
+        if is_binary(module):
+            module.weight_quant.disable_quant = True
     return net
 
 

@@ -14,8 +14,8 @@ from torch import nn
 
 from signflow.models.files import replacing
 from signflow.models.layers.bake import bake, baked_state
+from signflow.models.layers.binary import is_binary
 from signflow.models.networks import network
-from signflow.models.quant import SignQuant
 
 FOLDER = Path(__file__).parent
 
@@ -26,11 +26,7 @@ class WeightsError(RuntimeError):
 
 def binary_parameters(net: nn.Module) -> list[str]:
     """Names of all weights that a layer uses only through their sign, with or without a parametrisation in front."""
-    return [
-        f"{name}.weight"
-        for name, m in net.named_modules()
-        if hasattr(m, "weight_quant") and isinstance(getattr(m.weight_quant, "tensor_quant", None), SignQuant)
-    ]
+    return [f"{name}.weight" for name, m in net.named_modules() if is_binary(m)]
 
 
 def save(net: nn.Module, path: Path) -> None:

@@ -1,6 +1,8 @@
 """Every method: a hidden layer computed again in numpy float64, and what the table says about itself."""
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from signflow.models.layers.asd import ASD, StaticShift
 from signflow.models.layers.binary import binary_conv, binary_linear
 from signflow.models.layers.factor import PowerOfTwo
 from signflow.models.layers.rprelu import RPReLU
-from signflow.models.layers.standardise import Gain
+from signflow.models.layers.standardise import Gain, Kappa
 from signflow.models.methods import METHODS, method, root_of_fan_in
 from signflow.models.quant import Weight8
 
@@ -33,19 +35,36 @@ def wide(v: np.ndarray, like: np.ndarray) -> np.ndarray:
     return v.reshape(1, -1, *[1] * (like.ndim - 2))
 
 
-def weights(name: str, layer: nn.Module) -> tuple[np.ndarray, np.ndarray]:
-    """The signs of the layer's weights in float64, and kappa."""
-    if name == "bnfree":
-        w = array(layer.parametrizations.weight.original)
-        flat = w.reshape(len(w), -1)
-        hat = (flat - flat.mean(1, keepdims=True)) / (flat.std(1, keepdims=True) + EPS) / flat.shape[1] ** 0.5
-        return np.where(hat >= 0, 1.0, -1.0).reshape(w.shape), abs(hat).mean(1)
-    if name in ("sd", "sd-wsd", "sd-static"):
-        w, alpha = array(layer.parametrizations.weight.original), array(layer.parametrizations.weight[0].alpha)
-        mean = w.reshape(len(w), -1).mean(1)
-        w = w + (sigmoid(alpha) * 0.01 * mean).reshape(-1, *[1] * (w.ndim - 1))
-        return np.where(w >= 0, 1.0, -1.0), np.ones(len(w))
-    return np.where(array(layer.weight) >= 0, 1.0, -1.0), np.ones(CHANNELS)
+def spread(v: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """One value for each output channel of the weights ``w``."""
+    return v.reshape(-1, *[1] * (w.ndim - 1))
+
+
+def signs(v: np.ndarray) -> np.ndarray:
+    return np.where(v >= 0, 1.0, -1.0)
+
+
+def plain(layer: nn.Module) -> tuple[np.ndarray, np.ndarray]:
+    w = array(layer.weight)
+    return signs(w), np.ones(len(w))
+
+
+def mean_magnitude(layer: nn.Module) -> tuple[np.ndarray, np.ndarray]:
+    w = array(layer.weight)
+    return signs(w), abs(w).reshape(len(w), -1).mean(1)
+
+
+def standardised(layer: nn.Module) -> tuple[np.ndarray, np.ndarray]:
+    w = array(layer.parametrizations.weight.original)
+    flat = w.reshape(len(w), -1)
+    hat = (flat - flat.mean(1, keepdims=True)) / (flat.std(1, keepdims=True) + EPS) / flat.shape[1] ** 0.5
+    return signs(hat).reshape(w.shape), abs(hat).mean(1)
+
+
+def moved_by_their_mean(layer: nn.Module) -> tuple[np.ndarray, np.ndarray]:
+    w, alpha = array(layer.parametrizations.weight.original), array(layer.parametrizations.weight[0].alpha)
+    mean = w.reshape(len(w), -1).mean(1)
+    return signs(w + spread(sigmoid(alpha) * 0.01 * mean, w)), np.ones(len(w))
 
 
 def normalised(z: np.ndarray, mean: torch.Tensor, var: torch.Tensor) -> np.ndarray:
@@ -64,35 +83,80 @@ def asd_shift(asd: ASD, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return a, s.reshape(*s.shape, *[1] * (a.ndim - 2))
 
 
-def before_sign(name: str, modules: list[nn.Module], z: np.ndarray, kappa: np.ndarray) -> np.ndarray:
-    """What the sign of the method sees, from accumulators z."""
-    first = modules[0]
-    if name.startswith("abn"):
-        x = normalised(z, first.running_mean, first.running_var)
-        x = sigmoid(x) * x
-        if first.gamma is not None:
-            x = wide(array(first.gamma), z) * x
-        return x if first.beta is None else x + wide(array(first.beta), z)
-    if name == "bnfree":
-        x = z * wide(array(first.gain).ravel() * kappa, z) + wide(array(modules[1].before.bias).ravel(), z)
-        return np.where(x >= 0, x, wide(array(modules[1].slope), z) * x) + wide(array(modules[1].after.bias).ravel(), z)
-    if name == "scale":
-        return z * 2.0 ** -round(math.log2(FAN_IN) / 2)
-    if name == "none":
-        return z
-    x = normalised(z, first.running_mean, first.running_var) * wide(array(first.weight), z) + wide(array(first.bias), z)
-    if name in ("sd", "sd-asd"):
-        a, s = asd_shift(modules[1], x)
-        return a + s
-    return x + wide(sigmoid(array(modules[1].shift)), x) if name == "sd-static" else x
+def bn(modules: list[nn.Module], z: np.ndarray, _) -> np.ndarray:
+    norm = modules[0]
+    return normalised(z, norm.running_mean, norm.running_var) * wide(array(norm.weight), z) + wide(array(norm.bias), z)
+
+
+def abn(modules: list[nn.Module], z: np.ndarray, _) -> np.ndarray:
+    norm = modules[0]
+    x = normalised(z, norm.running_mean, norm.running_var)
+    x = sigmoid(x) * x
+    if norm.gamma is not None:
+        x = wide(array(norm.gamma), z) * x
+    return x if norm.beta is None else x + wide(array(norm.beta), z)
+
+
+def bnfree(modules: list[nn.Module], z: np.ndarray, kappa: np.ndarray) -> np.ndarray:
+    gain, rprelu = modules[:2]
+    x = z * wide(array(gain.gain).ravel() * kappa, z) + wide(array(rprelu.before.bias).ravel(), z)
+    return np.where(x >= 0, x, wide(array(rprelu.slope), z) * x) + wide(array(rprelu.after.bias).ravel(), z)
+
+
+def asd(modules: list[nn.Module], z: np.ndarray, _) -> np.ndarray:
+    a, s = asd_shift(modules[1], bn(modules, z, _))
+    return a + s
+
+
+def static_shift(modules: list[nn.Module], z: np.ndarray, _) -> np.ndarray:
+    return bn(modules, z, _) + wide(sigmoid(array(modules[1].shift)), z)
+
+
+@dataclass(frozen=True)
+class Formula:
+    """What a hidden layer of a method computes, written down from its paper."""
+
+    numbers: Callable[[list[nn.Module], np.ndarray, np.ndarray], np.ndarray]
+    """(modules behind the layer, its accumulators, kappa) -> what the sign sees."""
+    weights: Callable[[nn.Module], tuple[np.ndarray, np.ndarray]] = plain
+    """Layer in training -> the signs of its weights, and kappa."""
+    exact: bool = False
+    """Whether rounding cannot move what the sign sees across 0."""
+
+
+FORMULAS = {
+    "bn": Formula(bn),
+    "abn": Formula(abn),
+    "bnfree": Formula(bnfree, standardised),
+    "sd": Formula(asd, moved_by_their_mean),
+    "none": Formula(lambda modules, z, kappa: z, exact=True),
+    "scale": Formula(lambda modules, z, kappa: z * 2.0 ** -round(math.log2(FAN_IN) / 2), exact=True),
+    "magnitude": Formula(lambda modules, z, kappa: z * wide(kappa, z), mean_magnitude, exact=True),
+    "abn-gate": Formula(abn),
+    "abn-gamma": Formula(abn),
+    "abn-gamma-beta": Formula(abn),
+    "abn-keep": Formula(abn),
+    "sd-base": Formula(bn),
+    "sd-asd": Formula(asd),
+    "sd-wsd": Formula(bn, moved_by_their_mean),
+    "sd-static": Formula(static_shift, moved_by_their_mean),
+    "sd-wide": Formula(asd, moved_by_their_mean),
+}
+"""One line for each line of `METHODS`."""
+
+
+def formula(name: str) -> Formula:
+    if name not in FORMULAS:
+        pytest.fail(f"no formula for {name!r}: add a line to FORMULAS in tests/models/test_methods.py", pytrace=False)
+    return FORMULAS[name]
 
 
 def hidden(name: str, spatial: bool) -> tuple[nn.Module, list[nn.Module], torch.Tensor]:
     """A hidden layer after some steps of running statistics, with random parameters of both signs, and an input."""
     torch.manual_seed(sum(map(ord, name)))
     how = method(name)
-    layer = binary_conv(10, CHANNELS, 2, estimator=how.estimator) if spatial else None
-    layer = how.weights(layer or binary_linear(FAN_IN, CHANNELS, estimator=how.estimator))
+    layer = binary_conv(10, CHANNELS, 2, estimator=how.weight_estimator) if spatial else None
+    layer = how.weights(layer or binary_linear(FAN_IN, CHANNELS, estimator=how.weight_estimator))
     modules = how.normalise(layer, CHANNELS, spatial)
     x = torch.randn(64, 10, 6, 5).sign() if spatial else torch.randn(1500, FAN_IN).sign()
     for _ in range(3):
@@ -107,8 +171,8 @@ def hidden(name: str, spatial: bool) -> tuple[nn.Module, list[nn.Module], torch.
 @pytest.mark.parametrize("spatial", [True, False])
 @pytest.mark.parametrize("name", METHODS)
 def test_hidden_layer(name, spatial):
-    layer, modules, x = hidden(name, spatial)
-    w, kappa = weights(name, layer)
+    known, (layer, modules, x) = formula(name), hidden(name, spatial)
+    w, kappa = known.weights(layer)
     with torch.no_grad():
         acc = layer(x)
         y = nn.Sequential(*modules)(acc).numpy()
@@ -118,11 +182,19 @@ def test_hidden_layer(name, spatial):
     else:
         z = x.double().numpy() @ w.T
     np.testing.assert_array_equal(acc.numpy(), z)
-    v = before_sign(name, modules, z, kappa)
-    clear = abs(v) >= CLOSE if name not in ("none", "scale") else np.ones(v.shape, bool)
-    np.testing.assert_array_equal(y[clear], np.where(v >= 0, 1, -1)[clear])
+    v = known.numbers(modules, z, kappa)
+    clear = np.ones(v.shape, bool) if known.exact else abs(v) >= CLOSE
+    np.testing.assert_array_equal(y[clear], signs(v)[clear])
     assert (~clear).sum() <= 0.002 * clear.size
     assert 0.02 < (y > 0).mean() < 0.98  # both signs occur
+
+
+def test_a_method_without_a_formula_is_told_where_to_write_one():
+    with pytest.raises(
+        pytest.fail.Exception, match=r"no formula for 'centre': add a line to FORMULAS in tests/models/"
+    ):
+        formula("centre")
+    assert set(FORMULAS) <= set(METHODS)
 
 
 ORDER = {
@@ -134,6 +206,7 @@ ORDER = {
     "sd-base": [nn.BatchNorm2d],
     "none": [],
     "scale": [PowerOfTwo],
+    "magnitude": [Kappa],
 }
 
 
@@ -159,6 +232,7 @@ def test_affine_forms_of_the_ablation():
         "abn-gate": "gate",
         "abn-gamma": "gamma*gate",
         "abn-gamma-beta": "gamma*gate+beta",
+        "abn-keep": "gate+beta",
     }
 
 

@@ -9,10 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from signflow.models import weights
+from signflow.models.layers.abn import ABN
 from signflow.models.layers.asd import ASD
-from signflow.models.layers.factor import Factor
-from signflow.models.networks import PAPERS, network, predict
-from signflow.models.networks.reactnet import VARIANTS, Builder, reactnet18, reactnet_a
+from signflow.models.layers.factor import Factor, PowerOfTwo
+from signflow.models.layers.standardise import Gain
+from signflow.models.methods import METHODS, Method
+from signflow.models.networks import BASELINES, CHAINS, NETWORKS, PAPERS, PROPOSED, network, predict
+from signflow.models.networks.reactnet import Builder, reactnet18, reactnet_a
 from signflow.models.networks.resnet import abn_resnet18, sd_resnet18, sd_resnet18_imagenet, sd_resnet20
 from signflow.models.networks.vgg import binarynet, vgg_small
 from signflow.models.quant import SignQuant
@@ -155,11 +158,49 @@ def _first_factors(net: nn.Module) -> dict[int, float]:
 
 
 def test_batch_norm_and_bare_variants_have_no_factors():
-    for variant in ("bn", "none"):
-        block = Builder(VARIANTS[variant], -1.0, 8).block(4, 8, 3, 2, 0.9)
+    for name in ("bn", "magnitude"):
+        block = Builder(METHODS[name], -1.0, 8).block(4, 8, 3, 2, 0.9)
         assert not [m for m in block.modules() if isinstance(m, Factor)]
-    with pytest.raises(ValueError, match=r"'bnfree'; known: bf, bn, none"):
-        reactnet18(variant="bnfree")
+    with pytest.raises(ValueError, match=r"'bf'; known methods: bn, abn, bnfree"):
+        reactnet18(normalisation="bf")
+
+
+@pytest.mark.parametrize("normalisation", ["scale", "abn", "bnfree", "sd"])
+@pytest.mark.parametrize("name", SMALL)
+def test_every_network_takes_every_kind_of_normalisation(name, normalisation):
+    """One that needs the layer, one with statistics, one with weights and an activation, one that moves the sign."""
+    torch.manual_seed(0)
+    build, size = SMALL[name]
+    net, x = build(normalisation=normalisation), torch.randint(0, 256, (4, 3, size, size)).float()
+    F.cross_entropy(net(x), torch.arange(4)).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
+    kinds = {"scale": PowerOfTwo, "abn": ABN, "bnfree": Gain, "sd": ASD}
+    assert [n for n, kind in kinds.items() if any(isinstance(m, kind) for m in net.modules())] == [normalisation]
+
+
+class Centre(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x - x.mean((0, 2, 3), keepdim=True)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_new_line_of_the_table_reaches_every_network(name, monkeypatch):
+    monkeypatch.setitem(METHODS, "centre", Method("centred", lambda layer, channels, spatial: [Centre()]))
+    build = SMALL[name][0]
+    found, bn = ([type(m) for m in build(normalisation=n).modules()] for n in ("centre", "bn"))
+    assert found.count(Centre) == bn.count(nn.BatchNorm2d) and nn.BatchNorm2d not in found
+
+
+def test_every_network_has_a_name_in_every_normalisation():
+    for base, row in (CHAINS | PROPOSED).items():
+        names = {base if m == row.method else f"{base}-{m}": m for m in METHODS}
+        for name, normalisation in names.items():
+            if name not in BASELINES:  # "none" of the ReActNets is their papers'
+                made = NETWORKS[name]
+                assert (made.method, made.input_shape, made.dataset) == (normalisation, row.input_shape, row.dataset)
+    own = {name: PAPERS[name].method for name in PAPERS}
+    assert own["abn-resnet18"] == "abn" and own["sd-resnet20"] == "sd" and own["reactnet18"] == "bnfree"
+    assert own["bn-binarynet"] == "bn" and own["reactnet-a-none"] == "magnitude"
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -189,7 +230,7 @@ def test_initialisations():
     layer = binary_layers(vgg_small(width=0.25))[2]  # 64 -> 64: gain of ReLU, fan-in
     latent = layer.parametrizations.weight.original
     assert latent.std().item() == pytest.approx(math.sqrt(2 / (9 * 64)), rel=0.03)
-    block = Builder(VARIANTS["bf"], -1.0, 8).block(16, 16, 3, 1, 1.0)
+    block = Builder(METHODS["bnfree"], -1.0, 8).block(16, 16, 3, 1, 1.0)
     latent = binary_layers(block)[0].parametrizations.weight.original
     assert latent.min() >= 0
     assert 0.0009 < latent.max() <= 0.001

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 from signflow.models.layers.asd import ASD
 from signflow.models.layers.ends import Dense8, Pixels
-from signflow.models.networks.reactnet import VARIANTS, Builder
+from signflow.models.methods import METHODS
+from signflow.models.networks.reactnet import Builder
 from signflow.models.networks.resnet import abn_resnet18, sd_resnet18, sd_resnet18_imagenet, sd_resnet20
 
 
@@ -83,7 +84,7 @@ def rprelu(m: nn.Module, x: Tensor) -> Tensor:
 @pytest.mark.parametrize(("out", "stride", "pad"), [(6, 1, -1.0), (12, 2, -1.0), (6, 2, 0.0)])
 def test_bnfree_block(out, stride, pad, bits):
     beta = 0.944911
-    block = randomise(Builder(VARIANTS["bf"], pad, bits).block(6, out, 3, stride, beta))
+    block = randomise(Builder(METHODS["bnfree"], pad, bits).block(6, out, 3, stride, beta))
     x = stream_of((4, 6, 8, 8), bits, 4.0)
     bias, gains = block.branch[1], [m for m in block.modules() if type(m).__name__ == "Gain"]
     border = F.pad(signs(beta * x + channels(bias.bias)), (1, 1, 1, 1), value=pad)
@@ -99,7 +100,7 @@ def test_bnfree_block(out, stride, pad, bits):
 
 
 def test_bnfree_doubling():
-    part = randomise(Builder(VARIANTS["bf"], -1.0, None).doubling(6, 0.8))
+    part = randomise(Builder(METHODS["bnfree"], -1.0, None).doubling(6, 0.8))
     x = stream_of((4, 6, 5, 5), None, 4.0)
     double = part[0]
     s = signs(0.8 * x + channels(double.signs[1].bias))
@@ -110,15 +111,15 @@ def test_bnfree_doubling():
     close(part(x.float()), rprelu(part[1][0], torch.cat(halves, 1)), 0)
 
 
-@pytest.mark.parametrize("variant", ["bn", "none"])
-def test_reactnet_block_without_standardisation(variant):
-    block = randomise(Builder(VARIANTS[variant], -1.0, None).block(6, 6, 3, 1, 0.5))
+@pytest.mark.parametrize("name", ["bn", "magnitude"])
+def test_reactnet_block_without_standardisation(name):
+    block = randomise(Builder(METHODS[name], -1.0, None).block(6, 6, 3, 1, 0.5))
     conv, norm = block.branch[3], block.branch[4]
     x = stream_of((4, 6, 6, 6), None, 8.0)
     w = conv.weight.detach().double()
     s = F.pad(signs(x + channels(block.branch[0].bias)), (1, 1, 1, 1), value=-1)
     y = F.conv2d(s, signs(w))
-    if variant == "bn":
+    if name == "bn":
         y = channels(norm.weight) * normalised(norm, y) + channels(norm.bias)
     else:
         y = y * channels(w.abs().flatten(1).mean(1))
@@ -224,7 +225,7 @@ def test_the_last_layer_adds_its_bias_behind_the_complete_sum():
 
 def test_first_layer_of_the_bnfree_net_is_standardised_without_kappa():
     torch.manual_seed(8)
-    stem = Builder(VARIANTS["bf"], -1.0, None).stem(8, 3, 1, "cifar10")
+    stem = Builder(METHODS["bnfree"], -1.0, None).stem(8, 3, 1, "cifar10")
     conv, gain = stem[2], stem[3]
     with torch.no_grad():
         gain.gain.mul_(3)

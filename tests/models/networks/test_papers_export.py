@@ -39,8 +39,8 @@ CASES = {
     "sd-resnet18": (lambda: sd_resnet18(width=W), (0, 2, 4, 6), 32, 0),
     "bireal": (lambda: sd_resnet18_imagenet(10, width=W), (0, 4, 8, 12), 64, 0),
     "reactnet18": (lambda: reactnet18(width=W), (0, 4, 8, 12), 32, 0),
-    "reactnet18-bn": (lambda: reactnet18(variant="bn", width=W), (0, 4, 8, 12), 32, 0),
-    "reactnet18-none": (lambda: reactnet18(variant="none", width=W), (0, 4, 8, 12), 32, 0),
+    "reactnet18-bn": (lambda: reactnet18(normalisation="bn", width=W), (0, 4, 8, 12), 32, 0),
+    "reactnet18-none": (lambda: reactnet18(normalisation="magnitude", width=W), (0, 4, 8, 12), 32, 0),
     "reactnet18-imagenet": (lambda: reactnet18(statistics="imagenet", width=W), (0, 4, 8, 12), 64, 0),
     "reactnet-a": (lambda: reactnet_a(10, width=W), (0, 1, 2, 3, 6, 7, 10, 11, 22, 23), 64, 0),
 }

@@ -1,0 +1,28 @@
+"""What the guides list by hand, against the tables that they speak of."""
+
+import re
+from pathlib import Path
+
+from signflow import models
+from signflow.models.methods import METHODS
+from signflow.models.networks import CHAINS, NETWORKS, PAPERS
+from signflow.models.study.inventory import inventory
+
+ROOT = Path(models.__file__).parents[1]
+GUIDE = (ROOT / "docs" / "training.md").read_text()
+
+
+def test_the_guide_lists_every_normalisation_once():
+    rows = re.findall(r"^\| (`-.*?) \|", GUIDE, re.MULTILINE)
+    assert sorted(re.findall(r"`-([a-z-]+)`", " ".join(rows))) == sorted(METHODS)
+
+
+def test_the_guide_has_the_networks_that_the_command_prints():
+    rows = inventory([*CHAINS, *PAPERS]).markdown().partition("\n\n")[2]
+    assert rows.strip() in GUIDE
+
+
+def test_every_network_that_a_guide_names_exists():
+    for guide in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        named = re.findall(r"`((?:tfc|sfc|lfc|cnv|abn|bn|sd|reactnet18|reactnet)-[a-z0-9-]+)`", guide.read_text())
+        assert set(named) <= set(NETWORKS), guide
