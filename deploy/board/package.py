@@ -17,28 +17,26 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from signflow.deploy import flow
 from signflow.deploy.board.sample import sample
-from signflow.deploy.compile.images import ImageInput, image_kind
+from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.compile.passes.head import Head
 from signflow.deploy.golden.intgraph import IntGraph
+from signflow.deploy.verify.images import choose
 from signflow.hw.boards import board
 from signflow.hw.sim.handoff import handoff
-from signflow.models.data import DataError, load
 from signflow.models.files import replacing
-from signflow.models.networks import NETWORKS
 
 VECTORS = {"zynq": 256, "zynqmp": 256, "ecp5": 32}
 """Images of the self-test by board family; a serial line is slow. Measured on tfc: of 60 flipped weight bits 256 images
 found all, 64 found 53, 16 found 32, because a weight in a middle layer often changes no result.
 """
 HERE = Path(__file__).parent
-NOTEBOOK = HERE.parent / "notebooks" / "30_board.ipynb"
+NOTEBOOK = HERE.parents[1] / "notebooks" / "30_board.ipynb"
 LINKS = {"zynq": "pynq_link.py", "zynqmp": "pynq_link.py", "ecp5": "serial_link.py"}
 DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -80,7 +78,7 @@ def vectors(work: Path, count: int = 256) -> dict[str, np.ndarray]:
     """
     model = flow.read(work, flow.INTEGER)
     image = ImageInput.of(model)
-    images = _images(flow.settings_of(work).source, image, count)
+    images = choose(flow.settings_of(work).source, image, None, count, seed=0).pixels
     arrays = {"images": images, "results": IntGraph(model)(images)}
     head = Head.of(model)
     if not head.index:
@@ -120,16 +118,6 @@ def _bitstream(project: Path, facts: dict) -> dict:
     if not pynq:
         raise flow.FlowError(f"{bit} is missing: run `make build-bitstream` for {target.name} first")
     return {bit.name: simulation_image(project), hwh.name: handoff(facts).encode(), "simulated": True}
-
-
-def _images(source: str, image: ImageInput, count: int) -> np.ndarray:
-    """Sample images of the network's data set, or random pixels where none are shipped."""
-    if source in NETWORKS:
-        with suppress(DataError):  # not every data set has a sample that is shipped
-            return load(NETWORKS[source].dataset, "sample", image.shape[1:])[0][:count].numpy()
-    kind = image_kind(image.kind)
-    rng = np.random.default_rng(0)
-    return rng.choice(kind.pixels, (count, *image.shape)).astype(np.int8 if kind.low < 0 else np.uint8)
 
 
 def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -8,7 +8,8 @@ import torch
 
 from signflow.deploy import flow
 from signflow.deploy.compile.passes.head import Head
-from signflow.models import data
+from signflow.deploy.verify import images
+from signflow.models.data import CLASSES
 from signflow.models.networks import network, predict
 
 
@@ -21,17 +22,13 @@ def sample(work: Path, vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarra
     guesses as labels. Raises FlowError.
     """
     settings = flow.settings_of(work)
-    net = flow.torch_network(settings)
-    try:
-        if net is None:
-            raise data.DataError(f"{settings.source} has no data set")
-        spec = network(settings.source)
-        images, labels = data.load(spec.dataset, "sample", spec.input_shape[1:])
-    except data.DataError:
+    shipped = images.sample(settings.source)
+    if shipped is None:
         return _without_data(work, vectors)
-    logits = predict(net, torch.as_tensor(images)).numpy()
-    names = data.CLASSES if spec.dataset == "fashion-mnist" else range(logits.shape[1])
-    return _arrays(images.numpy(), labels.numpy(), logits, names, "PyTorch")
+    logits = predict(flow.torch_network(settings), torch.as_tensor(shipped.pixels)).numpy()
+    fashion = network(settings.source).dataset == "fashion-mnist"
+    names = CLASSES if fashion else range(logits.shape[1])
+    return _arrays(shipped.pixels, shipped.labels, logits, names, "PyTorch")
 
 
 def _without_data(work: Path, vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -44,6 +41,6 @@ def _without_data(work: Path, vectors: Mapping[str, np.ndarray]) -> dict[str, np
     return _arrays(vectors["images"], labels, logits, range(count), "the integer graph")
 
 
-def _arrays(images, labels, logits, names, reference: str) -> dict[str, np.ndarray]:
+def _arrays(pixels, labels, logits, names, reference: str) -> dict[str, np.ndarray]:
     classes = np.array([str(name) for name in names])
-    return {"images": images, "labels": labels, "logits": logits, "classes": classes, "reference": np.array(reference)}
+    return {"images": pixels, "labels": labels, "logits": logits, "classes": classes, "reference": np.array(reference)}

@@ -10,14 +10,13 @@ from rich.table import Table
 
 from signflow.deploy import flow
 from signflow.deploy.board import bitstream
-from signflow.deploy.command import ladder, show
-from signflow.deploy.compile.images import ImageInput
-from signflow.deploy.compile.passes.head import Head
-from signflow.deploy.golden.intgraph import IntGraph
+from signflow.deploy.command import ladder
 from signflow.deploy.plan import fit
 from signflow.deploy.tools import ecp5
 from signflow.deploy.tools.vivado import run as vivado
-from signflow.deploy.verify.ladder import Row, Rung, check, climb
+from signflow.deploy.verify.images import images_of
+from signflow.deploy.verify.ladder import Row, check, climb
+from signflow.deploy.verify.rungs import Rung, Rungs
 from signflow.hw.boards import board
 
 
@@ -37,7 +36,7 @@ def run(console: Console, work: Path, images: int, json_file: Path | None) -> di
         found["checks"] = _checks(console, project, facts, synthesis=not images)
         bitstream.refuse_failures(found["checks"])
         if images:
-            rows, cycles = _netlist(console, settings, work, project, facts, images)
+            rows, cycles = _netlist(console, work, project, facts, images)
             found["netlist"] = {"ladder": [row.as_dict() for row in rows], "cycles": cycles}
             check(rows)
         found["bitstream"] = _bitstream(console, work, project, facts)
@@ -58,13 +57,9 @@ def _checks(console: Console, project: Path, facts: dict, synthesis: bool) -> li
     return [{"check": name, "result": result, "detail": detail} for name, result, detail in rows]
 
 
-def _netlist(
-    console: Console, settings: flow.Settings, work: Path, project: Path, facts: dict, count: int
-) -> tuple[list[Row], int]:
+def _netlist(console: Console, work: Path, project: Path, facts: dict, count: int) -> tuple[list[Row], int]:
     """The ladder's ends and the gates: PyTorch (for our own networks), integer graph, netlist."""
-    integer = flow.read(work, flow.INTEGER)
-    head, graph = Head.of(integer), IntGraph(integer)
-    images, labels, what = show.images_of(settings, ImageInput.of(integer), None, count, 1)
+    form, images = Rungs(work), images_of(work, count=count)
     with console.status("netlist: yosys and the C++ compiler") as status:
         start = time.perf_counter()
         gates = bitstream.NetlistModel(project, facts)
@@ -73,13 +68,9 @@ def _netlist(
         def tick(done: int) -> None:
             status.update(f"netlist: {done} of {len(images)} images, {gates.cycles:,} cycles")
 
-        rungs = [
-            ladder.torch_rung(settings, head),
-            Rung("integer graph", graph),
-            Rung("netlist", lambda part: gates(part, tick)),
-        ]
-        rows = climb([rung for rung in rungs if rung], images, labels, logits=head)
-    console.print(ladder.table(f"{facts['top']} as gates: {what}", rows, len(images)))
+        rungs = [form.torch(), form.golden(), Rung("netlist", lambda part: gates(part, tick))]
+        rows = climb([rung for rung in rungs if rung], images.pixels, images.labels, logits=form.head)
+    console.print(ladder.table(f"{facts['top']} as gates: {images.name}", rows, len(images)))
     seconds = rows[-1].seconds
     console.print(
         f"netlist made and compiled in {made:.0f} s; simulated {gates.cycles:,} cycles in {seconds:.1f} s: "

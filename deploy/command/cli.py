@@ -211,9 +211,10 @@ def verify(network, board, out, split, images, stall_images, seed, json_file) ->
     logit compared.
     """
     from signflow.deploy.command import ladder
+    from signflow.deploy.verify.images import images_of
 
     work = _work(network, board, out)
-    ladder.ladder(console, work, split, images, stall_images, seed, json_file)
+    ladder.ladder(console, work, images_of(work, split, images, seed), stall_images, seed, json_file)
 
 
 @main.command(epilog=NETWORK_HELP)
@@ -252,9 +253,11 @@ def simulate(network, board, out, images, in_stall, out_stall, seed, workers, wa
     """Cycle-accurate RTL simulation: results, latency, initiation interval, speed."""
     from signflow.deploy import flow
     from signflow.deploy.command import show
+    from signflow.deploy.verify.images import images_of
 
     work = _work(network, board, out)
-    result = show.simulate(console, work, images, in_stall, out_stall, seed, workers, wave, operator)
+    chosen, options = images_of(work, None, images, seed), {"wave": wave, "operator": operator}
+    result = show.simulate(console, work, chosen, in_stall, out_stall, seed=seed, workers=workers, **options)
     flow.write_json(result, json_file)
 
 
@@ -357,11 +360,12 @@ def demo(net: str, board: str, images: int) -> None:
     """The whole flow on a shipped network: build, ladder, cycles, synthesis estimate."""
     from signflow.deploy import flow
     from signflow.deploy.command import ladder, show
+    from signflow.deploy.verify.images import of_dataset
 
     settings = flow.Settings(net, board)
     show.build(console, settings, settings.work, "export")
     show.folding(console, flow.accelerator(settings.work))
-    ladder.ladder(console, settings.work, "sample", images, min(images, 200), 1)
+    ladder.ladder(console, settings.work, of_dataset(net, "sample", images), min(images, 200), 1)
     show.report(console, settings.work, False)
     console.print(f"products in [bold]{settings.work}[/]; the accelerator is {settings.work / flow.ACCELERATOR}")
 

@@ -23,9 +23,8 @@ from signflow.deploy.golden.thresholds import (
     sides,
 )
 from signflow.deploy.pictures.draw_thresholds import curve, draw
+from signflow.deploy.verify.images import sample
 from signflow.hw.scratch import Scratch
-from signflow.models import data
-from signflow.models.networks import network
 
 COLUMNS = {
     "layer": "layer",
@@ -48,14 +47,6 @@ def graphs(settings: flow.Settings) -> tuple[ModelWrapper, ModelWrapper]:
         flow.step_export(settings, Path(folder))
         exported = flow.read(Path(folder), flow.NETWORK)
     return exported, streamline.streamline(exported, keep_constants=True)
-
-
-def images_of(settings: flow.Settings, count: int) -> np.ndarray | None:
-    """The first ``count`` shipped images for one of our networks, None for a foreign one."""
-    if settings.source not in flow.NETWORKS:
-        return None
-    spec = network(settings.source)
-    return data.load(spec.dataset, "sample", spec.input_shape[1:])[0][:count].numpy()
 
 
 def _row(rule: Rule, integer: ModelWrapper, images: np.ndarray | None) -> dict:
@@ -183,7 +174,8 @@ def thresholds(
     exported, integer = graphs(settings)
     if layer:
         find_rule(integer, layer)  # raises for a name that the network does not have
-    images = images_of(settings, count)
+    shipped = sample(settings.source, count)
+    images = None if shipped is None else shipped.pixels
     if images is None and (drop or move or output):
         raise ThresholdsError(f"{settings.source} has no images of its own: only its table can be shown")
     result = {"network": settings.name, "layers": table(console, settings.name, integer, images)}

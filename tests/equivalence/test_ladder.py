@@ -2,22 +2,20 @@
 
 import shutil
 
-import numpy as np
 import pytest
-from rich.console import Console
 
 from signflow.deploy import flow
-from signflow.deploy.command.ladder import ladder as climb_all
-from signflow.deploy.verify.ladder import LadderError, Rung, check, climb
+from signflow.deploy.verify.images import images_of
+from signflow.deploy.verify.ladder import verify
+from signflow.deploy.verify.rungs import LadderError
 from signflow.models.weights import FOLDER
 
 SHIPPED = sorted(p.stem for p in FOLDER.glob("*.npz"))
-CONSOLE = Console(quiet=True)
 
 
-def ladder(name, work, count, stalls, split="sample"):
+def ladder(name, work, count, stalls):
     flow.build(flow.Settings(name), work)
-    return climb_all(CONSOLE, work, split, count, stalls, seed=1)
+    return verify(work, images_of(work, "sample", count), stalls).facts()
 
 
 def check_exact(result, images):
@@ -51,22 +49,4 @@ def test_one_flipped_bit_turns_the_ladder_red_and_is_located(mini, tmp_path):
     with pytest.raises(
         LadderError, match=r"RTL simulation differs from PyTorch.*logit 0; first differing node: MVAU_sf_8 at channel 0"
     ):
-        ladder.ladder(CONSOLE, broken, "sample", 20, 0, 1)
-
-
-def test_climb_counts_against_the_first_rung():
-    images, labels = np.arange(6).reshape(3, 2), np.array([1, 1, 0])
-    off = images.copy()
-    off[2, 0] += 1
-    rows = climb(
-        [Rung("a", lambda x: x), Rung("b", lambda x: off[: len(x)]), Rung("c", lambda x: off[: len(x)], limit=2)],
-        images,
-        labels,
-    )
-    assert [r.mismatches for r in rows] == [0, 1, 0]
-    assert rows[1].first_difference == (2, 0) and [r.logits for r in rows] == [6, 6, 4]
-    assert rows[0].accuracy == pytest.approx(2 / 3)
-    with pytest.raises(LadderError, match="b differs from a in 1 of 6 logits; first at image 2, logit 0"):
-        check(rows)
-    with pytest.raises(LadderError, match="1 results an image, a gives 2"):
-        climb([Rung("a", lambda x: x), Rung("d", lambda x: x[:, :1])], images)
+        verify(broken, images_of(broken, "sample", 20), stall_images=0).check()

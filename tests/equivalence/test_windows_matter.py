@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from signflow.deploy import flow
-from signflow.deploy.command import thresholds
 from signflow.deploy.compile.export import save
 from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.compile.passes.head import Head
 from signflow.deploy.golden.intgraph import IntGraph
 from signflow.deploy.golden.thresholds import drop_lower, most_two_sided, sides
+from signflow.deploy.verify.images import sample
 from signflow.hw.sim import RtlSimulator
 from signflow.models.networks import predict
 
@@ -29,7 +29,7 @@ def simulate(work, images):
 def test_lower_threshold_of_one_channel(name, fps, tmp_path):
     settings, work, cut = flow.Settings(name, fps=fps), tmp_path / "whole", tmp_path / "cut"
     flow.build(settings, work)
-    integer, images = flow.read(work, flow.INTEGER), thresholds.images_of(settings, 1000)
+    integer, images = flow.read(work, flow.INTEGER), sample(name, 1000).pixels
     rule, channel = most_two_sided(integer, images)
     assert sides(integer, rule, images)[channel].min() > 0, "both sides and the inside occur"
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -137,3 +138,24 @@ def test_verify_simulate_and_json(run, mini):
     assert simulated["latency"] == predicted["latency"] and simulated["interval"] == predicted["interval"]
     code, text = run("simulate", "mini", "--out", work, "--images", 5, "--in-stall", 0.5, "--json", "s.json")
     assert code == 0 and json.loads(Path("s.json").read_text())["images"] == 5
+
+
+def test_a_file_of_another_maker_is_verified_with_the_default_options(run, chain, tmp_path):
+    """The top of its ladder is QONNX, which runs 64 images only: the others are compared with the integer graph."""
+    rng = np.random.default_rng(0)
+    net = chain((8,)).scalar("Sub", 128).sign().dense(rng.choice([-1.0, 1.0], (6, 8))).sign()
+    net.dense(rng.choice([-1.0, 1.0], (4, 6))).save(tmp_path / "net.onnx")
+    code, text = run("build", "net.onnx", "--input", "uint8")
+    assert code == 0, text
+    code, text = run("verify", "net.onnx", "--json", "v.json")
+    assert code == 0, text
+    ladder = json.loads(Path("v.json").read_text())["ladder"]
+    assert [(r["rung"], r["images"], r["logits"]) for r in ladder] == [
+        ("QONNX", 64, 256), ("integer graph", 64, 256), ("FINN hardware graph", 4, 16),
+        ("RTL simulation", 64, 256), ("RTL, random stalls", 64, 256),
+    ]  # fmt: skip
+    code, text = run("verify", "net.onnx", "--images", 80, "--stall-images", 70, "--json", "v.json")
+    assert code == 0 and "QONNX runs 64 images" in " ".join(text.split()), text
+    ladder = json.loads(Path("v.json").read_text())["ladder"]
+    assert [r["logits"] for r in ladder] == [256, 256, 16, 320, 280]
+    assert ladder[-1]["against"] == ["QONNX", "integer graph"] and not any(r["mismatches"] for r in ladder)

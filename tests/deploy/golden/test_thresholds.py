@@ -27,6 +27,7 @@ from signflow.deploy.golden.thresholds import (
     with_output,
 )
 from signflow.deploy.pictures.draw_thresholds import curve
+from signflow.deploy.verify.images import sample
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def shipped():
     def make(name):
         if name not in made:
             settings = flow.Settings(name)
-            made[name] = (*thresholds.graphs(settings), thresholds.images_of(settings, 150))
+            made[name] = (*thresholds.graphs(settings), sample(name, 150).pixels)
         return made[name]
 
     return make

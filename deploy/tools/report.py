@@ -1,0 +1,41 @@
+"""What a build costs on its board, as far as that can be said without the board's own tool chain."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from signflow.deploy import products
+from signflow.deploy.tools import estimate
+from signflow.hw.boards import Board, board
+
+
+@dataclass(frozen=True)
+class Report:
+    """Resources and speed."""
+
+    synthesis: estimate.Synthesis
+    board: Board
+    predicted: dict
+    """Cycles, as in `accel.json`."""
+
+    @property
+    def fps(self) -> float:
+        """Images a second at the board's clock."""
+        return self.board.clock_mhz * 1e6 / self.predicted["interval"]
+
+    def facts(self) -> dict:
+        """For ``--json`` and `7-report.json`."""
+        found = self.synthesis.as_dict() | {"board": self.board.name, "fps": self.fps}
+        return found | {key: self.predicted[key] for key in ("interval", "latency")}
+
+
+def report(work: Path, whole: bool = False, tick: Callable[[int, int], None] = lambda done, total: None) -> Report:
+    """Synthesise the accelerator in ``work`` with yosys, operator by operator (``whole``: the flattened top too), and
+    write what was found to `7-report.json`. ``tick`` gets operators done and operators in all.
+    """
+    facts, target = products.accelerator(work), board(products.settings_of(work).board)
+    folder = work / products.ACCELERATOR
+    synthesis = estimate.synthesize(folder, whole=whole, tick=lambda done, total, _: tick(done, total))
+    found = Report(synthesis, target, facts["predicted"])
+    products.write_json(found.facts(), work / products.SYNTHESISED)
+    return found
