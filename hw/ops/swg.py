@@ -105,7 +105,7 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
         window, line, word = np.ogrid[:ow, :kh, : kw * cf]
         places = (window * sw * cf + line * w * cf + word).ravel()
         last = places.copy()
-        places[-1] = max(places[-1], sh * w * cf - 1 if sh > kh else 0)
+        places[-1] = max(places[-1], sh * w * cf - 1)
         last[-1] = self._last_rows() * w * cf - 1
         return places, last
 

@@ -78,8 +78,9 @@ module swg #(
   wire last_line = last_run && kh_q == KH_W'(KH - 1);
   wire last_row  = oh_q == OH_W'(OH - 1);
   wire end_row   = last_line && ow_q == OW_W'(OW - 1);
-  // the last word of a row of windows also waits for the pixels that no window covers, where their rows are freed with it
-  wire [FW-1:0] place = !end_row ? place_q : last_row ? FW'(LAST * ROW - 1) : FW'(SH > KH ? SH * ROW - 1 : FINAL);
+  // the last word of a row of windows also waits for the pixels that no window covers and whose rows are freed with it:
+  // rows between windows (SH > KH), and the columns left over at the end of those rows
+  wire [FW-1:0] place = !end_row ? place_q : last_row ? FW'(LAST * ROW - 1) : FW'(SH * ROW > FINAL ? SH * ROW - 1 : FINAL);
   wire step = move && fill_q > place;
   wire [FW-1:0] freed = last_row ? FW'(LAST * ROW) : FW'(SH * ROW);
 

@@ -62,6 +62,43 @@ def test_usual_shapes(bench, h, w, channels, k, parallel):
     swg(bench, h, w, channels, channels, k, k, parallel=parallel).compile().check(np.random.default_rng(h))
 
 
+@pytest.mark.parametrize("parallel", [0, 1])
+@pytest.mark.parametrize(
+    ("h", "w", "kh", "kw", "sh", "sw"),
+    [
+        (5, 5, 2, 2, 2, 2),  # a row and a column left over, windows side by side
+        (4, 5, 2, 2, 2, 2),  # a column
+        (5, 4, 2, 2, 2, 2),  # a row
+        (7, 8, 2, 3, 2, 3),
+        (8, 5, 1, 1, 3, 2),  # rows between windows
+        (6, 7, 3, 2, 2, 3),  # windows that overlap in one direction
+        (3, 9, 3, 2, 3, 4),  # one row of windows
+        (9, 3, 2, 3, 4, 3),  # one column of windows
+        (5, 6, 1, 4, 1, 4),
+    ],
+)
+def test_strides_that_leave_rows_and_columns_over(bench, h, w, kh, kw, sh, sw, parallel):
+    for channels, simd in [(2, 2)] if parallel else [(2, 2), (3, 1)]:
+        swg(bench, h, w, channels, simd, kh, kw, sh, sw, parallel).compile().check(np.random.default_rng(h))
+
+
+def test_no_word_is_freed_before_it_is_written(bench):
+    """All small shapes: the ring frees rows with the last word of a row of windows, so what lies in them, covered by a
+    window or not, must have been written in an earlier cycle than that word is read, however slowly words come.
+    """
+    sizes, kernels = range(1, 7), range(1, 4)
+    shapes = [(n, k, s) for n in sizes for k in kernels for s in range(1, 5) if k <= n]
+    for h, kh, sh in shapes:
+        for w, kw, sw in shapes:
+            op = swg(bench, h, w, 1, 1, kh, kw, sh, sw).op
+            writes, reads = op._serial(np.arange(2 * h * w, dtype=np.int64) * 100)
+            rows, last = (h - kh) // sh + 1, op._last_rows()
+            ends = reads.reshape(2, rows, -1)[:, :, -1]  # (frame, row of windows)
+            freed = [[n * h + (r * sh + sh if r < rows - 1 else (rows - 1) * sh + last) for r in range(rows)]
+                     for n in range(2)]  # rows of pixels  # fmt: skip
+            assert (writes[np.array(freed) * w - 1] < ends).all(), (h, w, kh, kw, sh, sw)
+
+
 @settings(FEW, max_examples=200)
 @given(shapes())
 def test_the_model_reaches_the_interval(bench, shape):
