@@ -24,7 +24,7 @@ from signflow.models.layers.asd import ASD
 from signflow.models.methods import METHODS
 from signflow.models.networks import predict
 
-from .random_networks import build, images, plan
+from .random_networks import Layer, Plan, build, images, plan
 
 COUNT = 10
 MANY = 100
@@ -81,9 +81,9 @@ def levels(net: torch.nn.Module, pixels: np.ndarray) -> list[np.ndarray]:
     return found
 
 
-def climb(seed: int, folder: Path) -> Counter:
-    """Every logit on every rung; returns what the network has of everything that is counted."""
-    drawn, rng = plan(seed), np.random.default_rng([seed, 1])
+def climb(drawn: Plan, folder: Path, folding: dict | None = None) -> Counter:
+    """Every logit on every rung; returns what the network has of everything that is counted. None: a random folding."""
+    rng = np.random.default_rng([drawn.seed, 1])
     print(drawn, flush=True)
     net, pixels = build(drawn), images(drawn, COUNT)
     logits = predict(net, torch.from_numpy(pixels)).numpy()
@@ -95,7 +95,7 @@ def climb(seed: int, folder: Path) -> Counter:
     np.testing.assert_array_equal(IntGraph(integer)(pixels), expected, "integer graph, compiled")
     np.testing.assert_array_equal(streamline.execute(integer, pixels[:1]), expected[:1], "integer graph")
     hardware = lower.lower(integer)
-    folding = random_folding(hardware, rng)
+    folding = random_folding(hardware, rng) if folding is None else folding
     print(folding, flush=True)
     simulator = accelerator(hardware, folding, folder)
     np.testing.assert_array_equal(streamline.execute(hardware, pixels[:1]), expected[:1], "hardware graph")
@@ -119,7 +119,17 @@ def simulate(simulator: RtlSimulator, stream: np.ndarray, expected: np.ndarray, 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_random_networks(seed, tmp_path):
-    climb(seed, tmp_path / "a")
+    climb(plan(seed), tmp_path / "a")
+
+
+@pytest.mark.parametrize("kernel, size", [(2, 7), (1, 6), (3, 8)])
+def test_inner_strides_leave_a_row_and_a_column_over(kernel, size, tmp_path):
+    """Behind a 3x3 kernel the map is size - 2 wide, of which the second layer's stride of 2 leaves one over. Unfolded,
+    words come slowly, and the last word of a window is read when the pixels that are left over are still to come.
+    """
+    layers = (Layer("conv", 8, "bn", 3), Layer("conv", 8, "bn", kernel, 2), Layer("dense", 6, "bn"))
+    assert (size - 2 - kernel) % 2 == 1
+    climb(Plan((1, size, size), "centred", layers, 5, False, size), tmp_path / "a", folding={})
 
 
 @pytest.mark.slow
@@ -127,7 +137,7 @@ def test_many_random_networks(tmp_path):
     """Counts what the networks have: a test that never meets a window says nothing about windows."""
     seen = Counter()
     for seed in range(5, 5 + MANY):
-        found = climb(seed, tmp_path / f"{seed}")
+        found = climb(plan(seed), tmp_path / f"{seed}")
         seen.update([name for name, count in found.items() if count])
     print(f"{MANY} networks:", dict(seen.most_common()))
     assert all(seen[name] >= 3 for name in (*METHODS, *FEATURES)), seen
