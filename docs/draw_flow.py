@@ -8,9 +8,9 @@ BOXES = [
     ("integer graph", "2-integer.onnx", "thresholds enumerated", "#e6f4ea"),
     ("FINN graph", "3-hardware, 4-folded", "PE, SIMD, FIFO depths", "#e6f4ea"),
     ("RTL", "5-accelerator/", "SystemVerilog, .mem", "#fef7e0"),
-    ("board", "bitstream, PYNQ", "next milestone", "#f1f3f4"),
+    ("board", "8-project, .bit", "driver, notebook", "#fef7e0"),
 ]
-VERBS = ["export", "streamline", "lower, fold", "generate", "package"]
+VERBS = ["export", "streamline", "lower, fold", "generate", "bitstream"]
 W, H, GAP, TOP = 150, 70, 66, 30
 
 
@@ -24,10 +24,7 @@ def main() -> None:
     parts = []
     for i, (name, product, note, colour) in enumerate(BOXES):
         x = 10 + i * (W + GAP)
-        dash = ' stroke-dasharray="5 4"' if name == "board" else ""
-        parts.append(
-            f'<rect x="{x}" y="{TOP}" width="{W}" height="{H}" rx="8" fill="{colour}" stroke="#5f6368"{dash}/>'
-        )
+        parts.append(f'<rect x="{x}" y="{TOP}" width="{W}" height="{H}" rx="8" fill="{colour}" stroke="#5f6368"/>')
         parts += [
             text(x + W / 2, TOP + 24, 14, name, 'font-weight="bold"'),
             text(x + W / 2, TOP + 43, 11, product),
