@@ -42,28 +42,31 @@ class ChainBuilder:
             value = value.reshape(1, -1, 1, 1)
         return self.op(op_type, self.const(value))
 
-    def _weights(self, signs, scale) -> str:
+    def _weights(self, signs, scale, stored=False) -> str:
+        """A quantiser of signs; other weights are ``stored``."""
         signs = np.asarray(signs, dtype=np.float32)
         scale = np.asarray(scale, dtype=np.float32)
         scale = scale.reshape(-1, *(1,) * (signs.ndim - 1)) if scale.ndim else scale
+        if stored:
+            return self.const(signs * scale)
         name = f"w{self.count}"
         inputs = [self.const(signs * 0.37), self.const(scale)]
         self.nodes.append(helper.make_node("BipolarQuant", inputs, [name], domain=GENERAL, name=f"Quant_{name}"))
         return name
 
-    def conv(self, signs, stride=1, scale=1.0, bias=None, **attributes) -> "ChainBuilder":
-        """Signs (out, in, k, k)."""
-        weights, k = self._weights(signs, scale), signs.shape[2:]
+    def conv(self, signs, stride=1, scale=1.0, bias=None, stored=False, **attributes) -> "ChainBuilder":
+        """Signs, or ``stored`` weights, (out, in, k, k)."""
+        weights, k = self._weights(signs, scale, stored), signs.shape[2:]
         extra = [] if bias is None else [self.const(bias)]
         self.op("Conv", weights, *extra, kernel_shape=k, strides=[stride, stride], **attributes)
         _, _, h, w = self.shape
         self.shape = [1, signs.shape[0], (h - k[0]) // stride + 1, (w - k[1]) // stride + 1]
         return self
 
-    def dense(self, signs, scale=1.0, bias=None, gemm=True) -> "ChainBuilder":
-        """Signs (out, in)."""
+    def dense(self, signs, scale=1.0, bias=None, gemm=True, stored=False) -> "ChainBuilder":
+        """Signs, or ``stored`` weights, (out, in)."""
         if gemm:
-            weights = self._weights(signs, scale)
+            weights = self._weights(signs, scale, stored)
             self.op("Gemm", weights, *([] if bias is None else [self.const(bias)]), transB=1)
         else:
             self.op("MatMul", self.const(np.asarray(signs, dtype=np.float32).T * np.float32(scale)))

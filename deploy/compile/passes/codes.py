@@ -9,7 +9,6 @@ from qonnx.core.modelwrapper import ModelWrapper
 from signflow.deploy.compile.errors import refuse
 from signflow.deploy.compile.images import ImageInput, image_kind
 from signflow.deploy.compile.passes.evaluate import follow
-from signflow.deploy.compile.passes.integer_graph import integer_type
 from signflow.deploy.compile.passes.products import Feed
 from signflow.deploy.compile.passes.regions import POOLS, Region
 from signflow.deploy.compile.passes.scales import MAX_LEVELS, quantiser_scale
@@ -29,28 +28,25 @@ class Codes:
     scale: np.float32
     negated: np.ndarray
     """bool (columns,)"""
-    bipolar: bool
-
-    @property
-    def datatype(self) -> str:
-        """Smallest FINN data type that holds every code."""
-        if self.bipolar:
-            return "BIPOLAR"
-        return integer_type(int(self.codes.min()), int(self.codes.max()))
+    signs: bool
+    """Every integer is -1 or +1."""
+    bits: bool = False
+    """They become bits."""
 
     @property
     def feed(self) -> Feed:
         """What the first product reads."""
-        if self.bipolar:
+        if self.bits:
             return Feed.of_signs(self.scale, self.negated)
-        return Feed(self.codes.min(axis=0), self.codes.max(axis=0), self.scale, self.negated)
+        step = 2 if self.signs else 1
+        return Feed(self.codes.min(axis=0), self.codes.max(axis=0), self.scale, self.negated, step=step)
 
     def thresholds(self, pixels: np.ndarray) -> np.ndarray:
         """int64 (columns, levels - 1): step k is the smallest pixel whose code reaches the lowest code + k + 1; past
         the last pixel if none does.
         """
-        low, high = (-1, 1) if self.bipolar else (int(self.codes.min()), int(self.codes.max()))
-        levels = [1] if self.bipolar else range(low + 1, max(high, low + 1) + 1)
+        low, high = int(self.codes.min()), int(self.codes.max())
+        levels = [1] if self.bits else range(low + 1, max(high, low + 1) + 1)
         past = pixels[-1] + 1
         rows = [
             np.where((reached := self.codes >= level).any(axis=0), pixels[np.argmax(reached, axis=0)], past)

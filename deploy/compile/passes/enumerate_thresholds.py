@@ -8,8 +8,9 @@ in the same way (`codes`). The part behind the last product is no quantiser's in
 head (`head`), and the graph ends with raw accumulators, or with the index of the largest one.
 
 A sign becomes a bit: MultiThreshold, or Window where it changes twice. In front of MaxPools a window is a count of two
-thresholds, and becomes a bit behind them. Any other quantiser becomes a MultiThreshold behind the pools. So does what
-moves a threshold with the input (SD-BNN): there is no special rule for it, only products, sums and quantisers.
+thresholds, and becomes a bit behind them. Where weights other than +-1 read it, the bit becomes -1 or +1 again. Any
+other quantiser becomes a MultiThreshold behind the pools. So does what moves a threshold with the input (SD-BNN): there
+is no special rule for it, only products, sums and quantisers.
 
 Each sign is noted in the model (`Sign`): which product it belongs to, which tensor of the QONNX graph shows it, and
 which channels are stored complemented.
@@ -114,6 +115,7 @@ class _Enumeration:
         kind, codes = image_kind(self.image.kind), read_image(self.model, region)
         shape, binary = self.image.shape, kind.datatype == "BIPOLAR"
         ((tensor, readers),) = region.exits.items()
+        codes.bits = codes.signs and self._read_bits(readers)
         flat = len(shape) == 1 or all(node.op_type == "MatMul" for node in readers)
         stream = (int(np.prod(shape)),) if flat else (shape[1], shape[2], shape[0])
         self.graph = IntegerGraph(stream, "BINARY" if binary else kind.datatype)
@@ -122,13 +124,13 @@ class _Enumeration:
         steps, lowest = codes.thresholds(kind.pixels), int(codes.codes.min())
         if binary:  # the stream carries bits: -1, +1 and "never" become 0, 1 and 2
             steps = (steps + 2) // 2
-            straight = (steps == 1).all()
+            straight = codes.bits and (steps == 1).all()
         else:
             straight = (codes.codes == kind.pixels[:, None]).all()
         x = self.graph.image
         if not straight:
             rows = steps[:1] if (steps == steps[:1]).all() else np.repeat(steps, x.channels // len(steps), axis=0)
-            x = self.graph.threshold(x, rows, 0 if codes.bipolar else lowest, codes.bipolar)
+            x = self.graph.threshold(x, rows, 0 if codes.bits else lowest, codes.bits)
         self.feeds[tensor] = (x, codes.feed)
 
     def _product(self, region: Region) -> _Source:
@@ -147,7 +149,7 @@ class _Enumeration:
             reads = self.graph.flatten(x)
         reach, scale = product.accumulators(feed), product.scale * feed.scale
         self.notes += note(self.model, region, reach, scale)
-        return _Source(reach, scale, 0.0, product, reads, None, product.fan_in if reach.step == 2 else 0)
+        return _Source(reach, scale, 0.0, product, reads, None, product.fan_in if feed.bits else 0)
 
     def _sum(self, region: Region) -> _Source:
         x, feed = self._plain(region.node, region.node.input[0])
@@ -176,8 +178,10 @@ class _Enumeration:
 
     def _plain(self, node: NodeProto, tensor: str) -> tuple[Tensor, Feed]:
         x, feed = self.feeds[tensor]
-        if feed.negated.any() or feed.bipolar:
-            raise refuse(node, "it reads the image or bits", "sums of quantised results of layers")
+        if feed.negated.any():
+            channel = int(np.argmax(feed.negated))
+            reason = f"it reads the image, whose quantiser falls with the pixel in channel {channel}"
+            raise refuse(node, reason, "sums of results of layers, or of an image that rises with the pixel")
         return x, feed
 
     # ---- what becomes of them
@@ -199,13 +203,15 @@ class _Enumeration:
     def _quantise(
         self, region: Region, source: _Source, found: Truth, readers: list[NodeProto], tensor: str
     ) -> tuple[Tensor, Feed]:
-        """One exit: a sign if it has two values -s and +s and only products with weights +-1 read it, else codes."""
+        """One exit: a sign if it has two values -s and +s and only products read it, else codes."""
         values = np.unique(np.concatenate([found.steps.first, found.steps.value]))
-        bits = np.unique(np.abs(values)).size == 1 and values[0] != 0
+        signs = np.unique(np.abs(values)).size == 1 and values[0] != 0
         if (found.in_front == -1).any() and source.product is None:
             raise refuse(region.node, "a MaxPool pools what falls with its result", "MaxPool over rising numbers")
-        if bits and all(node.name in self.products and self.products[node.name].bipolar for node in readers):
-            return self._sign(region, source, found, tensor)
+        everyone = [node for nodes in region.exits.values() for node in nodes]
+        if signs and all(node.name in self.products for node in everyone):
+            bits = self._sign(region, source, found, tensor)
+            return bits if self._read_bits(everyone) else self._numbers(*bits)
         scale, offset = quantiser_scale(self.model, region.path(tensor), values), 0.0
         joins = [node.op_type == "Add" for node in readers]
         stated = grid(self.model, region.path(tensor), values) if any(joins) else None
@@ -223,7 +229,11 @@ class _Enumeration:
         x = self._codes(source, found, rule)
         channels = len(source.scale)
         low, high = (np.full(channels, int(end)) for end in (rule.lowest, rule.lowest + rule.steps.shape[1]))
-        return x, Feed(low, high, scale, np.zeros(channels, dtype=bool), False, offset)
+        return x, Feed(low, high, scale, np.zeros(channels, dtype=bool), offset=offset)
+
+    def _read_bits(self, readers: list[NodeProto]) -> bool:
+        """All ``readers`` are products with weights +-1, the only operators that take signs as bits."""
+        return all(node.name in self.products and self.products[node.name].bipolar for node in readers)
 
     def _integers(self, source: _Source, own: np.ndarray) -> Tensor:
         """The tensor of the region's integers, with the weights of channels in ``own`` negated."""
@@ -254,6 +264,10 @@ class _Enumeration:
         complement = [int(c) for c in np.flatnonzero(negated)]
         self.signs.append(Sign(region.node.name, tensor, x.name, list(range(channels)), complement))
         return x, Feed.of_signs(np.float32(abs(found.steps.first[0])), negated)
+
+    def _numbers(self, bits: Tensor, feed: Feed) -> tuple[Tensor, Feed]:
+        """Bits as the integers -1 and +1."""
+        return self.graph.threshold(bits, np.array([[1, 1]]), -1), replace(feed, bits=False)
 
     def _codes(self, source: _Source, found: Truth, rule: CodeRule) -> Tensor:
         x = self._pooled(self._integers(source, rule.own), found)

@@ -161,10 +161,8 @@ def _check_selector(model: ModelWrapper, node: NodeProto, rank: int) -> None:
 
 def _check_monotone(region: Region, head: Head) -> None:
     """The largest integer must have the largest logit: the same strictly rising head for every class."""
-    reach = head.accumulators
-    union = Accumulators(
-        np.full_like(reach.low, reach.low.min()), np.full_like(reach.high, reach.high.max()), reach.step
-    )
+    reach, one = head.accumulators, head.accumulators.union
+    union = Accumulators(np.full_like(reach.low, one.low[0]), np.full_like(reach.high, one.high[0]), one.step)
     table = head(union.table)
     supported = "a head that rises strictly, the same for all classes, in front of ArgMax; or logits as the output"
     if (table != table[:, :1]).any():

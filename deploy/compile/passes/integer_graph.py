@@ -99,10 +99,13 @@ class IntegerGraph:
 
     def product(self, x: Tensor, weights: np.ndarray, bipolar: bool) -> Tensor:
         """Sums of ``weights`` int (inputs, outputs) times ``x``, typed for whatever the type of ``x`` allows; popcounts
-        (inputs + sum) / 2, if ``x`` holds bits. ``bipolar``: every weight is +-1.
+        (inputs + sum) / 2, if ``x`` holds bits. ``bipolar``: every weight is +-1. Raises ValueError for bits times
+        other weights.
         """
         shape = (*x.shape[:-1], weights.shape[1])
         if x.datatype == "BINARY":
+            if not bipolar:
+                raise ValueError(f"{x.name} holds bits, which stand for -1 and +1, and its weights are not all +-1")
             name = self._constant(((weights + 1) // 2).astype(np.float32), "BINARY")
             reach = integer_type(0, len(weights))
             return self._node("XnorPopcountMatMul", [x.name, name], shape, reach, GENERAL)

@@ -28,16 +28,18 @@ class Feed:
     """The network's number is the integer times this ..."""
     negated: np.ndarray
     """bool (channels,): the channel arrives with the opposite sign (`transitions`), to be undone in the weights."""
-    bipolar: bool = False
-    """Every integer is -1 or +1."""
+    bits: bool = False
+    """The tensor holds bits that stand for -1 and +1; what reads them must have weights +-1."""
+    step: int = 1
+    """Distance of one integer to the next: 2 for -1 and +1, held as bits or not."""
     offset: float = 0.0
     """... plus this (joins only)."""
 
     @staticmethod
     def of_signs(scale: np.float32, negated: np.ndarray) -> "Feed":
-        """A feed of +-1."""
+        """A feed of +-1, held as bits."""
         ones = np.ones(len(negated), dtype=np.int64)
-        return Feed(-ones, ones, scale, negated, True)
+        return Feed(-ones, ones, scale, negated, True, 2)
 
 
 class Product:
@@ -98,15 +100,11 @@ class Product:
     def accumulators(self, feed: Feed) -> Accumulators:
         """Exact range of every output channel, from the real weights; float32 must hold it exactly."""
         outputs, inputs = self.weights.shape[:2]
-        if feed.bipolar and self.bipolar:
-            high = np.full(outputs, self.fan_in, dtype=np.int64)
-            result = Accumulators(-high, high, 2)
-        else:
-            repeat = inputs // len(feed.low)
-            plus = np.maximum(self.weights, 0).reshape(outputs, inputs, -1).sum(axis=2)
-            minus = np.maximum(-self.weights, 0).reshape(outputs, inputs, -1).sum(axis=2)
-            low, high = np.repeat(feed.low, repeat), np.repeat(feed.high, repeat)
-            result = Accumulators(plus @ low - minus @ high, plus @ high - minus @ low, 1)
+        repeat = inputs // len(feed.low)
+        plus = np.maximum(self.weights, 0).reshape(outputs, inputs, -1).sum(axis=2)
+        minus = np.maximum(-self.weights, 0).reshape(outputs, inputs, -1).sum(axis=2)
+        low, high = np.repeat(feed.low, repeat), np.repeat(feed.high, repeat)
+        result = Accumulators(plus @ low - minus @ high, plus @ high - minus @ low, feed.step)
         most = np.abs(self.weights).reshape(outputs, -1).sum(axis=1).max()
         largest = int(most) * int(max(np.abs(feed.low).max(), np.abs(feed.high).max()))
         if largest >= EXACT_FLOAT32:  # no partial sum, in whatever order, is larger

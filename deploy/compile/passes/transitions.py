@@ -66,7 +66,9 @@ class Accumulators:
     @property
     def union(self) -> "Accumulators":
         """One channel that reaches whatever any channel reaches."""
-        return Accumulators(self.low.min(keepdims=True), self.high.max(keepdims=True), self.step)
+        low = self.low.min(keepdims=True)
+        step = 1 if ((self.low - low) % self.step).any() else self.step  # channels of either parity
+        return Accumulators(low, self.high.max(keepdims=True), step)
 
 
 def slope(table: np.ndarray) -> np.ndarray:

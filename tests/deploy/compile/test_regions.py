@@ -277,13 +277,17 @@ def test_a_pool_on_one_side_of_a_fork_is_refused(chain, build):
 
 @pytest.mark.parametrize("bits", [False, True])
 def test_the_image_joins_as_codes(chain, build, bits):
-    """Pixels are integers on a grid like any others; their signs are stored as bits, which have no sum."""
+    """Pixels are integers on a grid like any others, and so are their signs."""
     c = chain((8,))
     x = c.scalar("Sub", 127.5).sign().current if bits else c.current
     c.dense(signs(8, 8)).scalar("Mul", 0.02 if not bits else 1).quant(1.0, 8 if not bits else 3)
     add(c, x).scalar("Sub", 100.0 if not bits else 0.5).sign().dense(signs(3, 8))
-    if bits:
-        with pytest.raises(UnsupportedError, match=r"it reads the image or bits.*sums of quantised results"):
-            build(c)
-    else:
-        check_exact(*build(c), shape=(8,))
+    check_exact(*build(c), shape=(8,))
+
+
+def test_an_image_that_falls_with_the_pixel_is_no_summand(chain, build):
+    c = chain((8,)).scalar("Sub", 127.5).scalar("Mul", -1.0).sign()
+    x = c.current
+    c.dense(signs(8, 8)).quant(1.0, 3)
+    with pytest.raises(UnsupportedError, match=r"whose quantiser falls with the pixel in channel 0"):
+        build(add(c, x).scalar("Sub", 0.5).sign().dense(signs(3, 8)))
