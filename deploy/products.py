@@ -14,6 +14,7 @@ from signflow.deploy.compile import engine
 from signflow.hw import ops
 from signflow.models.files import replacing
 from signflow.models.networks import NETWORKS, network
+from signflow.models.untrained import untrained
 from signflow.models.weights import load_into, trained
 
 NETWORK, INTEGER, HARDWARE, FOLDED, ACCELERATOR = (
@@ -45,6 +46,20 @@ class Settings:
     """Target images a second at the board's clock; 0: the fastest that fits the board (`signflow.deploy.plan.fit`)."""
     folding: str = ""
     """A JSON file node -> attribute -> value that fixes the folding; "" lets signflow choose."""
+    random_weights: int | None = None
+    """Seed of random parameters (`signflow.models.untrained`) for one of our networks, instead of trained ones."""
+
+    def __post_init__(self):
+        if self.random_weights is None:
+            return
+        if self.weights:
+            raise FlowError(
+                f"--weights {self.weights} and --random-weights {self.random_weights} exclude each other: give one"
+            )
+        if self.source not in NETWORKS and Path(self.source).exists():
+            raise FlowError(
+                f"--random-weights {self.random_weights}: {self.source} is a file and has weights of its own"
+            )
 
     @property
     def name(self) -> str:
@@ -70,9 +85,11 @@ def write_json(result: dict, *files: Path | None) -> None:
 
 
 def torch_network(settings: Settings) -> nn.Module | None:
-    """The trained PyTorch network of ``settings``, or None when the source is a foreign file."""
+    """The PyTorch network of ``settings``, or None when the source is a foreign file."""
     if settings.source not in NETWORKS:
         return None
+    if settings.random_weights is not None:
+        return untrained(settings.source, settings.random_weights)
     if settings.weights:
         return load_into(network(settings.source).build(), Path(settings.weights))
     return trained(settings.source)

@@ -155,6 +155,9 @@ def export(network: str, weights: str, output: Path) -> None:
 )
 @click.option("--weights", default="", help="Packed weight file for one of our networks [the shipped one].")
 @click.option(
+    "--random-weights", type=click.IntRange(min=0), metavar="SEED", help="Random parameters: try a network untrained."
+)
+@click.option(
     "--target-fps",
     type=click.FloatRange(min=0, min_open=True),
     help="Images a second at the board's clock [as fast as fits 80 % of its LUTs (ulx3s: 25 %) and 90 % of its block "
@@ -169,13 +172,14 @@ def export(network: str, weights: str, output: Path) -> None:
     help="First step to run: export, streamline, lower, fold, generate, compile.",
 )
 @_json
-def build(network, board, out, kind, weights, target_fps, folding, start, json_file) -> None:
+def build(network, board, out, kind, weights, random_weights, target_fps, folding, start, json_file) -> None:
     """Network -> accelerator: SystemVerilog, memory images, compiled simulation."""
     from signflow.deploy import flow
     from signflow.deploy.command import show
 
     work = _work(network, board, out)
-    settings = flow.settings_of(work) if start != "export" else flow.Settings(network, board, kind, weights)
+    fresh = flow.Settings(network, board, kind, weights, random_weights=random_weights)
+    settings = flow.settings_of(work) if start != "export" else fresh
     settings = (
         flow.Settings(**asdict(settings) | {"fps": target_fps or 0.0, "folding": folding})
         if start in ("export", "streamline", "lower", "fold")

@@ -82,6 +82,7 @@ def trained(name: str) -> nn.Module:
     if not path.exists():
         shipped = sorted(p.stem for p in FOLDER.glob("*.npz"))
         raise WeightsError(
-            f"no trained weights ship for {name!r} (shipped: {', '.join(shipped)}); train it with `signflow train`"
+            f"no trained weights ship for {name!r} (shipped: {', '.join(shipped)}); train it with `signflow train`, "
+            "or build it untrained with --random-weights SEED"
         )
     return load_into(network(name).build(), path)

@@ -11,18 +11,14 @@ from dataclasses import dataclass, replace
 import brevitas.nn as qnn
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from signflow.models.layers.abn import ABN
-from signflow.models.layers.asd import ASD, StaticShift
-from signflow.models.layers.bake import bake
 from signflow.models.layers.binary import binary_conv, binary_linear, sign
 from signflow.models.layers.factor import PowerOfTwo
-from signflow.models.layers.rprelu import RPReLU
-from signflow.models.layers.standardise import Gain
 from signflow.models.methods import METHODS, method, root_of_fan_in
 from signflow.models.networks.chains import Shift
 from signflow.models.quant import fixed_act
+from signflow.models.untrained import random_images, randomise
 
 TURNING = ("abn", "abn-gate", "abn-gamma", "abn-gamma-beta", "bnfree")
 """Methods whose numbers may rise and fall: a pool behind their signs has no hardware."""
@@ -95,20 +91,17 @@ def _after(layer: Layer, size: int) -> int:
 
 
 def images(plan: Plan, count: int, seed: int = 0) -> np.ndarray:
-    """uint8 (count, *shape), of very different brightness and contrast."""
-    rng = np.random.default_rng([plan.seed, seed])
-    mean, contrast = rng.integers(20, 236, (count, plan.shape[0], 1, 1)), rng.integers(5, 120, (count, 1, 1, 1))
-    return np.clip(mean + contrast * rng.normal(size=(count, *plan.shape)), 0, 255).astype(np.uint8)
+    """uint8 (count, *shape)."""
+    return random_images(plan.shape, count, np.random.default_rng([plan.seed, seed]))
 
 
 def build(plan: Plan) -> nn.Sequential:
     """The network, baked, in eval mode: uint8 pixels as floats (N, *shape) -> logits (N, classes)."""
-    rng, x = np.random.default_rng(plan.seed), torch.from_numpy(images(plan, SEEN, seed=1)).float()
-    net = nn.Sequential().eval()
+    seen = images(plan, SEEN, seed=1)
+    net, x = nn.Sequential().eval(), torch.from_numpy(seen[:1]).float()
 
     def append(module: nn.Module) -> None:
         nonlocal x
-        _randomise(module, x, plan.whole_means, rng)
         net.append(module.eval())
         with torch.no_grad():
             x = module(x)
@@ -124,7 +117,7 @@ def build(plan: Plan) -> nn.Sequential:
         append(module)
     append(binary_linear(x.shape[1], plan.classes))
     append(root_of_fan_in(net[-1].in_features))
-    return bake(net)
+    return randomise(net, seen, np.random.default_rng(plan.seed), wild=True, whole_means=plan.whole_means)
 
 
 def _entry(name: str) -> list[nn.Module]:
@@ -144,41 +137,3 @@ def _modules(layer: Layer, inputs: int) -> list[nn.Module]:
     normalise = how.normalise(binary, layer.outputs, spatial)
     pools = {name: [nn.MaxPool2d(2)] if layer.pool == name else [] for name in ("before", "behind")}
     return [binary, *pools["before"], *normalise, *pools["behind"]]
-
-
-def _randomise(module: nn.Module, x: Tensor, whole: bool, rng: np.random.Generator) -> None:
-    """Parameters of ``module``, which reads ``x``."""
-    axes = [axis for axis in range(x.dim()) if axis != 1]
-    mean, var = x.mean(axes).numpy(), x.var(axes, correction=0).numpy()
-    n = len(mean)
-    match module:
-        case nn.BatchNorm1d() | nn.BatchNorm2d():
-            _put(module.running_mean, np.rint(mean) if whole else mean)
-            _put(module.running_var, var)
-            _put(module.weight, rng.normal(size=n) * rng.choice([0, 1, 1, 1, 1, 1], n))
-            _put(module.bias, rng.normal(size=n) * rng.choice([0, 0.3, 0.3, 3], n))
-        case ABN():
-            _put(module.running_mean, np.rint(mean) if whole else mean)
-            _put(module.running_var, var)
-            _put(module.gamma, rng.normal(size=n) * rng.choice([0, 1, 1, 1, 1, 1], n))
-            _put(module.beta, np.where(rng.random(n) < 0.7, rng.uniform(0, 0.2785, n), rng.normal(size=n)))
-        case Gain():
-            _put(module.gain, rng.normal(size=n) + 0.1)
-        case RPReLU():
-            _put(module.before.bias, (0.3 * rng.normal(size=n)) * var**0.5 - mean)
-            _put(module.slope, rng.normal(size=n) * rng.choice([0, 1, 1, 1, 1], n))
-            _put(module.after.bias, rng.choice([-1, -1, 1], n) * np.abs(rng.normal(size=n)) * var**0.5 / 2)
-        case StaticShift():
-            _put(module.shift, rng.normal(size=n))
-        case ASD():
-            for layer in (module.squeeze, module.excite):
-                _put(layer.weight, rng.normal(size=layer.weight.shape) * rng.choice([0.3, 1, 3]))
-        case qnn.QuantConv2d() | qnn.QuantLinear():
-            for values in module.parameters():  # latent weights, and the shares of their means
-                _put(values, rng.normal(size=values.shape))
-
-
-def _put(tensor: Tensor | None, values: np.ndarray) -> None:
-    if tensor is not None:
-        with torch.no_grad():
-            tensor.copy_(torch.from_numpy(np.asarray(values, dtype=np.float32)).reshape(tensor.shape))
