@@ -93,10 +93,9 @@ def data(directory: Path | None) -> None:
 )
 def train(recipe: Path, out: Path | None) -> None:
     """Train a network as the TOML file RECIPE says; run again to resume after an interruption."""
-    from signflow.models.training.loop import train as run
-    from signflow.models.training.recipe import read_recipe
+    from signflow.models.training import train as run
 
-    run(read_recipe(recipe), out or Path("runs") / recipe.stem, say=console.print)
+    run(recipe, out, say=console.print)
 
 
 @main.command()

@@ -11,8 +11,6 @@ both give the same kind of model. `reference` runs it node by node in qonnx: the
 import contextlib
 import io
 import logging
-import os
-import tempfile
 import warnings
 from pathlib import Path
 
@@ -26,6 +24,7 @@ from signflow.deploy.compile import engine
 from signflow.deploy.compile.errors import ModelFileError
 from signflow.deploy.compile.images import ImageInput, image_kind
 from signflow.hw.scratch import Scratch
+from signflow.models.files import replacing
 
 
 @contextlib.contextmanager
@@ -90,15 +89,8 @@ def _declare_input(model: ModelWrapper, kind_name: str) -> ModelWrapper:
 def _save(model: ModelWrapper, path: Path) -> None:
     """Write the model as one file with deterministic bytes, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=path.name + ".", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(model.model.SerializeToString(deterministic=True))
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(path) as partial:
+        partial.write_bytes(model.model.SerializeToString(deterministic=True))
 
 
 def save(model: ModelWrapper, path: str | Path) -> Path:

@@ -76,7 +76,7 @@ def _train(recipe: Recipe, out: Path, threads: int) -> None:
     """One run in a process of its own; what it prints goes to `train.log`."""
     import torch
 
-    from signflow.models.training.loop import train
+    from signflow.models.training import train
 
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)

@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-from signflow.models.training.loop import train
-from signflow.models.training.recipe import read_recipe
+from signflow.models.training import train
 
 
 def main() -> None:
@@ -13,7 +12,7 @@ def main() -> None:
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--out", type=Path, help="folder of checkpoint, log, curve, weights [runs/<recipe>]")
     args = parser.parse_args()
-    train(read_recipe(args.recipe), args.out or Path("runs") / args.recipe.stem)
+    train(args.recipe, args.out)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ was not. Several processes: `signflow.models.training.parallel`.
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +28,24 @@ from signflow.models.training import record
 from signflow.models.training.distill import Loss, loss_of
 from signflow.models.training.optimise import learning_rate, optimiser
 from signflow.models.training.parallel import ALONE, Workers, workers
-from signflow.models.training.recipe import Recipe, RecipeError
+from signflow.models.training.recipe import Recipe, RecipeError, recipe_of
 from signflow.models.training.twostep import real_weights, transfer
 
 EVALUATED_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came out of a training."""
+
+    net: nn.Module
+    """The network after the last epoch, baked, in eval mode, on the CPU."""
+    weights: Path
+    """The file that holds it; `log.csv`, `curve.png` and the rest lie beside it."""
+    accuracy: float
+    """Share of the test images that it tells right, 0..1, in float32."""
+    recipe: Recipe
+    """What was done."""
 
 
 def seed_of(*numbers: int) -> int:
@@ -145,19 +159,22 @@ def _resume(recipe: Recipe, checkpoint: Path, net: nn.Module, step_rule) -> list
     return state["log"]
 
 
-def _store(net: nn.Module, recipe: Recipe, stem: Path) -> Path:
-    """Write the weights: packed, or as they are where they are not binary yet; returns the file."""
-    if recipe.binarise == "activations":
-        record.save(net.state_dict(), path := stem.with_suffix(".pt"))
+def _file(recipe: Recipe, stem: Path) -> Path:
+    """Weights are packed, but where they are not binary yet."""
+    return stem.with_suffix(".pt" if recipe.binarise == "activations" else ".npz")
+
+
+def _store(net: nn.Module, path: Path) -> None:
+    if path.suffix == ".pt":
+        record.save(net.state_dict(), path)
     else:
-        weights.save(net, path := stem.with_suffix(".npz"))
-    return path
+        weights.save(net, path)
 
 
 def _write(out: Path, recipe: Recipe, net: nn.Module, step_rule, log: list) -> None:
     """Everything that an epoch leaves, the checkpoint last: what precedes it is written again by a resumed run."""
     if log[-1][2] > max((row[2] for row in log[:-1]), default=-1.0):
-        _store(net, recipe, out / "best")
+        _store(net, _file(recipe, out / "best"))
     record.write_log(out, log)
     record.draw_curve(out, log)
     state = {"recipe": asdict(recipe), "net": net.state_dict(), "optimiser": step_rule.state_dict(), "log": log}
@@ -169,7 +186,7 @@ def _bar(me: Workers) -> Progress:
     return Progress(*columns, refresh_per_second=2, disable=not me.first)
 
 
-def _run(recipe: Recipe, out: Path, say: Callable, me: Workers) -> nn.Module:
+def _run(recipe: Recipe, out: Path, say: Callable, me: Workers) -> Trained:
     spec, known = network(recipe.net), record.facts(recipe, me)
     data, test = _data(recipe, spec, me)
     net, loss_rule = _network(recipe, spec, data, me), loss_of(recipe, me.device)
@@ -193,24 +210,33 @@ def _run(recipe: Recipe, out: Path, say: Callable, me: Workers) -> nn.Module:
             if me.first:
                 _write(out, recipe, net, step_rule, log)
             bar.update(task, description=f"epoch {epoch + 1}: loss {loss:.3f}, test {log[-1][2]:.2%}")
-    net = net.cpu().eval()
+    net, path = net.cpu().eval(), _file(recipe, out / "weights")
     if me.first:
         record.write_facts(out, known, log)
-        path = _store(net, recipe, out / "weights")
+        _store(net, path)
         say(f"test accuracy {log[-1][2]:.2%} (float32, last epoch); weights in {path}")
-    return bake(net)
+    return Trained(bake(net), path, log[-1][2], recipe)
 
 
-def train(recipe: Recipe, out: Path, say: Callable = print) -> nn.Module:
-    """Train (or go on with) ``recipe`` in folder ``out``; returns the network, baked, in eval mode on the CPU.
+def train(source: Recipe | Path | str, out: Path | str | None = None, say: Callable = print, **keys) -> Trained:
+    """Train a network, or go on with a training that was interrupted.
+
+    ``source``: a `Recipe`, a recipe's TOML file, or a network's name; ``keys`` are keys of a recipe and go before what
+    the file says (a name needs at least ``epochs``). ``out``: the folder of the training [runs/<file or network>].
+    ``say`` gets a line at the beginning and at the end.
+
+        train("tfc", epochs=10)        train("experiments/fashion-tfc.toml", seed=2, out="runs/second")
 
     Writes after every epoch `checkpoint.pt` (resume), `log.csv` (epoch, loss, test accuracy, seconds), `curve.png` and,
     when the test accuracy is the best so far, `best.npz`; at the end `weights.npz` and `run.json` (recipe, code,
     hardware, result). The returned and final weights are those of the last epoch: the test set has not chosen them, as
     it has chosen `best`. With ``binarise = "activations"`` the weights are not packed: `best.pt`, `weights.pt`.
 
-    Raises RecipeError for what the recipe asks and is not there, DataError for missing data, WeightsError.
+    Raises RecipeError for what the recipe asks and is not there, DataError for missing data, WeightsError, and OSError
+    for what cannot be written.
     """
+    recipe = recipe_of(source, **keys)
+    name = recipe.net if isinstance(source, Recipe) else Path(source).stem
     record.commit()
     with workers() as me:
-        return _run(recipe, out, say if me.first else lambda *_: None, me)
+        return _run(recipe, Path(out or Path("runs") / name), say if me.first else lambda *_: None, me)

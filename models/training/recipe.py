@@ -2,7 +2,7 @@
 
 import math
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from signflow.models.data import DATASETS, Augment
@@ -187,3 +187,19 @@ def read_recipe(path: Path) -> Recipe:
         return Recipe(**table)
     except RecipeError as e:
         raise RecipeError(f"{path}: {e}") from e
+
+
+def recipe_of(source: Recipe | Path | str, **keys) -> Recipe:
+    """The recipe in a TOML file (a Path, or a name that ends in .toml), a `Recipe`, or one for a network's name, with
+    ``keys`` in place of its own. Raises RecipeError as `read_recipe`.
+    """
+    known = [f.name for f in fields(Recipe)]
+    if unknown := sorted(set(keys) - set(known)):
+        raise RecipeError(f"unknown key {', '.join(unknown)}; valid keys: {', '.join(known)}")
+    if isinstance(source, Recipe):
+        return replace(source, **keys)
+    if isinstance(source, Path) or source.endswith(".toml"):
+        return replace(read_recipe(Path(source)), **keys)
+    if "epochs" not in keys:
+        raise RecipeError(f"{source}: missing key epochs; a name that does not end in .toml is that of a network")
+    return Recipe(**{"net": source} | keys)

@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import io
 import json
 import platform
 import subprocess
@@ -19,9 +20,11 @@ COLUMNS = ("epoch", "train_loss", "test_accuracy", "seconds")
 
 
 def save(value, path: Path) -> None:
-    """`torch.save`, atomically."""
+    """`torch.save`, atomically. Through memory, because PyTorch's own writer hides why it fails (a full disk, say)."""
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
     with replacing(path) as partial:
-        torch.save(value, partial)
+        partial.write_bytes(buffer.getbuffer())
 
 
 def write_log(out: Path, log: list) -> None:

@@ -51,7 +51,7 @@ def test_failed_save_leaves_the_old_file(own_network, tmp_path, monkeypatch):
     net, shape = own_network("tfc")
     path = export.save(export.export(net, shape), tmp_path / "net.onnx")
     before = path.read_bytes()
-    monkeypatch.setattr(export.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         export.save(export.export(net, shape), path)
     assert path.read_bytes() == before

@@ -113,6 +113,6 @@ def test_a_student_follows_its_teacher_and_not_the_labels(script, tmp_path, monk
     wrong = (told + 1) % 10
     monkeypatch.setattr(loop, "source", lambda *_: MemorySource(images, wrong, 10, Augment()))
     recipe = Recipe("tfc", 8, batch=20, crop=0, flip=False, loss="distillation", teacher=path)
-    net = loop.train(recipe, tmp_path, say=lambda _: None)
+    net = loop.train(recipe, tmp_path, say=lambda _: None).net
     assert loop.accuracy(net, MemorySource(images, told, 10, Augment())) > 0.8
     assert loop.accuracy(net, MemorySource(images, wrong, 10, Augment())) < 0.1

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from signflow.models import data, networks, weights
 from signflow.models.data import Augment, MemorySource
-from signflow.models.training import loop, record
+from signflow.models.training import loop, record, train
 from signflow.models.training.recipe import Recipe, RecipeError
 
 
@@ -69,11 +70,12 @@ def test_a_kill_while_writing_leaves_the_previous_checkpoint(tiny, tmp_path, mon
     loop.train(replace(tiny, epochs=1), tmp_path, say=silent)
     before = (tmp_path / "checkpoint.pt").read_bytes()
 
-    def half(_, path):
-        path.write_bytes(b"half")
+    def half(path, data):
+        with open(path, "wb") as f:
+            f.write(data[:4])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(record.torch, "save", half)
+    monkeypatch.setattr(Path, "write_bytes", half)
     with pytest.raises(KeyboardInterrupt):
         record.save({}, tmp_path / "checkpoint.pt")
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
@@ -150,10 +152,32 @@ def test_batches_are_a_shuffled_partition_and_differ_from_epoch_to_epoch(tiny):
 def test_training_learns(tmp_path, monkeypatch):
     sample = data.source("fashion-mnist", "sample", (28, 28), Augment())
     monkeypatch.setattr(loop, "source", lambda *_: sample)
-    net = loop.train(Recipe("tfc", epochs=10, batch=20, crop=0, flip=False), tmp_path, say=silent)
+    net = loop.train(Recipe("tfc", epochs=10, batch=20, crop=0, flip=False), tmp_path, say=silent).net
     assert loop.accuracy(net, sample) > 0.6  # chance is 0.1
     again = weights.load_into(networks.network("tfc").build(), tmp_path / "weights.npz")
     assert loop.accuracy(again, sample) == loop.accuracy(net, sample)
+
+
+def test_a_training_by_name_and_one_by_file_tell_what_came_out(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "short.toml").write_text('net = "tfc"\nepochs = 9\nbatch = 50\n')
+    by_name = train("tfc", epochs=2, batch=50, say=silent)
+    by_file = train("short.toml", epochs=2, say=silent)
+    by_recipe = train(replace(tiny, epochs=1), "there", epochs=2, say=silent)
+    places = {by_name: "runs/tfc", by_file: "runs/short", by_recipe: "there"}
+    for trained, folder in places.items():
+        assert str(trained.weights) == f"{folder}/weights.npz" and trained.recipe == replace(tiny, epochs=2)
+        assert trained.accuracy == json.loads((tmp_path / folder / "run.json").read_text())["final_accuracy"]
+        assert trained.weights.read_bytes() == by_name.weights.read_bytes()
+    again = weights.load_into(networks.network("tfc").build(), by_name.weights)
+    assert all(torch.equal(value, again.state_dict()[key].cpu()) for key, value in _signs(by_name.net).items())
+    assert not by_name.net.training
+
+
+def _signs(net):
+    """The state of a baked network with its binary weights as they are packed."""
+    state, binary = net.state_dict(), weights.binary_parameters(net)
+    return {k: torch.where(v >= 0, 1.0, -1.0) if k in binary else v for k, v in state.items()}
 
 
 def test_a_folder_of_another_recipe_is_refused(tiny, tmp_path):

@@ -42,8 +42,8 @@ def every_run(folder: str, suffix: str) -> None:
     """All trainings, in this process' part; leaves the networks' states behind."""
     loop.source = source
     states = {
-        "one step": loop.train(ONE_STEP, Path(folder, "one"), say=print).state_dict(),
-        "long": loop.train(LONG, Path(folder, "long"), say=print).state_dict(),
+        "one step": loop.train(ONE_STEP, Path(folder, "one"), say=print).net.state_dict(),
+        "long": loop.train(LONG, Path(folder, "long"), say=print).net.state_dict(),
     }
     whole, calls = loop.train_epoch, []
 
@@ -58,7 +58,7 @@ def every_run(folder: str, suffix: str) -> None:
     try:
         loop.train(LONG, Path(folder, "parts"), say=print)
     except KeyboardInterrupt:
-        states["parts"] = loop.train(LONG, Path(folder, "parts"), say=print).state_dict()
+        states["parts"] = loop.train(LONG, Path(folder, "parts"), say=print).net.state_dict()
     finally:
         loop.train_epoch = whole
     torch.save(states, Path(folder, f"states{suffix}.pt"))
@@ -92,7 +92,7 @@ def test_without_batch_statistics_a_step_is_that_of_one_process(both, tmp_path, 
     monkeypatch.setattr(loop, "source", source)
     torch.manual_seed(ONE_STEP.seed)
     before = loop.network("tfc-scale").build().state_dict()
-    alone = loop.train(ONE_STEP, tmp_path, say=lambda _: None).state_dict()
+    alone = loop.train(ONE_STEP, tmp_path, say=lambda _: None).net.state_dict()
     for name, value in alone.items():
         step = (value - before[name]).abs().max()
         assert step > 1e-4 and (value - first["one step"][name]).abs().max() < 1e-4 * step, name

@@ -12,7 +12,7 @@ from signflow.models import networks
 from signflow.models.data import Augment
 from signflow.models.training import optimise, recipe
 from signflow.models.training.agc import AdaptiveGradientClipping
-from signflow.models.training.recipe import Recipe, RecipeError, read_recipe
+from signflow.models.training.recipe import Recipe, RecipeError, read_recipe, recipe_of
 
 EXPERIMENTS = Path(recipe.__file__).parents[2] / "experiments"
 
@@ -71,6 +71,23 @@ def test_bad_recipes_are_named_by_file_key_and_value(tmp_path, text, message):
     with pytest.raises(RecipeError, match=message) as e:
         read_recipe(tmp_path / "recipe.toml")
     assert "recipe.toml" in str(e.value)
+
+
+def test_a_recipe_comes_from_a_name_a_file_or_a_recipe(tmp_path):
+    (tmp_path / "recipe.toml").write_text('net = "tfc"\nepochs = 1\nseed = 4')
+    want = Recipe("tfc", 3, seed=4)
+    for source in (str(tmp_path / "recipe.toml"), tmp_path / "recipe.toml", Recipe("tfc", 1, seed=4)):
+        assert recipe_of(source, epochs=3) == want
+    assert recipe_of("tfc", epochs=3, seed=4) == want
+    for source, keys, message in (
+        ("tfc", {}, "tfc: missing key epochs"),
+        ("tfc", {"epochs": 1, "rate": 1}, "unknown key rate; valid keys: net, epochs, batch"),
+        ("vgg", {"epochs": 1}, "net = 'vgg': unknown network"),
+        (want, {"batch": 1}, "batch = 1: must be an integer >= 2"),
+        (tmp_path / "nowhere", {}, "nowhere"),
+    ):
+        with pytest.raises(RecipeError, match=message):
+            recipe_of(source, **keys)
 
 
 def test_missing_keys_and_files(tmp_path):

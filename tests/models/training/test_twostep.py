@@ -50,7 +50,7 @@ def test_every_binary_layer_is_switched_and_nothing_else():
 
 
 def test_step_two_begins_where_step_one_was_best(first, tmp_path, monkeypatch):
-    net = loop.train(first, tmp_path / "one", say=lambda _: None)
+    net = loop.train(first, tmp_path / "one", say=lambda _: None).net
     assert not list((tmp_path / "one").glob("*.npz"))
     best = torch.load(tmp_path / "one/best.pt", weights_only=True)
     last = torch.load(tmp_path / "one/weights.pt", weights_only=True)
