@@ -52,7 +52,7 @@ ladder: setup ## the shipped BN networks as fast as they fit, all images of the 
 	@for net in $(SHIPPED); do \
 	  $(BIN)/signflow build $$net --board $(BOARD) && \
 	  $(BIN)/signflow verify $$net --board $(BOARD) --split test $(ARGS) && \
-	  $(BIN)/signflow report $$net --board $(BOARD) || exit 1; done
+	  $(BIN)/signflow report $$net --board $(BOARD) --exact || exit 1; done
 	@$(BIN)/signflow table $(SHIPPED) --board $(BOARD)
 
 cost: setup ## what each normalisation costs: sfc and cnv in all that ship, at the same images a second, all test images
@@ -61,7 +61,7 @@ cost: setup ## what each normalisation costs: sfc and cnv in all that ship, at t
 	  for n in $$all; do work=out/cost/$$n-$(BOARD); \
 	    $(BIN)/signflow build $$n --board $(BOARD) --target-fps $${rate#*:} --out $$work && \
 	    $(BIN)/signflow verify $$n --out $$work --split test && \
-	    $(BIN)/signflow report $$n --out $$work || exit 1; done; \
+	    $(BIN)/signflow report $$n --out $$work --exact || exit 1; done; \
 	  $(BIN)/signflow table $$all --board $(BOARD) --out out/cost --against | tee out/cost/$$net.md; done
 
 build-bitstream: setup ## bitstream of NET for BOARD [tfc, ulx3s: no vendor tool]; PYNQ boards need Vivado (VIVADO=...), without it exit code 3

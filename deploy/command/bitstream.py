@@ -10,7 +10,7 @@ from rich.table import Table
 
 from signflow.deploy import flow
 from signflow.deploy.board import bitstream
-from signflow.deploy.command import ladder
+from signflow.deploy.command import ladder, resources
 from signflow.deploy.plan import fit
 from signflow.deploy.tools import ecp5
 from signflow.deploy.tools.vivado import run as vivado
@@ -87,7 +87,7 @@ def _bitstream(console: Console, work: Path, project: Path, facts: dict) -> dict
             model = flow.read(work, flow.FOLDED)
             estimate = fit.estimate(model)
             result = ecp5.build(project, estimate=estimate, tick=lambda stage, _: status.update(f"ECP5: {stage}"))
-        console.print(ecp5.table(result))
+        console.print(resources.routed(result))
     else:
         estimate = None
         with suppress(FileNotFoundError):

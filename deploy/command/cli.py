@@ -266,13 +266,14 @@ def simulate(network, board, out, images, in_stall, out_stall, seed, workers, wa
 
 @main.command(epilog=NETWORK_HELP)
 @_where
+@click.option("--exact", is_flag=True, help="Synthesise large operators whole [one dot product stands for all].")
 @click.option("--whole", is_flag=True, help="Also synthesise the flattened top as one.")
 @_json
-def report(network, board, out, whole, json_file) -> None:
+def report(network, board, out, exact, whole, json_file) -> None:
     """Resources from yosys synth_xilinx, per operator and in total, with LUT per binary MAC per cycle and FPS."""
     from signflow.deploy.command import show
 
-    show.report(console, _work(network, board, out), whole, json_file)
+    show.report(console, _work(network, board, out), exact, whole, json_file)
 
 
 def _built(network: str, board: str, out: Path | None) -> Path:
@@ -369,7 +370,7 @@ def demo(net: str, board: str, images: int) -> None:
     show.build(console, settings, settings.work, "export")
     show.folding(console, flow.accelerator(settings.work))
     ladder.ladder(console, settings.work, of_dataset(net, "sample", images), min(images, 200), 1)
-    show.report(console, settings.work, False)
+    show.report(console, settings.work, False, False)
     console.print(f"products in [bold]{settings.work}[/]; the accelerator is {settings.work / flow.ACCELERATOR}")
 
 

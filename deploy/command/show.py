@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from signflow.deploy import flow
+from signflow.deploy.command import resources
 from signflow.deploy.compile.passes.rounding import notes_of
 from signflow.deploy.tools.report import report as reported
 from signflow.deploy.verify.images import Images
@@ -113,15 +114,15 @@ def simulate(console: Console, work: Path, images: Images, in_stall: float, out_
     return found.facts()
 
 
-def report(console: Console, work: Path, whole: bool, json_file: Path | None = None) -> dict:
-    """Synthesis estimate and FPS."""
+def report(console: Console, work: Path, exact: bool, whole: bool, json_file: Path | None = None) -> dict:
+    """Synthesis estimate and FPS; ``exact``: with every operator whole."""
     with bar(console, "yosys", None) as step:
-        found = reported(work, whole, lambda done, total: step(done, "yosys", total))
+        found = reported(work, exact, whole, lambda done, total: step(done, "yosys", total))
     target, synthesis = found.board, found.synthesis
-    console.print(synthesis.table({"lut": target.lut, "ff": target.ff, "bram36": target.bram18 / 2}))
+    console.print(resources.estimate(synthesis, {"lut": target.lut, "ff": target.ff, "bram36": target.bram18 / 2}))
     console.print(
         f"{found.fps:,.0f} images/s at {target.clock_mhz:g} MHz (initiation interval {found.predicted['interval']:,} "
-        f"cycles); {synthesis.lut_per_mac:.2f} LUT per binary MAC per cycle; "
+        f"cycles); {'' if synthesis.exact else '~'}{synthesis.lut_per_mac:.2f} LUT per binary MAC per cycle; "
         f"yosys estimate in {synthesis.seconds:.0f} s, not a Vivado report",
         highlight=False,
     )

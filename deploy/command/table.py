@@ -1,4 +1,6 @@
-"""The README's tables, from what `verify` and `report` wrote last into the work folders."""
+"""The README's tables, from what `verify` and `report` wrote last into the work folders; LUTs have a
+``~`` where `report` ran without ``--exact``.
+"""
 
 import json
 from pathlib import Path
@@ -31,6 +33,7 @@ def row(work: Path) -> dict:
         "bram36": total["bram36"] + total["bram18"] / 2,
         "dsp": total["dsp"],
         "lut_per_mac": cost["lut_per_mac"],
+        "mark": "" if cost["exact"] else "~",
     }
 
 
@@ -47,8 +50,8 @@ def results(works: list[Path]) -> str:
         r = row(work)
         cells = [r["network"], f"{r['accuracy']:.2%}", f"{r['equal']:,} of {r['logits']:,}"]
         cells += [f"{r[key]:,}" for key in ("latency", "interval")] + [f"{r['fps']:,.0f}"]
-        cells += [f"{r[key]:,g}" if key == "bram36" else f"{r[key]:,}" for key in ("lut", "ff", "bram36", "dsp")]
-        rows.append([*cells, f"{r['lut_per_mac']:.2f}"])
+        cells += [f"{r['mark']}{r['lut']:,}", f"{r['ff']:,}", f"{r['bram36']:,g}", f"{r['dsp']:,}"]
+        rows.append([*cells, f"{r['mark']}{r['lut_per_mac']:.2f}"])
     return _markdown([*head, "DSP", "LUT/MAC"], rows)
 
 
@@ -60,7 +63,8 @@ def against(works: list[Path]) -> str:
         cells = [r["network"], f"{r['accuracy']:.2%}", f"{r['equal']:,} of {r['logits']:,}"]
         for key in NUMBERS:
             change = f" ({r[key] / first[key] - 1:+.1%})" if r is not first and first[key] else ""
-            cells.append(f"{r[key]:,g}{change}" if key == "bram36" else f"{r[key]:,}{change}")
+            mark = r["mark"] if key == "lut" else ""
+            cells.append(f"{mark}{r[key]:,g}{change}" if key == "bram36" else f"{mark}{r[key]:,}{change}")
         table.append(cells)
     head = ["network", "accuracy", "logits equal (RTL)", "latency", "interval", "LUT", "FF", "BRAM36", "DSP"]
     return _markdown(head, table)

@@ -21,8 +21,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from rich.table import Table
-
 from signflow.deploy.tools import netlist
 from signflow.hw.scratch import Scratch
 
@@ -93,27 +91,15 @@ def build(
     return result | {"bitstream": bitstream.name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def table(result: Mapping) -> Table:
-    """A result of `build` for the terminal: cells used, clock, critical path."""
-    view = Table(title=f"{result['name']} on {result['board']} ({result['part']}), nextpnr")
-    for head in ["cells", "used", "of", "share"]:
-        view.add_column(head, justify="left" if head == "cells" else "right")
-    for kind, row in result["utilisation"].items():
-        name = f"{CELLS[kind]} ({kind})" if kind in CELLS else kind
-        view.add_row(name, f"{row['used']:,}", f"{row['available']:,}", f"{row['used'] / row['available']:.1%}")
-    if estimate := result.get("estimate"):
-        view.add_section()
-        view.add_row("estimate without shell and link: six-input LUTs", f"{estimate['LUT']:,}", "", "")
-        view.add_row("... block RAM, 18 kbit", f"{estimate['BRAM18']:,}", "", "")
-    seconds = ", ".join(f"{stage} {spent:.0f} s" for stage, spent in result["seconds"].items())
-    view.caption = f"{_speed(result)}\ncritical path: {path_text(result['critical_path'])}\n{seconds}"
-    return view
-
-
 def path_text(path: Mapping) -> str:
     """A critical path in one line: from, to, and its nanoseconds."""
     logic, routing = path["logic_ns"], path["routing_ns"]
     return f"{path['from']} -> {path['to']}, {logic + routing:.1f} ns = {logic:.1f} logic + {routing:.1f} routing"
+
+
+def speed_text(result: Mapping) -> str:
+    """A result's clock in one line: reached, asked for, slack."""
+    return f"{result['fmax_mhz']:.1f} MHz, {result['asked_mhz']:g} MHz asked, slack {result['slack_ns']:.2f} ns"
 
 
 class _Timer:
@@ -232,14 +218,10 @@ def _path(steps: Sequence[Mapping]) -> dict:
     return ends | {"logic_ns": round(logic, 2), "routing_ns": round(routing, 2), "steps": len(steps)}
 
 
-def _speed(result: Mapping) -> str:
-    return f"{result['fmax_mhz']:.1f} MHz, {result['asked_mhz']:g} MHz asked, slack {result['slack_ns']:.2f} ns"
-
-
 def _too_slow(facts: Mapping, result: Mapping) -> str:
     used = result["utilisation"]["TRELLIS_COMB"]
     return (
-        f"{facts['name']} does not reach the clock of {facts['board']}: {_speed(result)}\n"
+        f"{facts['name']} does not reach the clock of {facts['board']}: {speed_text(result)}\n"
         f"  critical path: {path_text(result['critical_path'])}\n"
         f"  {used['used'] / used['available']:.0%} of the LUTs are used; a smaller folding (--target-fps) leaves more "
         "room to place and route"

@@ -4,55 +4,54 @@ Every operator is synthesised alone, as it stands in `accel.json`, with its memo
 leaves out the few gates of the top (TLAST) and what optimisation across operators would save. `whole` synthesises the
 flattened top as well. Results are cached by content: module text, parameters and memory images.
 
+An MVAU is not synthesised as it is, unless ``exact`` is asked for: weights in block RAM are replaced by a pattern,
+since contents of block RAM cost nothing but time (Yosys makes a module of its own of each content); and of the PE equal
+dot products of a large binary one a single one is synthesised, and stands for the others. All else - control, weights
+in logic, accumulators, thresholds - is as it is. docs/hardware.md has what the figures differ by.
+
 These are Yosys' numbers, before placement: good for comparing, not a Vivado utilisation report. LUTs are counted as
 cells (LUT1 to LUT6 and inverters, plus those used as memory or shift register); two small LUTs that share a site count
 twice. `lc` is Yosys' estimate of the sites after such sharing.
 """
 
-import importlib.util
 import json
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
-from rich.table import Table
-
+from signflow.deploy.tools import yosys
+from signflow.deploy.tools.yosys import YOSYS, SynthesisError
 from signflow.hw.scratch import Scratch
 from signflow.hw.sim.toolchain import cache_root, cached, digest
 
-YOSYS = "pyosys==0.70"
-LIGHT_BATCH = 12  # operators without much arithmetic that share one process: most of their time is Yosys' own start-up
-HEAVY_MACS = 32  # operators with at least so many multiply-accumulates a cycle get a process of their own
+LARGE_MACS = 512  # multiply-accumulates a cycle of a binary MVAU from which one dot product stands for all
 
 # LUT sites that a memory primitive occupies (7 series: UG474, tables 2-3 and 2-5)
 LUTRAM_SITES = {
     "RAM32X1S": 1, "RAM64X1S": 1, "RAM128X1S": 2, "RAM256X1S": 4, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4,
     "RAM32M": 4, "RAM64M": 4,
 }  # fmt: skip
-PLUMBING = {"fifo": "FIFOs", "dwc": "width converters"}
 SYNTHESIS = "synth_xilinx -family xc7 -noiopad -noclkbuf"
-SCRIPT = [
+LIBRARY = ("read_verilog -lib -specify +/xilinx/cells_sim.v",)
+SCRIPT = (
     'setattr -set rom_style "logic" a:rom_style=distributed',  # Vivado's word for it, which Yosys takes for LUT RAM
-    "read_verilog -lib -specify +/xilinx/cells_sim.v",
-    "read_verilog -lib +/xilinx/cells_xtra.v",
     f"{SYNTHESIS} -run prepare:check",
-    "tee -q -o stat.json stat -json -tech xilinx",
-]
-CHILD = (
-    "import sys\nfrom pyosys import libyosys as ys\ndesign = ys.Design()\n"
-    "for line in open('script.ys'):\n    ys.run_pass(line.strip(), design); sys.stdout.flush()"
 )
+PART = "dot_binary$mvau.gen_tree.gen_pe[0].i_dot"
+ONE_PART = (
+    f"rename {PART} part",
+    "chtype -set part t:dot_binary$*",
+    "delete dot_binary$*",
+    "setattr -mod -set keep_hierarchy 1 part",
+    "flatten",
+    # a dot product alone would be made for speed; in its MVAU the carry chains behind it are slower: 2.5 ns
+    "scratchpad -set abc9.D 2500",
+)
+ALL_PARTS = ("setattr -mod -unset keep_hierarchy part", "flatten", "clean")
 
 Tick = Callable[[int, int, str], None]  # (operators done, operators in all, name of the last one)
-
-
-class SynthesisError(RuntimeError):
-    """Yosys is missing or refused the design; the message holds its first error."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +86,8 @@ class OperatorCost:
     module: str
     macs: int
     resources: Resources
+    exact: bool = True
+    """Synthesised as it is."""
 
     @property
     def lut_per_mac(self) -> float | None:
@@ -114,96 +115,113 @@ class Synthesis:
         macs = sum(op.macs for op in self.operators)
         return self.total.lut / macs if macs else None
 
+    @property
+    def exact(self) -> bool:
+        """Every operator was synthesised as it is."""
+        return all(op.exact for op in self.operators)
+
     def as_dict(self) -> dict:
         """For JSON."""
         rows = [asdict(op) | {"lut_per_mac": op.lut_per_mac} for op in self.operators]
         facts = {"name": self.name, "tool": YOSYS, "command": SYNTHESIS, "seconds": round(self.seconds, 1)}
-        facts |= {"total_is": "sum of operators synthesised alone", "total": asdict(self.total)}
+        facts |= {"exact": self.exact, "total_is": "sum of operators synthesised alone", "total": asdict(self.total)}
         facts |= {"lut_per_mac": self.lut_per_mac, "whole": asdict(self.whole) if self.whole else None}
         return facts | {"operators": rows}
 
-    def table(self, available: Mapping[str, int] | None = None) -> Table:
-        """For the terminal, FIFOs and width converters in one line each (the JSON has all); `available` (keys lut, ff,
-        bram36, dsp) adds a line with the share of the device used.
-        """
-        table = Table(title=f"{self.name}: Yosys {SYNTHESIS.split(' -no')[0]}")
-        for head in ["operator", "LUT", "FF", "BRAM36", "DSP", "MAC/cycle", "LUT/MAC"]:
-            table.add_column(head, justify="left" if head == "operator" else "right")
-        small = {module: [op for op in self.operators if op.module == module] for module in PLUMBING}
-        for op in self.operators:
-            if op.module not in PLUMBING:
-                table.add_row(op.node, *_cells(op.resources, op.macs))
-        for module, ops in small.items():
-            if ops:
-                cost = sum((op.resources for op in ops), Resources())
-                table.add_row(f"{len(ops)} {PLUMBING[module]}", *_cells(cost, 0))
-        macs = sum(op.macs for op in self.operators)
-        table.add_section()
-        table.add_row("sum of operators", *_cells(self.total, macs), style="bold")
-        if self.whole:
-            table.add_row("whole, flattened", *_cells(self.whole, macs))
-        if available:
-            used = {"lut": self.total.lut, "ff": self.total.ff, "bram36": self.total.bram, "dsp": self.total.dsp}
-            share = [f"{100 * used[key] / available[key]:.1f} %" if available.get(key) else "" for key in used]
-            table.add_row("of the device", *share, "", "")
-        return table
-
 
 def synthesize(
-    folder: Path, *, whole: bool = False, jobs: int = 2, tick: Tick = lambda done, total, name: None
+    folder: Path,
+    *,
+    exact: bool = False,
+    whole: bool = False,
+    jobs: int = 2,
+    tick: Tick = lambda done, total, name: None,
 ) -> Synthesis:
-    """Synthesise the accelerator in `folder` (with `accel.json`), `jobs` processes at a time.
+    """Synthesise the accelerator in ``folder`` (with `accel.json`), ``jobs`` operators at a time; with ``exact`` all
+    of them as they are.
 
-    `tick` is called from this thread when an operator is done. Raises SynthesisError.
+    ``tick`` is called from this thread when an operator is done. Raises SynthesisError.
     """
     start = time.perf_counter()
-    if importlib.util.find_spec("pyosys") is None:
-        raise SynthesisError(f"Yosys is not installed for this Python: run `pip install {YOSYS}`")
+    yosys.share()  # raises first when there is none
     path = folder / "accel.json"
     if not path.exists():
         raise SynthesisError(f"{path} does not exist: {folder} holds no generated accelerator (run `signflow build`)")
     facts = json.loads(path.read_text())
-    units = [_operator(folder, facts, entry) for entry in facts["operators"]]
+    units = [_operator(folder, facts, entry, exact) for entry in facts["operators"]]
     units += [_whole(folder, facts)] if whole else []
     found = _synthesize_all(folder, units, jobs, tick)
     costs = tuple(
-        OperatorCost(entry["node"], entry["op"], entry["module"], int(entry.get("macs", 0)), found[unit.key])
+        OperatorCost(
+            entry["node"], entry["op"], entry["module"], int(entry.get("macs", 0)), found[unit.key], unit.exact
+        )
         for entry, unit in zip(facts["operators"], units, strict=False)
     )
     return Synthesis(facts["name"], costs, found[units[-1].key] if whole else None, time.perf_counter() - start)
 
 
 def synthesize_top(folder: Path) -> Resources:
-    """Resources of the flattened top of an accelerator or project in `folder`. Raises SynthesisError."""
+    """Resources of the flattened top of an accelerator or project in ``folder``. Raises SynthesisError."""
     unit = _whole(folder, json.loads((folder / "accel.json").read_text()))
     return _synthesize_all(folder, [unit], 1, lambda done, total, name: None)[unit.key]
 
 
 @dataclass(frozen=True)
 class _Unit:
-    """One thing to synthesise: how to read it (paths below "accel/"), its top, and a key of all it depends on."""
+    """One thing to synthesise: the commands of Yosys that read it (paths below "accel/" and "patterns/")."""
 
     name: str
-    read: str
     top: str
+    read: str
     macs: int
     key: str
+    """A digest of all it depends on."""
+    parts: bool = False
+    """One dot product stands for all."""
+    patterns: Mapping[str, str] = field(default_factory=dict)
+    """Memory images of its own, name -> text."""
+
+    @property
+    def exact(self) -> bool:
+        """As it stands in `accel.json`."""
+        return not self.parts and not self.patterns
+
+    def commands(self, result: str) -> list[str]:
+        """All commands; the last one writes the cells of module "unit" to the file ``result``."""
+        before, after = (ONE_PART, ALL_PARTS) if self.parts else ((), ())
+        lines = [self.read, f"rename {self.top} unit", *before, *SCRIPT, *after]
+        return [*lines, f"tee -q -o {result} stat -json -tech xilinx"]
 
 
-def _operator(folder: Path, facts: Mapping, entry: Mapping) -> _Unit:
+def _operator(folder: Path, facts: Mapping, entry: Mapping, exact: bool) -> _Unit:
+    """An operator of `accel.json`, as it is or, an MVAU without ``exact``, made lighter."""
     sources, memory = [f"rtl/{module}.sv" for module in entry.get("modules", [entry["module"]])], facts["mem_dir"]
-    content, words = [(folder / source).read_bytes() for source in sources], []
-    for name, value in entry["params"].items():
+    params, macs = entry["params"], int(entry.get("macs", 0))
+    matrix = not exact and entry["module"] == "mvau"
+    parts = matrix and params["ACT_WIDTH"] == 1 and macs >= LARGE_MACS
+    content, words, patterns = [(folder / source).read_bytes() for source in sources], [], {}
+    for name, value in params.items():
         if isinstance(value, str) and value:  # a memory image
             if not (folder / memory / value).exists():
                 raise SynthesisError(f"{entry['node']}: memory image {folder / memory / value} is missing")
-            content.append((folder / memory / value).read_bytes())
-            value = f"accel/{memory}/{value}"
+            text = (folder / memory / value).read_text()
+            if matrix and params["BLOCK"] and name == "WEIGHTS_FILE":
+                patterns[value] = text = _pattern(text)
+            content.append(text)
+            value = f"{'patterns' if value in patterns else f'accel/{memory}'}/{value}"
         words.append(f'-G {name}="{value}"' if isinstance(value, str) else f"-G {name}={int(value)}")
     read = f"read_slang {' '.join(f'accel/{source}' for source in sources)} --top {entry['module']} {' '.join(words)}"
-    shape = " ".join(f"{k}={v if isinstance(v, int) else bool(v)}" for k, v in entry["params"].items())
-    key = digest(YOSYS, *SCRIPT, entry["module"], shape, *content)
-    return _Unit(entry["node"], read, entry["module"], int(entry.get("macs", 0)), key)
+    read += " --best-effort-hierarchy" if parts else ""
+    shape = " ".join(f"{k}={v if isinstance(v, int) else bool(v)}" for k, v in params.items())
+    unit = _Unit(entry["node"], entry["module"], read, macs, "", parts, patterns)
+    key = digest(YOSYS, *LIBRARY, *unit.commands("")[1:], shape, *content)
+    return replace(unit, key=key)
+
+
+def _pattern(image: str) -> str:
+    """A memory image of the same shape: words of zeros and of ones, in turn."""
+    rows = image.split()
+    return "".join(("0" if k % 2 else "f") * len(row) + "\n" for k, row in enumerate(rows))
 
 
 def _whole(folder: Path, facts: Mapping) -> _Unit:
@@ -212,7 +230,8 @@ def _whole(folder: Path, facts: Mapping) -> _Unit:
     content = [(folder / source).read_bytes() for source in sources] + [path.read_bytes() for path in memories]
     files = " ".join(f"accel/{source}" for source in sources)
     read = f'read_slang {files} --top {facts["top"]} -G MEM_DIR="accel/{facts["mem_dir"]}/"'
-    return _Unit("whole", read, facts["top"], sys.maxsize, digest(YOSYS, *SCRIPT, "whole", *content))
+    key = digest(YOSYS, *LIBRARY, *SCRIPT, "whole", *content)
+    return _Unit("the whole accelerator", facts["top"], read, sys.maxsize, key)
 
 
 def _synthesize_all(folder: Path, units: Sequence[_Unit], jobs: int, tick: Tick) -> dict[str, Resources]:
@@ -223,57 +242,25 @@ def _synthesize_all(folder: Path, units: Sequence[_Unit], jobs: int, tick: Tick)
             found[unit.key] = _resources(json.loads((entry / "stat.json").read_text()))
         else:
             missing.setdefault(unit.key, unit)
-    done = sum(unit.key in found for unit in units)
-    tick(done, len(units), "")
-    light = [unit for unit in missing.values() if unit.macs < HEAVY_MACS]
-    heavy = [unit for unit in missing.values() if unit.macs >= HEAVY_MACS]
-    batches = [[unit] for unit in sorted(heavy, key=lambda unit: -unit.macs)]  # the longest first
-    batches += [light[k : k + LIGHT_BATCH] for k in range(0, len(light), LIGHT_BATCH)]
-    stop = threading.Event()
-    with ThreadPoolExecutor(jobs) as pool:
-        tasks = {pool.submit(_batch, folder, batch, stop): batch for batch in batches}
-        try:
-            for task in as_completed(tasks):
-                for unit, resources in zip(tasks[task], task.result(), strict=True):
-                    found[unit.key] = resources
-                    done += sum(other.key == unit.key for other in units)
-                    tick(done, len(units), unit.name)
-        except BaseException:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-            raise
-    return found
-
-
-def _run(command: Sequence[str], cwd: Path, stop: threading.Event) -> tuple[int, str]:
-    """Exit status and output of a program, which ends when `stop` is set."""
-    with subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        while True:
-            try:
-                output = process.communicate(timeout=0.2)[0]
-                return process.returncode, output
-            except subprocess.TimeoutExpired:
-                if stop.is_set():
-                    process.kill()
-
-
-def _batch(folder: Path, units: Sequence[_Unit], stop: threading.Event) -> list[Resources]:
-    """Synthesise units in one Yosys process, each as a module of its own; caches and returns their resources."""
+    tick(sum(unit.key in found for unit in units), len(units), "")
+    todo = sorted(missing.values(), key=lambda unit: -unit.macs)  # the longest first
     with Scratch("signflow-synthesis-") as name:
         work = Path(name)
         (work / "accel").symlink_to(folder.resolve())
-        lines = [line for k, unit in enumerate(units) for line in (unit.read, f"rename {unit.top} unit{k}")]
-        lines += SCRIPT
-        (work / "script.ys").write_text("\n".join(lines) + "\n")
-        status, log = _run([sys.executable, "-c", CHILD], work, stop)
-        if status:
-            raise SynthesisError(_explain(units, log))
-        modules = json.loads((work / "stat.json").read_text())["modules"]
-    results = [modules[f"\\unit{k}"] for k in range(len(units))]
-    for unit, result in zip(units, results, strict=True):
-        text = json.dumps(result)
-        cached("cells", unit.key, lambda entry, text=text: (entry / "stat.json").write_text(text))
-    return [_resources(result) for result in results]
+        (work / "patterns").mkdir()
+        for image, text in (pair for unit in todo for pair in unit.patterns.items()):
+            (work / "patterns" / image).write_text(text)
+
+        def done(number: int) -> None:
+            unit, result = todo[number], json.loads((work / f"{number}.json").read_text())["modules"]["\\unit"]
+            cached("cells", unit.key, lambda entry: (entry / "stat.json").write_text(json.dumps(result)))
+            found[unit.key] = _resources(result)
+            tick(sum(unit.key in found for unit in units), len(units), unit.name)
+
+        if todo:
+            designs = [(unit.name, unit.commands(f"{number}.json")) for number, unit in enumerate(todo)]
+            yosys.run(LIBRARY, designs, work, jobs, done)
+    return found
 
 
 def _resources(module: Mapping) -> Resources:
@@ -299,15 +286,3 @@ def _resources(module: Mapping) -> Resources:
         dsp=count("DSP48"),
         lc=module["estimated_num_lc"],
     )
-
-
-def _explain(units: Sequence[_Unit], log: str) -> str:
-    rows = [row for row in log.splitlines() if row.strip()]
-    first = next((k for k, row in enumerate(rows) if "error:" in row.lower()), max(0, len(rows) - 8))
-    names = ", ".join(unit.name for unit in units)
-    return "\n  ".join([f"Yosys refuses one of {names}:", *rows[first : first + 8]])
-
-
-def _cells(resources: Resources, macs: int) -> list[str]:
-    numbers = [resources.lut, resources.ff, resources.bram, resources.dsp]
-    return [*(f"{n:g}" for n in numbers), str(macs or ""), f"{resources.lut / macs:.2f}" if macs else ""]

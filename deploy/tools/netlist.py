@@ -10,16 +10,14 @@ empty, from the models in `hw/sim/cells`. Both products come from one run of Yos
 Families zynq and zynqmp alike are synthesised for the 7 series: the cells of UltraScale+ have no models.
 """
 
-import importlib.util
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import signflow.hw.sim
-from signflow.deploy.tools.estimate import CHILD, YOSYS, SynthesisError
+from signflow.deploy.tools import yosys
+from signflow.deploy.tools.yosys import YOSYS, SynthesisError
 from signflow.hw.boards import board
 from signflow.hw.scratch import Scratch
 from signflow.hw.sim.toolchain import cached, digest
@@ -83,13 +81,13 @@ class Netlist:
     @property
     def sources(self) -> list[Path]:
         """What simulates it, for `verilator.compile`; nothing is read at run time."""
-        library = yosys_share() / self.target.library / "cells_sim.v"
+        library = yosys.share() / self.target.library / "cells_sim.v"
         return [*(CELLS / name for name in self.target.models), library, self.verilog]
 
     @property
     def include_dirs(self) -> list[Path]:
         """Where the library looks for its parts."""
-        return [yosys_share() / self.target.library] if self.target is ECP5 else []
+        return [yosys.share() / self.target.library] if self.target is ECP5 else []
 
     def project(self, folder: Path) -> Path:
         """Make ``folder`` a project that holds the gates instead of the RTL: same accel.json but for "sources"."""
@@ -100,14 +98,6 @@ class Netlist:
         facts = self.facts | {"sources": [f"rtl/{path.name}" for path in self.sources]}
         (folder / "accel.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
         return folder
-
-
-def yosys_share() -> Path:
-    """Folder of the installed Yosys' cell libraries. Raises SynthesisError."""
-    spec = importlib.util.find_spec("pyosys")
-    if spec is None or not spec.origin:
-        raise SynthesisError(f"Yosys is not installed for this Python: run `pip install {YOSYS}`")
-    return Path(spec.origin).parent / "share"
 
 
 def synthesize(project: Path, family: str = "") -> Netlist:
@@ -122,7 +112,7 @@ def synthesize(project: Path, family: str = "") -> Netlist:
     family = family or board(facts["board"]).family
     if family not in TARGETS:
         raise SynthesisError(f"family {family!r} has no synthesis: known are {', '.join(TARGETS)}")
-    target, share = TARGETS[family], yosys_share()
+    target, share = TARGETS[family], yosys.share()
     script = _script(facts, target)
     files = [*facts["sources"], *(f"mem/{p.name}" for p in sorted((project / facts["mem_dir"]).iterdir()))]
     content = [part for name in files for part in (name, (project / name).read_bytes())]
@@ -153,16 +143,9 @@ def _run_yosys(project: Path, top: str, script: list[str], target: Target, folde
         work = Path(name)
         (work / "project").symlink_to(project.resolve())
         (work / "cells").symlink_to(CELLS)
-        (work / "script.ys").write_text("\n".join(script) + "\n")
-        done = subprocess.run(
-            [sys.executable, "-c", CHILD], cwd=work, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        if done.returncode:
-            rows = [row for row in done.stdout.splitlines() if row.strip()]
-            first = next((k for k, row in enumerate(rows) if "error:" in row.lower()), max(0, len(rows) - 8))
-            raise SynthesisError("\n  ".join([f"Yosys refuses {top}:", *rows[first : first + 8]]))
+        yosys.run((), [(top, script)], work, 1)
         for product in target.products:
             shutil.copyfile(work / product, folder / product)
 
 
-__all__ = ["TARGETS", "Netlist", "Target", "synthesize", "yosys_share"]
+__all__ = ["TARGETS", "Netlist", "Target", "synthesize"]

@@ -29,13 +29,19 @@ class Report:
         return found | {key: self.predicted[key] for key in ("interval", "latency")}
 
 
-def report(work: Path, whole: bool = False, tick: Callable[[int, int], None] = lambda done, total: None) -> Report:
-    """Synthesise the accelerator in ``work`` with yosys, operator by operator (``whole``: the flattened top too), and
-    write what was found to `7-report.json`. ``tick`` gets operators done and operators in all.
+def report(
+    work: Path,
+    exact: bool = False,
+    whole: bool = False,
+    tick: Callable[[int, int], None] = lambda done, total: None,
+) -> Report:
+    """Synthesise the accelerator in ``work`` with yosys, operator by operator (``exact``: large ones whole, too;
+    ``whole``: also the flattened top), and write what was found to `7-report.json`. ``tick`` gets operators done and
+    operators in all.
     """
     facts, target = products.accelerator(work), board(products.settings_of(work).board)
     folder = work / products.ACCELERATOR
-    synthesis = estimate.synthesize(folder, whole=whole, tick=lambda done, total, _: tick(done, total))
+    synthesis = estimate.synthesize(folder, exact=exact, whole=whole, tick=lambda done, total, _: tick(done, total))
     found = Report(synthesis, target, facts["predicted"])
     products.write_json(found.facts(), work / products.SYNTHESISED)
     return found

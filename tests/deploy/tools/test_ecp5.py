@@ -9,6 +9,7 @@ from rich.console import Console
 
 from signflow.deploy import flow
 from signflow.deploy.board import bitstream
+from signflow.deploy.command import resources
 from signflow.deploy.plan import fit
 from signflow.deploy.tools import ecp5
 from signflow.hw.boards import board
@@ -107,7 +108,7 @@ def test_the_same_project_elsewhere_gives_the_same_bytes(built, tmp_path):
 
 def test_table_for_people(built):
     console = Console(width=120, record=True)
-    console.print(ecp5.table(built[1]))
+    console.print(resources.routed(built[1]))
     text = console.export_text()
     for words in ("tiny on ulx3s", "LUT4 (TRELLIS_COMB)", "83,640", "50 MHz asked", "critical path:", "routing"):
         assert words in text

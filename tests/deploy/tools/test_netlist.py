@@ -77,7 +77,7 @@ def test_one_run_of_yosys_for_the_same_content(project, tmp_path, monkeypatch):
     first = netlist.synthesize(project)
     copy = shutil.copytree(project, tmp_path / "copy")
     shutil.rmtree(copy / "build")
-    monkeypatch.setattr(netlist.subprocess, "run", None)
+    monkeypatch.setattr(netlist.yosys, "run", None)
     again = netlist.synthesize(copy)
     assert again.verilog.read_bytes() == first.verilog.read_bytes() and again.verilog.parent == copy / "build"
     (copy / "mem" / "key.mem").write_text("5b\n")

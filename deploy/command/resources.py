@@ -1,0 +1,63 @@
+"""Tables of what an accelerator takes of its device: Yosys' estimate, nextpnr's report."""
+
+from collections.abc import Mapping
+
+from rich.table import Table
+
+from signflow.deploy.tools.ecp5 import CELLS, path_text, speed_text
+from signflow.deploy.tools.estimate import SYNTHESIS, Resources, Synthesis
+
+PLUMBING = {"fifo": "FIFOs", "dwc": "width converters"}
+NOT_EXACT = "~ of equal dot products one was synthesised, for weights in block RAM a pattern; exact with report --exact"
+
+
+def estimate(synthesis: Synthesis, available: Mapping[str, int] | None = None) -> Table:
+    """Yosys' estimate, FIFOs and width converters in one line each (the JSON has all), ``~`` where not everything was
+    synthesised; ``available`` (keys lut, ff, bram36, dsp) adds a line with the share of the device used.
+    """
+    table = Table(title=f"{synthesis.name}: Yosys {SYNTHESIS.split(' -no')[0]}")
+    for head in ["operator", "LUT", "FF", "BRAM36", "DSP", "MAC/cycle", "LUT/MAC"]:
+        table.add_column(head, justify="left" if head == "operator" else "right")
+    small = {module: [op for op in synthesis.operators if op.module == module] for module in PLUMBING}
+    for op in synthesis.operators:
+        if op.module not in PLUMBING:
+            table.add_row(op.node, *_cells(op.resources, op.macs, op.exact))
+    for module, ops in small.items():
+        if ops:
+            cost = sum((op.resources for op in ops), Resources())
+            table.add_row(f"{len(ops)} {PLUMBING[module]}", *_cells(cost, 0))
+    macs, total = sum(op.macs for op in synthesis.operators), synthesis.total
+    table.add_section()
+    table.add_row("sum of operators", *_cells(total, macs, synthesis.exact), style="bold")
+    if synthesis.whole:
+        table.add_row("whole, flattened", *_cells(synthesis.whole, macs))
+    if available:
+        used = {"lut": total.lut, "ff": total.ff, "bram36": total.bram, "dsp": total.dsp}
+        share = [f"{100 * used[key] / available[key]:.1f} %" if available.get(key) else "" for key in used]
+        table.add_row("of the device", *share, "", "")
+    if not synthesis.exact:
+        table.caption = NOT_EXACT
+    return table
+
+
+def routed(result: Mapping) -> Table:
+    """A result of `signflow.deploy.tools.ecp5.build`: cells used, clock, critical path."""
+    view = Table(title=f"{result['name']} on {result['board']} ({result['part']}), nextpnr")
+    for head in ["cells", "used", "of", "share"]:
+        view.add_column(head, justify="left" if head == "cells" else "right")
+    for kind, row in result["utilisation"].items():
+        name = f"{CELLS[kind]} ({kind})" if kind in CELLS else kind
+        view.add_row(name, f"{row['used']:,}", f"{row['available']:,}", f"{row['used'] / row['available']:.1%}")
+    if predicted := result.get("estimate"):
+        view.add_section()
+        view.add_row("estimate without shell and link: six-input LUTs", f"{predicted['LUT']:,}", "", "")
+        view.add_row("... block RAM, 18 kbit", f"{predicted['BRAM18']:,}", "", "")
+    seconds = ", ".join(f"{stage} {spent:.0f} s" for stage, spent in result["seconds"].items())
+    view.caption = f"{speed_text(result)}\ncritical path: {path_text(result['critical_path'])}\n{seconds}"
+    return view
+
+
+def _cells(resources: Resources, macs: int, exact: bool = True) -> list[str]:
+    mark, numbers = "" if exact else "~", [resources.bram, resources.dsp]
+    counts = [f"{mark}{resources.lut:g}", f"{resources.ff:g}", *(f"{n:g}" for n in numbers)]
+    return [*counts, str(macs or ""), f"{mark}{resources.lut / macs:.2f}" if macs else ""]
