@@ -15,6 +15,7 @@ from qonnx.transformation.general import GiveReadableTensorNames
 
 from signflow.deploy.compile import lower, streamline
 from signflow.deploy.compile.export import export, load, save
+from signflow.deploy.compile.passes.rounding import notes_of
 from signflow.deploy.generate.accelerator import generate
 from signflow.deploy.plan import buffer, fit, fold, graph, timing
 from signflow.deploy.products import (
@@ -108,6 +109,7 @@ def step_generate(settings: Settings, work: Path) -> None:
         "part": target.part,
         "clock_mhz": target.clock_mhz,
         "image": streamline.image_facts(model),
+        "rounding": notes_of(model),
     }
     generate(model, settings.name, work / ACCELERATOR, predicted, extra)
 

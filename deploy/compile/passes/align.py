@@ -18,10 +18,10 @@ from qonnx.transformation.base import Transformation
 from signflow.deploy.compile.errors import UnsupportedError
 from signflow.deploy.compile.passes.enumerate_thresholds import enumerate_thresholds
 from signflow.deploy.compile.passes.evaluate import follow, run_node
+from signflow.deploy.compile.passes.numbers import Numbers
 from signflow.deploy.compile.passes.plain_products import PlainProducts
 from signflow.deploy.compile.passes.regions import POOLS, SHAPES, Region, attribute
 from signflow.deploy.compile.passes.silu import Silu, silu_input
-from signflow.deploy.compile.passes.transitions import Accumulators
 from signflow.deploy.compile.passes.truth import BLOCK, is_shared
 
 ROUNDS = ("BatchNormalization", "Exp", "Sigmoid", "Tanh")
@@ -79,14 +79,13 @@ def _difference(
     constants: dict[str, np.ndarray],
     region: Region,
     tensor: str,
-    reach: Accumulators,
-    scale: np.ndarray,
+    numbers: Numbers,
 ) -> np.ndarray:
     """bool (channels, 2): on some integer the exported result should be larger, should be smaller."""
-    nodes, size = region.path(tensor), max(1, BLOCK // len(scale))
-    wrong = np.zeros((len(scale), 2), dtype=bool)
-    for first in range(0, reach.count, size):
-        table = reach.rows(first, first + size).astype(np.float32) * scale
+    nodes, size = region.path(tensor), max(1, BLOCK // numbers.channels)
+    wrong = np.zeros((numbers.channels, 2), dtype=bool)
+    for first in range(0, numbers.reach.count, size):
+        table = numbers.table(first, first + size)
         wanted = torch_numbers(model, constants, nodes, region.start, tensor, table)
         found = follow(model, nodes, region.start, tensor, table).end
         found = found.reshape(*wanted.shape, -1)[:, :, 0]
@@ -110,20 +109,20 @@ def _movable(model: ModelWrapper, nodes: list[NodeProto], channels: int) -> tupl
     return None
 
 
-def align(model: ModelWrapper, region: Region, tensor: str, reach: Accumulators, scale: np.ndarray) -> None:
-    """Move constants of ``model`` where the result at ``tensor`` is not PyTorch's on some integer of ``reach``. Raises
-    RuntimeError when that does not help.
+def align(model: ModelWrapper, region: Region, tensor: str, numbers: Numbers) -> None:
+    """Move constants of ``model`` where the result at ``tensor`` is not PyTorch's on some reachable one of ``numbers``.
+    Raises RuntimeError when that does not help.
     """
-    nodes, channels = region.path(tensor), len(scale)
+    nodes, channels = region.path(tensor), numbers.channels
     if not any(node.op_type in ROUNDS for node in nodes):
         return
-    if is_shared(model, nodes, scale):
-        reach, scale = reach.union, scale[:1]
+    if is_shared(model, nodes, numbers):
+        numbers = numbers.union
     names = {name for node in nodes for name in node.input}
     constants = {name: value for name in names if (value := model.get_initializer(name)) is not None}
     movable, search = _movable(model, nodes, channels), None
     for _ in range(MAX_STEPS):
-        wrong = _difference(model, constants, region, tensor, reach, scale)
+        wrong = _difference(model, constants, region, tensor, numbers)
         if not wrong.any():
             return
         if movable is None:

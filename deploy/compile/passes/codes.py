@@ -11,7 +11,8 @@ from signflow.deploy.compile.images import ImageInput, image_kind
 from signflow.deploy.compile.passes.evaluate import follow
 from signflow.deploy.compile.passes.products import Feed
 from signflow.deploy.compile.passes.regions import POOLS, Region
-from signflow.deploy.compile.passes.scales import MAX_LEVELS, quantiser_scale
+from signflow.deploy.compile.passes.rounding import grain
+from signflow.deploy.compile.passes.scales import MAX_LEVELS, TOLERANCE, quantiser_scale
 from signflow.deploy.compile.passes.transitions import slope
 
 SUPPORTED = (
@@ -25,11 +26,17 @@ class Codes:
 
     codes: np.ndarray
     """int64 (pixels, columns); rises with the pixel in every column."""
-    scale: np.float32
+    scale: float
+    offset: np.ndarray
+    """float64 (columns,): what is added to scale * integer."""
     negated: np.ndarray
     """bool (columns,)"""
     signs: bool
     """Every integer is -1 or +1."""
+    error: float
+    """The network's numbers differ from scale * integer + offset by at most this ..."""
+    grain: float
+    """... and are multiples of this."""
     bits: bool = False
     """They become bits."""
 
@@ -38,8 +45,8 @@ class Codes:
         """What the first product reads."""
         if self.bits:
             return Feed.of_signs(self.scale, self.negated)
-        step = 2 if self.signs else 1
-        return Feed(self.codes.min(axis=0), self.codes.max(axis=0), self.scale, self.negated, step=step)
+        ends, step = (self.codes.min(axis=0), self.codes.max(axis=0)), 2 if self.signs else 1
+        return Feed(*ends, self.scale, self.negated, self.grain, step=step, offset=self.offset, error=self.error)
 
     def thresholds(self, pixels: np.ndarray) -> np.ndarray:
         """int64 (columns, levels - 1): step k is the smallest pixel whose code reaches the lowest code + k + 1; past
@@ -55,22 +62,18 @@ class Codes:
         return np.stack(rows, axis=1)
 
 
-def _read(model: ModelWrapper, nodes: list[NodeProto], values: np.ndarray) -> Codes:
+def _read(model: ModelWrapper, nodes: list[NodeProto], values: np.ndarray, pixels: np.ndarray) -> Codes:
     """Codes of ``values``, float32 (pixels, columns): what the first layer reads for every pixel value, ascending.
     Raises UnsupportedError.
     """
     node = nodes[-1] if nodes else model.graph.node[0]
-    magnitude = np.unique(np.abs(values))
-    if len(magnitude) == 1 and magnitude[0] > 0:
-        scale = np.float32(magnitude[0])
-    else:
-        scale = quantiser_scale(model, nodes, values)
+    magnitude, offset = np.unique(np.abs(values)), np.zeros(values.shape[1])
+    signs = len(magnitude) == 1 and bool(magnitude[0] > 0)
+    scale = float(magnitude[0]) if signs else quantiser_scale(model, nodes, values)
     if scale is None:
-        shown = ", ".join(f"{value:.7g}" for value in np.unique(values)[:4])
-        count = len(np.unique(values))
-        reason = f"pixels reach the first layer as {count} values ({shown}, ...) that are not integers times one scale"
-        raise refuse(node, reason, f"raw pixels (input uint8), or {SUPPORTED}")
-    codes = np.rint(values / scale).astype(np.int64)
+        scale, offset = _line(node, values, pixels)
+    codes = np.rint((values.astype(np.float64) - offset) / scale).astype(np.int64)
+    error = float(np.abs(codes * scale + offset - values).max())
     direction = slope(codes)
     if (direction == 2).any():
         channel = int(np.argmax(direction == 2))
@@ -79,7 +82,27 @@ def _read(model: ModelWrapper, nodes: list[NodeProto], values: np.ndarray) -> Co
     codes = np.where(negated, -codes, codes)
     if codes.max() - codes.min() > MAX_LEVELS:
         raise refuse(node, f"{codes.max() - codes.min() + 1} levels", f"at most {MAX_LEVELS} levels")
-    return Codes(codes, scale, negated, len(magnitude) == 1 and magnitude[0] > 0)
+    return Codes(codes, scale, offset, negated, signs, error, grain(values))
+
+
+def _line(node: NodeProto, values: np.ndarray, pixels: np.ndarray) -> tuple[float, np.ndarray]:
+    """(a, b (columns,)) with values = +-a * pixel + b: normalised pixels. Raises UnsupportedError."""
+    v, p = values.astype(np.float64), pixels.astype(np.float64)[:, None]
+    factor = (v[-1] - v[0]) / (p[-1] - p[0])
+    offset = (v - factor * p).mean(axis=0)
+    if (np.abs(v - factor * p - offset) > TOLERANCE * np.abs(v).max()).any():
+        shown = ", ".join(f"{value:.7g}" for value in np.unique(values)[:4])
+        count = len(np.unique(values))
+        reason = f"pixels reach the first layer as {count} values ({shown}, ...) that are not integers times one scale"
+        raise refuse(node, reason, f"pixels times a factor, plus an offset per channel, or {SUPPORTED}")
+    sizes = np.abs(factor)
+    if np.ptp(sizes) > TOLERANCE * sizes.max():
+        shown = ", ".join(f"{size:.7g}" for size in sizes[:4])
+        reason = (
+            f"its channels multiply pixels by different factors ({shown}): their sums are no integers times a scale"
+        )
+        raise refuse(node, reason, "one standard deviation for all channels (means may differ), or an input quantiser")
+    return float(sizes.mean()), offset
 
 
 def read_image(model: ModelWrapper, region: Region) -> Codes:
@@ -96,4 +119,4 @@ def read_image(model: ModelWrapper, region: Region) -> Codes:
     pixels = image_kind(ImageInput.of(model).kind).pixels
     channels = model.get_tensor_shape(region.start)[1]
     table = np.repeat(pixels.astype(np.float32)[:, None], channels, axis=1)
-    return _read(model, nodes, follow(model, nodes, region.start, tensor, table).end)
+    return _read(model, nodes, follow(model, nodes, region.start, tensor, table).end, pixels)

@@ -30,9 +30,10 @@ from signflow.deploy.compile.passes.codes import read_image
 from signflow.deploy.compile.passes.explain import refuse_steps
 from signflow.deploy.compile.passes.head import make_head
 from signflow.deploy.compile.passes.integer_graph import IntegerGraph, Tensor
+from signflow.deploy.compile.passes.numbers import Numbers
 from signflow.deploy.compile.passes.products import EXACT_FLOAT32, Feed, Product
 from signflow.deploy.compile.passes.regions import Region, attribute, walk
-from signflow.deploy.compile.passes.rounding import note, save_notes
+from signflow.deploy.compile.passes.rounding import grain, note, save_notes
 from signflow.deploy.compile.passes.scales import grid, quantiser_scale, scale_and_offset
 from signflow.deploy.compile.passes.transitions import Accumulators, CodeRule, code_rule, sign_rule
 from signflow.deploy.compile.passes.truth import Truth, truth
@@ -63,12 +64,9 @@ class Sign:
 
 @dataclass
 class _Source:
-    """The integers that a region starts at: the network's number there is scale * n + offset."""
+    """The integers that a region starts at."""
 
-    reach: Accumulators
-    scale: np.ndarray
-    """float32 (channels,)"""
-    offset: float
+    numbers: Numbers
     product: Product | None
     reads: Tensor | None
     """What the product reads, ready for its weights."""
@@ -78,13 +76,13 @@ class _Source:
     """Fan-in K of a product of bits, whose tensor holds (K + n) / 2; else 0."""
 
 
-Before = Callable[[ModelWrapper, Region, str, Accumulators, np.ndarray], None]
+Before = Callable[[ModelWrapper, Region, str, Numbers], None]
 
 
 def enumerate_thresholds(model: ModelWrapper, before: Before = lambda *_: None) -> ModelWrapper:
     """The integer graph of a network (after `PlainProducts`). Raises UnsupportedError for what has no exact hardware.
 
-    ``before(model, region, exit, reachable integers, scale)`` is called in front of every enumeration, and may change
+    ``before(model, region, exit, reachable numbers)`` is called in front of every enumeration, and may change
     the constants of the region (`signflow.deploy.compile.passes.align`).
     """
     return _Enumeration(model, before).result
@@ -136,9 +134,8 @@ class _Enumeration:
     def _product(self, region: Region) -> _Source:
         node, product = region.node, self.products[region.node.name]
         x, feed = self.feeds[node.input[0]]
-        if feed.offset:
-            raise refuse(node, f"it reads values shifted by {feed.offset:.6g}", "quantisers with zero point 0")
         product.undo(feed)
+        numbers = product.numbers(feed, self._bias(region))
         if node.op_type == "Conv":
             reads = self.graph.windows(x, product.weights.shape[2:], attribute(node, "strides", [1, 1]))
         else:
@@ -147,34 +144,29 @@ class _Enumeration:
                 moved = product.weights.reshape(outputs, x.channels, -1).transpose(0, 2, 1)
                 product.weights = moved.reshape(outputs, -1)
             reads = self.graph.flatten(x)
-        reach, scale = product.accumulators(feed), product.scale * feed.scale
-        self.notes += note(self.model, region, reach, scale)
-        return _Source(reach, scale, 0.0, product, reads, None, product.fan_in if feed.bits else 0)
+        return _Source(numbers, product, reads, None, product.fan_in if feed.bits else 0)
+
+    def _bias(self, region: Region) -> np.ndarray:
+        """The layer's own, which `PlainProducts` split off under this name; empty without one."""
+        first = region.nodes[0] if region.nodes else None
+        if first is None or first.name != f"{region.node.name}_Add":
+            return np.empty(0)
+        return self.model.get_initializer(first.input[1]).reshape(-1)
 
     def _sum(self, region: Region) -> _Source:
         x, feed = self._plain(region.node, region.node.input[0])
-        if feed.offset:
-            raise refuse(region.node, f"it sums values shifted by {feed.offset:.6g}", "quantisers with zero point 0")
-        reach = Accumulators(feed.low * x.positions, feed.high * x.positions, 1)
-        low, high = int(reach.low.min()), int(reach.high.max())
-        if max(-low, high) >= EXACT_FLOAT32:
-            raise refuse(region.node, f"its sums may reach {max(-low, high)}", f"sums below {EXACT_FLOAT32}")
-        total = self.graph.total(x)
-        return _Source(reach, np.full(len(feed.low), feed.scale), 0.0, None, None, total)
+        return _Source(feed.sums(region.node, x.positions), None, None, self.graph.total(x))
 
     def _join(self, region: Region) -> _Source:
         (x, a), (y, b) = (self._plain(region.node, name) for name in region.node.input)
         if a.scale != b.scale or len(a.low) != len(b.low):
             reason = f"it adds multiples of {a.scale:.6g} ({len(a.low)} channels) and of {b.scale:.6g} ({len(b.low)})"
             raise refuse(region.node, reason, "results on the same grid, with equally many channels")
-        reach, offset = Accumulators(a.low + b.low, a.high + b.high, 1), a.offset + b.offset
-        values = [np.arange(f.low.min(), f.high.max() + 1) for f in (a, b)]
-        floats = [(n * float(f.scale) + f.offset).astype(np.float32) for n, f in zip(values, (a, b), strict=True)]
-        exact = (values[0][:, None] + values[1]) * float(a.scale) + offset
-        if (np.add.outer(*floats) != exact).any():
+        if (a.largest + b.largest > min(a.grain, b.grain) * EXACT_FLOAT32).any() or a.error or b.error:
             raise refuse(region.node, "float32 rounds its sums", "scales that are powers of two")
-        total = self.graph.add(x, y)
-        return _Source(reach, np.full(len(a.low), a.scale), offset, None, None, total)
+        reach = Accumulators(a.low + b.low, a.high + b.high, 1)
+        scale, exact = np.full(len(a.low), a.scale), np.zeros(len(a.low))
+        return _Source(Numbers(reach, scale, a.offsets + b.offsets, exact), None, None, self.graph.add(x, y))
 
     def _plain(self, node: NodeProto, tensor: str) -> tuple[Tensor, Feed]:
         x, feed = self.feeds[tensor]
@@ -190,15 +182,20 @@ class _Enumeration:
         known: list[tuple[Truth, tuple[Tensor, Feed]]] = []
         joined_first = sorted(region.exits.items(), key=lambda item: all(node.op_type != "Add" for node in item[1]))
         for tensor, readers in joined_first:  # joins choose the grid, whoever reads the same numbers besides
-            self.before(self.model, region, tensor, source.reach, source.scale)
-            found = truth(self.model, region, tensor, source.reach, source.scale, source.offset)
+            self.before(self.model, region, tensor, source.numbers)
+            found = truth(self.model, region, tensor, source.numbers)
             same = [f for t, f in known if t.steps.same(found.steps) and len(t.pools) == len(found.pools)]
             if known and not same:
                 reason = f"its results are quantised in {len(region.exits)} ways ({', '.join(region.exits)})"
                 raise refuse(region.node, reason, "one quantiser behind a layer")
             if not same:
+                self._note(region, source.numbers, found)
                 known.append((found, self._quantise(region, source, found, readers, tensor)))
             self.feeds[tensor] = same[0] if same else known[0][1]
+
+    def _note(self, region: Region, numbers: Numbers, found: Truth) -> None:
+        steps = float((numbers.error / numbers.scale).max())
+        self.notes += note(region.node.name, numbers.channels, *found.undecided, steps)
 
     def _quantise(
         self, region: Region, source: _Source, found: Truth, readers: list[NodeProto], tensor: str
@@ -223,13 +220,15 @@ class _Enumeration:
             shown = ", ".join(f"{value:.6g}" for value in values[:6])
             reason = f"the next layer reads {len(values)} values ({shown}) that are not integers times one scale"
             raise refuse(region.path(tensor)[-1], reason, "BipolarQuant, or Quant with one scale")
-        codes = found.steps.map(lambda v: np.rint((v.astype(np.float64) - offset) / float(scale)).astype(np.int64))
+        code = lambda v: np.rint((v.astype(np.float64) - offset) / float(scale)).astype(np.int64)  # noqa: E731
+        codes, error = found.steps.map(code), float(np.abs(code(values) * float(scale) + offset - values).max())
         refuse_steps(region, found, codes, (codes.slope == 2), "codes that rise or fall over the accumulator's range")
         rule = code_rule(codes, found.in_front, source.product is not None)
         x = self._codes(source, found, rule)
-        channels = len(source.scale)
+        channels = source.numbers.channels
         low, high = (np.full(channels, int(end)) for end in (rule.lowest, rule.lowest + rule.steps.shape[1]))
-        return x, Feed(low, high, scale, np.zeros(channels, dtype=bool), offset=offset)
+        negated = np.zeros(channels, dtype=bool)
+        return x, Feed(low, high, float(scale), negated, grain(values), offset=offset, error=error)
 
     def _read_bits(self, readers: list[NodeProto]) -> bool:
         """All ``readers`` are products with weights +-1, the only operators that take signs as bits."""
@@ -259,11 +258,11 @@ class _Enumeration:
             x = self.graph.window(x, np.array([1]), np.array([2]))
         else:
             x = self._pooled(self.graph.threshold(x, high[:, None], bits=True), found)
-        channels = len(source.scale)
+        channels = source.numbers.channels
         negated = np.broadcast_to(rule.next, (channels,))
         complement = [int(c) for c in np.flatnonzero(negated)]
         self.signs.append(Sign(region.node.name, tensor, x.name, list(range(channels)), complement))
-        return x, Feed.of_signs(np.float32(abs(found.steps.first[0])), negated)
+        return x, Feed.of_signs(float(abs(found.steps.first[0])), negated)
 
     def _numbers(self, bits: Tensor, feed: Feed) -> tuple[Tensor, Feed]:
         """Bits as the integers -1 and +1."""
@@ -285,7 +284,11 @@ class _Enumeration:
 
     def _end(self, region: Region, source: _Source) -> ModelWrapper:
         x = self._integers(source, np.zeros(1, dtype=bool))
-        head = make_head(self.model, region, source.reach, source.scale, source.popcount)
+        head = make_head(self.model, region, source.numbers, source.popcount)
+        if head.index and source.numbers.error.any():
+            self.notes.append(
+                f"{region.node.name}: float32 sums round, so that PyTorch may order equal classes otherwise"
+            )
         x = self.graph.flatten(x)
         result = self.graph.model(self.graph.arg_max(x) if head.index else x)
         head.save_to(result)

@@ -21,6 +21,7 @@ from qonnx.util.basic import qonnx_make_model
 
 from signflow.deploy.compile.errors import ModelFileError, refuse
 from signflow.deploy.compile.passes.evaluate import follow
+from signflow.deploy.compile.passes.numbers import Numbers
 from signflow.deploy.compile.passes.regions import POOLS, Region, attribute
 from signflow.deploy.compile.passes.transitions import Accumulators
 
@@ -123,12 +124,16 @@ class Head:
         self.accumulators = accumulators
 
 
-def _head_model(model: ModelWrapper, region: Region, scale: np.ndarray) -> ModelWrapper:
-    """accumulators -> * scale -> the region's own nodes."""
+def _head_model(model: ModelWrapper, region: Region, numbers: Numbers) -> ModelWrapper:
+    """accumulators -> * scale, + offset where there is one -> the region's own nodes."""
     end = next(iter(region.exits))
     start, shape = f"{region.start}_integers", model.get_tensor_shape(region.start)
-    per_channel = scale.reshape(1, -1, *(1,) * (len(shape) - 2))
-    nodes = [helper.make_node("Mul", [start, "weight_scale"], [region.start], name="WeightScale")] + region.path(end)
+    per_channel = (1, -1, *(1,) * (len(shape) - 2))
+    scaled = f"{region.start}_scaled" if numbers.offset.any() else region.start
+    nodes = [helper.make_node("Mul", [start, "weight_scale"], [scaled], name="WeightScale")]
+    if numbers.offset.any():
+        nodes.append(helper.make_node("Add", [scaled, "weight_offset"], [region.start], name="WeightOffset"))
+    nodes += region.path(end)
     graph = helper.make_graph(
         nodes,
         "head",
@@ -136,7 +141,10 @@ def _head_model(model: ModelWrapper, region: Region, scale: np.ndarray) -> Model
         [helper.make_tensor_value_info(end, TensorProto.FLOAT, model.get_tensor_shape(end))],
     )
     head = ModelWrapper(qonnx_make_model(graph, opset_imports=model.model.opset_import))
-    head.set_initializer("weight_scale", per_channel.astype(np.float32))
+    head.set_initializer("weight_scale", numbers.scale.reshape(per_channel).astype(np.float32))
+    if numbers.offset.any():
+        head.set_initializer("weight_offset", numbers.offset.reshape(per_channel).astype(np.float32))
+        head.graph.value_info.append(helper.make_tensor_value_info(scaled, TensorProto.FLOAT, shape))
     for node in region.path(end):
         for name in node.input:
             if (value := model.get_initializer(name)) is not None:
@@ -178,11 +186,9 @@ def _check_monotone(region: Region, head: Head) -> None:
         )
 
 
-def make_head(
-    model: ModelWrapper, region: Region, accumulators: Accumulators, scale: np.ndarray, popcount: int = 0
-) -> Head:
-    """The head of ``model``: what its last ``region`` makes of accumulators n, whose number in the network is ``scale``
-    float32 (channels,) times n. The accelerator gives (popcount + n) / 2, where ``popcount`` is not 0.
+def make_head(model: ModelWrapper, region: Region, numbers: Numbers, popcount: int = 0) -> Head:
+    """The head of ``model``: what its last ``region`` makes of accumulators n, which stand for ``numbers``. The
+    accelerator gives (popcount + n) / 2, where ``popcount`` is not 0.
     """
     blame = region.node
     if (model.get_tensor_shape(region.start) or [1])[2:] not in ([], [1, 1]):
@@ -193,12 +199,12 @@ def make_head(
     pools = [node for node in region.nodes if node.op_type in POOLS]
     if pools:
         raise refuse(pools[0], "it pools logits", "MaxPool in front of a sign")
-    head = Head(_head_model(model, region, scale), accumulators, False)
+    head = Head(_head_model(model, region, numbers), numbers.reach, False)
     if region.selector is not None:
         _check_selector(model, region.selector, len(model.get_tensor_shape(next(iter(region.exits)))))
         _check_monotone(region, head)
         head.index = True
     elif popcount:
-        reach = np.full(len(accumulators.low), popcount, dtype=np.int64)
+        reach = np.full(numbers.channels, popcount, dtype=np.int64)
         head.prepend(2.0, -float(popcount), Accumulators(np.zeros_like(reach), reach, 1))
     return head

@@ -7,13 +7,13 @@ from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.compile.errors import refuse
-from signflow.deploy.compile.passes.scales import common_scale
+from signflow.deploy.compile.passes.numbers import Numbers
+from signflow.deploy.compile.passes.rounding import grain, sum_error
+from signflow.deploy.compile.passes.scales import SEARCHED, common_scale, search
 from signflow.deploy.compile.passes.transitions import Accumulators
 
 EXACT_FLOAT32 = 2**24
 """Integers up to here are exact in float32, in which PyTorch and qonnx accumulate."""
-WEIGHT_BITS = 8
-"""Widest weights that the hardware multiplies."""
 
 
 @dataclass
@@ -24,22 +24,43 @@ class Feed:
     """int64 (channels,): smallest integer of every channel."""
     high: np.ndarray
     """int64 (channels,)"""
-    scale: np.float32
+    scale: float
     """The network's number is the integer times this ..."""
     negated: np.ndarray
     """bool (channels,): the channel arrives with the opposite sign (`transitions`), to be undone in the weights."""
+    grain: float
+    """Every one of the network's numbers is a multiple of this power of two (`rounding`)."""
     bits: bool = False
     """The tensor holds bits that stand for -1 and +1; what reads them must have weights +-1."""
     step: int = 1
     """Distance of one integer to the next: 2 for -1 and +1, held as bits or not."""
-    offset: float = 0.0
-    """... plus this (joins only)."""
+    offset: np.ndarray | float = 0.0
+    """... plus this, float64 (channels,) or for all, up to ..."""
+    error: float = 0.0
+    """... this."""
 
     @staticmethod
-    def of_signs(scale: np.float32, negated: np.ndarray) -> "Feed":
+    def of_signs(scale: float, negated: np.ndarray) -> "Feed":
         """A feed of +-1, held as bits."""
         ones = np.ones(len(negated), dtype=np.int64)
-        return Feed(-ones, ones, scale, negated, True, 2)
+        return Feed(-ones, ones, float(scale), negated, grain(np.array(scale)), True, 2)
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """float64 (channels,)"""
+        return np.broadcast_to(np.asarray(self.offset, dtype=np.float64), self.low.shape)
+
+    @property
+    def largest(self) -> np.ndarray:
+        """float64 (channels,): largest magnitude of the network's numbers."""
+        return np.maximum(np.abs(self.low), np.abs(self.high)) * self.scale + np.abs(self.offsets) + self.error
+
+    def sums(self, node: NodeProto, positions: int) -> Numbers:
+        """Sums of each channel over ``positions``; ``node`` adds them."""
+        reach = Accumulators(self.low * positions, self.high * positions, 1)
+        _check_range(node, int(max(-reach.low.min(), reach.high.max())))
+        error = sum_error(np.repeat(self.largest[:, None], positions, axis=1), self.grain) + self.error * positions
+        return Numbers(reach, np.full(len(self.low), self.scale), self.offsets * positions, error)
 
 
 class Product:
@@ -48,32 +69,39 @@ class Product:
     def __init__(self, model: ModelWrapper, node: NodeProto):
         self.node = node
         weights = model.get_initializer(node.input[1]).astype(np.float64)
-        oriented = weights if node.op_type == "Conv" else weights.T  # (outputs, inputs, ...)
-        magnitude = np.abs(oriented).reshape(len(oriented), -1)
+        self.real = weights if node.op_type == "Conv" else weights.T
+        """float64 (outputs, inputs, ...): the network's own."""
+        magnitude = np.abs(self.real).reshape(len(self.real), -1)
         self.bipolar = bool((magnitude == magnitude[:, :1]).all() and (magnitude > 0).all())
         """Every weight is -1 or +1."""
-        if self.bipolar:
-            self.scale = magnitude[:, 0].astype(np.float32)
-            self.weights = np.sign(oriented).astype(np.int64)
-        else:
-            self.scale, self.weights = self._integers(oriented)
-        # weights int64 (outputs, inputs, ...); the network's weight is the integer times scale float32 (outputs,)
+        self.scale = magnitude[:, 0] if self.bipolar else self._scale()
+        """float64 (outputs,)"""
+        self.weights = np.rint(self.real / self._by_output(self.scale)).astype(np.int64)
+        """int64 (outputs, inputs, ...): the network's weight is about the integer times the scale."""
 
-    def _integers(self, oriented: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = common_scale(np.unique(oriented))
-        limit = 1 << WEIGHT_BITS - 1
-        if found is None or np.abs(np.rint(oriented / float(found))).max() >= limit:
-            magnitude = np.abs(oriented).reshape(len(oriented), -1)
-            channel = int(np.argmax((magnitude != magnitude[:, :1]).any(axis=1) | (magnitude[:, 0] <= 0)))
-            values = sorted({float(value) for value in oriented[channel].flat})
+    def _by_output(self, values: np.ndarray) -> np.ndarray:
+        return values.reshape(-1, *(1,) * (self.real.ndim - 1))
+
+    def _scale(self) -> np.ndarray:
+        """One scale for all outputs, exact or not; else one for each."""
+        found = common_scale(self.real)
+        if found is None or np.abs(self.real).max() > SEARCHED * float(found):
+            found = search(self.real)
+        if found is not None:
+            return np.full(len(self.real), float(found))
+        scales = [search(row) for row in self.real]
+        if None in scales:
+            channel = scales.index(None)
+            values = sorted({float(value) for value in self.real[channel].flat})
             shown = ", ".join(f"{value:.6g}" for value in values[:6]) + (", ..." if len(values) > 6 else "")
             raise refuse(
                 self.node,
-                f"its weights are neither +-1 nor integers below {limit}: output channel {channel} holds {shown}",
-                f"weights of two values -s and +s per output channel, or integers of {WEIGHT_BITS} bits times one "
-                "scale",
+                f"its weights are neither +-1 nor integers of 8 bits times a scale: output channel {channel} holds "
+                f"{shown}",
+                "weights of two values -s and +s per output channel, or of a quantiser of at most 8 bits (Brevitas: "
+                "weight_quant, weight_bit_width)",
             )
-        return np.full(len(oriented), found), np.rint(oriented / float(found)).astype(np.int64)
+        return np.array(scales)
 
     @property
     def fan_in(self) -> int:
@@ -97,18 +125,41 @@ class Product:
         """Negate all weights of the output channels in ``own`` (bool (outputs,))."""
         self.weights[own] *= -1
 
-    def accumulators(self, feed: Feed) -> Accumulators:
-        """Exact range of every output channel, from the real weights; float32 must hold it exactly."""
-        outputs, inputs = self.weights.shape[:2]
-        repeat = inputs // len(feed.low)
-        plus = np.maximum(self.weights, 0).reshape(outputs, inputs, -1).sum(axis=2)
-        minus = np.maximum(-self.weights, 0).reshape(outputs, inputs, -1).sum(axis=2)
-        low, high = np.repeat(feed.low, repeat), np.repeat(feed.high, repeat)
-        result = Accumulators(plus @ low - minus @ high, plus @ high - minus @ low, feed.step)
-        most = np.abs(self.weights).reshape(outputs, -1).sum(axis=1).max()
-        largest = int(most) * int(max(np.abs(feed.low).max(), np.abs(feed.high).max()))
-        if largest >= EXACT_FLOAT32:  # no partial sum, in whatever order, is larger
-            raise refuse(
-                self.node, f"its sums may reach {largest}, which float32 cannot count", f"sums below {EXACT_FLOAT32}"
-            )
-        return result
+    def _flat(self, values: np.ndarray) -> np.ndarray:
+        """Sums of weights over the positions of a kernel: (outputs, inputs)."""
+        return values.reshape(*values.shape[:2], -1).sum(axis=2)
+
+    def numbers(self, feed: Feed, bias: np.ndarray) -> Numbers:
+        """What every output channel can reach, from the real weights, behind `undo`. ``bias`` (outputs or 1 or 0,) is
+        added to the sums, by the reference perhaps first.
+        """
+        repeat = self.weights.shape[1] // len(feed.low)
+        wide = lambda values: np.repeat(values, repeat)  # noqa: E731
+        plus, minus = (self._flat(np.maximum(sign * self.weights, 0)) for sign in (1, -1))
+        low, high = wide(feed.low), wide(feed.high)
+        reach = Accumulators(plus @ low - minus @ high, plus @ high - minus @ low, feed.step)
+        most = np.abs(self.weights).reshape(len(self.weights), -1).sum(axis=1).max()
+        _check_range(self.node, int(most) * int(max(np.abs(feed.low).max(), np.abs(feed.high).max())))
+        return Numbers(
+            reach,
+            self.scale * feed.scale,
+            self._flat(self.real) @ wide(feed.offsets),
+            self._rounding(wide(feed.largest), feed, bias),
+        )
+
+    def _rounding(self, largest: np.ndarray, feed: Feed, bias: np.ndarray) -> np.ndarray:
+        """float64 (outputs,): see `rounding`; ``largest`` (inputs,) of what is read."""
+        magnitude, outputs = np.abs(self.real), len(self.real)
+        terms = (magnitude * largest.reshape(1, -1, *(1,) * (magnitude.ndim - 2))).reshape(outputs, -1)
+        multiple = min(grain(self.real) * feed.grain, grain(bias))
+        if bias.any():
+            terms = np.concatenate([terms, np.broadcast_to(np.abs(bias), outputs)[:, None]], axis=1)
+        drift = self._flat(np.abs(magnitude - np.abs(self.weights) * self._by_output(self.scale)))
+        return sum_error(terms, multiple) + drift @ largest + self._flat(magnitude).sum(axis=1) * feed.error
+
+
+def _check_range(node: NodeProto, largest: int) -> None:
+    """No partial sum, in whatever order, is larger than ``largest``; float32 must hold it exactly."""
+    if largest >= EXACT_FLOAT32:
+        reason = f"its sums may reach {largest}, which float32 cannot count"
+        raise refuse(node, reason, f"sums below {EXACT_FLOAT32}")

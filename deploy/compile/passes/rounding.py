@@ -1,10 +1,17 @@
-"""Where the reference itself rounds its sums.
+"""Where the reference rounds its own sums, and whether that decides anything.
 
-Sums of +-1 or of integers are exact in float32, in whatever order they are added, and so are their multiples by a power
-of two. A weight or activation scale that is none, or a bias that is added before the sum is complete, makes the float
-sums of PyTorch and ONNX Runtime depend on the order of addition: then there is no single result to be equal to when a
-sum lies within rounding of a sign's switch. Such layers are compiled as if they rounded once, at the end, and noted
-here, so that equality can be tested knowing where it is not guaranteed by construction.
+A layer's accumulator n stands for the real number s * n + b. PyTorch and ONNX Runtime add float32 numbers instead, in
+an order that depends on the library and the machine. Two bounds say how far their result can be away, in any order:
+
+    exact    every term is a multiple of one power of two g, and all their magnitudes sum up to at most 2^24 g:
+             no partial sum needs more than 24 bits, nothing is ever rounded
+    else     an addition rounds its result by at most u = 2^-24 of it. So the error is at most u times the sum of all
+             partial sums, which is largest when the largest terms are added first, one after the other
+
+Weights and activations that are float32(integer * scale) add what they differ from integer * scale. `truth` evaluates
+the network at both ends of the interval that follows. Where the result is the same as in its middle, the hardware
+equals the reference in whatever order it adds. Where it is not, there is no single result to be equal to: these sums
+are counted and noted here, the hardware takes what the real number gives, and `signflow build` says so.
 """
 
 import json
@@ -12,28 +19,44 @@ import json
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
-from signflow.deploy.compile.passes.regions import Region, is_power_of_two
-from signflow.deploy.compile.passes.transitions import Accumulators
-
 NOTES_KEY = "signflow.rounding"
+ROUNDING = 2.0**-24
+"""Largest relative error of one float32 operation."""
 
 
-def note(model: ModelWrapper, region: Region, accumulators: Accumulators, scale: np.ndarray) -> list[str]:
-    """What rounds in the sums of ``region``'s product (``scale`` float32 (channels,) of its accumulators); empty when
-    nothing does.
+def grain(values: np.ndarray) -> float:
+    """Largest power of two of which every one of ``values`` (float32) is a multiple; infinity if all are 0."""
+    mantissa, exponent = np.frexp(np.asarray(values, dtype=np.float64).reshape(-1))
+    whole = np.ldexp(mantissa, 53).astype(np.int64)
+    lowest = np.ldexp((whole & -whole).astype(np.float64), exponent - 53)[whole != 0]
+    return float(lowest.min(initial=np.inf))
+
+
+def sum_error(terms: np.ndarray, multiple_of: float) -> np.ndarray:
+    """Largest distance of a float32 sum of products from the real one, in any order, for every row of ``terms``
+    (sums, terms) float64, the largest magnitudes; all are multiples of ``multiple_of``. float64 (sums,).
     """
-    name = region.node.name
-    if not is_power_of_two(scale):
-        odd = next(float(value) for value in scale if not is_power_of_two(value))
-        return [f"{name}: its terms are +-{odd:.7g}, no power of two, so that the reference's float sums round"]
-    first = region.nodes[0] if region.nodes else None
-    if first is None or first.name != f"{name}_Add":  # `PlainProducts` splits a layer's own bias off under this name
+    count, total = terms.shape[1], terms.sum(axis=1)
+    exact = total <= multiple_of / ROUNDING
+    if exact.all():
+        return np.zeros(len(terms))
+    additions = np.minimum(count - np.arange(count) + 1, count)  # and one rounding of the product itself
+    error = ROUNDING * (-np.sort(-terms, axis=1)) @ additions
+    return np.where(exact, 0.0, error * (1 + 2 * count * ROUNDING))
+
+
+def note(name: str, channels: int, channel: np.ndarray, integer: np.ndarray, error: float) -> list[str]:
+    """What to say of the sums ``integer`` of ``channel`` (both (count,)) of product ``name``, which the order of
+    addition decides; ``error`` in steps of one integer. Empty if there are none.
+    """
+    if not len(channel):
         return []
-    bias = model.get_initializer(first.input[1]).reshape(-1)
-    bound = (np.maximum(np.abs(accumulators.low), np.abs(accumulators.high)) * scale).astype(np.float32)
-    if ((bias + bound) - bound != bias).any() or ((bias - bound) + bound != bias).any():
-        return [f"{name}: its bias has more digits than float32 keeps beside its sums, so that they round"]
-    return []
+    several = len(np.unique(channel))
+    return [
+        f"{name}: float32 sums may be off by {error:.2g} of a step. In {several} of {channels} channels {len(channel)} "
+        f"sums lie that near to a switch (channel {channel[0]} at {integer[0]}): there the order of addition decides "
+        "in PyTorch, the real sum in hardware"
+    ]
 
 
 def save_notes(model: ModelWrapper, notes: list[str]) -> None:
@@ -42,5 +65,5 @@ def save_notes(model: ModelWrapper, notes: list[str]) -> None:
 
 
 def notes_of(model: ModelWrapper) -> list[str]:
-    """The notes of a streamlined model; empty when every sum of the reference is exact."""
+    """The notes of a streamlined model; empty when every sum equals the reference's in any order of addition."""
     return json.loads(model.get_metadata_prop(NOTES_KEY) or "[]")

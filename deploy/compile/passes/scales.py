@@ -1,4 +1,9 @@
-"""Float values as integers times one scale, exactly."""
+"""Float values as integers times one scale: exactly, or as float32 rounds such products.
+
+The tolerant `search` cannot take one integer for another: two fractions with numerators below 2^8 differ by more than
+2^-16 of their value, and it accepts 2^-20. So it finds the integers of the quantiser that made the values, divided by
+what they have in common. What the values differ from integer * scale enters the bound of `rounding`.
+"""
 
 from fractions import Fraction
 from functools import reduce
@@ -12,15 +17,38 @@ from signflow.deploy.compile.passes.regions import POOLS, QUANTISERS, SHAPES
 
 MAX_LEVELS = 4096
 """More levels than this would be a table wider than any quantiser needs."""
+SEARCHED = 255
+"""Largest integer of `search`: eight bits, wherever their zero point lies."""
+TOLERANCE = 2.0**-20
+"""Relative distance from integer * scale at which a float32 value is still recognised: 16 roundings."""
 
 
 def common_scale(values: np.ndarray) -> np.float32 | None:
     """Largest float32 s with values = s * integers exactly, at most MAX_LEVELS in magnitude; None if there is none."""
-    fractions = [Fraction(float(value)) for value in np.unique(values)]
+    found = np.unique(values)
+    if len(found) > 2 * MAX_LEVELS + 1:
+        return None
+    fractions = [Fraction(float(value)) for value in found]
     scale = _gcd(fractions) or Fraction(1)
     if np.float32(float(scale)) != scale or max(abs(f / scale) for f in fractions) > MAX_LEVELS:
         return None
     return np.float32(float(scale))
+
+
+def search(values: np.ndarray) -> float | None:
+    """Largest real s with values = s * integers up to `TOLERANCE` of every value, at most SEARCHED in magnitude; 1 if
+    all are 0, None if there is none.
+    """
+    found = np.unique(np.abs(values.astype(np.float64)))
+    found = found[found > 0]
+    if not len(found) or len(found) > SEARCHED:
+        return None if len(found) else 1.0
+    for smallest in range(1, int(SEARCHED * found[0] / found[-1] * (1 + TOLERANCE)) + 1):
+        integers = np.rint(found * (smallest / found[0]))
+        scales = found / integers
+        if scales.max() - scales.min() <= TOLERANCE * scales.min():
+            return float(scales.max() + scales.min()) / 2
+    return None
 
 
 def scale_and_offset(values: np.ndarray, scale: Fraction | None = None) -> tuple[np.float32, float] | None:
@@ -49,21 +77,21 @@ def grid(model: ModelWrapper, nodes: list[NodeProto], values: np.ndarray) -> tup
     return None
 
 
-def quantiser_scale(model: ModelWrapper, nodes: list[NodeProto], values: np.ndarray) -> np.float32 | None:
+def quantiser_scale(model: ModelWrapper, nodes: list[NodeProto], values: np.ndarray) -> float | None:
     """s with values = s * integers: exactly, or else the scale that the last quantiser of ``nodes`` states, where
-    float32(s * integer) gives every value. None if there is neither.
+    float32(s * integer) gives every value, or else by `search`. None if there is none.
     """
     exact = common_scale(values)
     if exact is not None:
-        return exact
+        return float(exact)
     for node in reversed(nodes):
         if node.op_type in QUANTISERS:
             scale = model.get_initializer(node.input[1])
             if scale.size == 1:
                 scale = np.float32(scale.flat[0])
                 if (np.rint(values / scale).astype(np.float32) * scale == values).all():
-                    return scale
-    return None
+                    return float(scale)
+    return search(values)
 
 
 def _gcd(fractions: list[Fraction]) -> Fraction:

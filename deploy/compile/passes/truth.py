@@ -13,6 +13,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.compile.errors import refuse
 from signflow.deploy.compile.passes.evaluate import follow
+from signflow.deploy.compile.passes.numbers import Numbers
 from signflow.deploy.compile.passes.regions import POOLS, QUANTISERS, SHAPES, Region
 from signflow.deploy.compile.passes.transitions import Accumulators, Steps, slope
 
@@ -34,29 +35,28 @@ class Truth:
     """The pools on the way, in order."""
     shared: bool
     """One function for all channels."""
+    undecided: tuple[np.ndarray, np.ndarray]
+    """(channels, integers), both int64 (count,): where the reference's rounding may decide otherwise (`rounding`)."""
 
 
-def truth(
-    model: ModelWrapper, region: Region, tensor: str, reach: Accumulators, scale: np.ndarray, offset: float = 0.0
-) -> Truth:
-    """Run ``region`` from its start to ``tensor`` on every reachable integer n; the network's number there is scale * n
-    + offset, with ``scale`` float32 (channels,). Raises UnsupportedError.
-    """
+def truth(model: ModelWrapper, region: Region, tensor: str, numbers: Numbers) -> Truth:
+    """Run ``region`` from its start to ``tensor`` on every reachable one of ``numbers``. Raises UnsupportedError."""
     nodes = region.path(tensor)
     if not any(node.op_type in QUANTISERS for node in nodes):
         blame = region.node if region.node is not None else model.graph.node[0]
         raise refuse(blame, "no sign follows it in front of the next layer", "BipolarQuant or Quant between layers")
-    shared = is_shared(model, nodes, scale)
-    if shared:
-        reach, scale = reach.union, scale[:1]
-    channels, count, pools = len(scale), reach.count, [node for node in nodes if node.op_type in POOLS]
-    size, parts = max(2, BLOCK // channels), []
+    shared, every = is_shared(model, nodes, numbers), numbers.reach
+    numbers = numbers.union if shared else numbers
+    reach, channels = numbers.reach, numbers.channels
+    count, pools = reach.count, [node for node in nodes if node.op_type in POOLS]
+    size, parts, doubts = max(2, BLOCK // channels), [], []
     fronts: list[list[np.ndarray]] = [[] for _ in pools]
     first = None
     for start in range(0, max(1, count - 1), size - 1):
-        numbers = reach.rows(start, start + size).astype(np.float32) * scale + np.float32(offset)
-        path = follow(model, nodes, region.start, tensor, numbers)
+        path = follow(model, nodes, region.start, tensor, numbers.table(start, start + size))
         ends = _by_channel(path.end, channels, nodes[-1])
+        if numbers.error.any():
+            doubts.append(_doubts(model, nodes, (region.start, tensor), numbers, start, ends))
         first = ends[0].copy() if first is None else first
         row, channel = np.nonzero(ends[1:] != ends[:-1])
         parts.append((channel, row + 1 + start, ends[row + 1, channel]))
@@ -66,13 +66,41 @@ def truth(
     channel, row, value = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = np.lexsort((row, channel))
     steps = Steps(reach, first, channel[order], row[order], value[order])
-    return Truth(steps, _in_front(region, pools, fronts, channels), pools, shared)
+    undecided = _undecided(doubts, every if shared else None)
+    return Truth(steps, _in_front(region, pools, fronts, channels), pools, shared, undecided)
 
 
-def is_shared(model: ModelWrapper, nodes: list[NodeProto], scale: np.ndarray) -> bool:
-    """No constant of ``nodes``, and no ``scale`` (channels,), differs between channels."""
+def _doubts(
+    model: ModelWrapper, nodes: list[NodeProto], ends: tuple[str, str], numbers: Numbers, start: int, wanted: np.ndarray
+) -> np.ndarray:
+    """int64 (count, 2), (channel, integer): where the ends of what the reference may compute, in the rows from
+    ``start`` on, give anything else than ``wanted`` (values, channels).
+    """
+    wrong, last = np.zeros(wanted.shape, dtype=bool), start + len(wanted)
+    for side in (-1, 1):
+        found = follow(model, nodes, *ends, numbers.table(start, last, side)).end
+        wrong |= _by_channel(found, numbers.channels, nodes[-1]) != wanted
+    row, channel = np.nonzero(wrong)
+    return np.stack([channel, numbers.reach.rows(start, last)[row, channel]], axis=1)
+
+
+def _undecided(doubts: list[np.ndarray], reach: Accumulators | None) -> tuple[np.ndarray, np.ndarray]:
+    """Channels and integers of ``doubts``, each once; where one channel stood for all, those of every channel that
+    ``reach`` gives the integer.
+    """
+    found = np.unique(np.concatenate([np.empty((0, 2), dtype=np.int64), *doubts]), axis=0)
+    if reach is None:
+        return found[:, 0], found[:, 1]
+    integer = found[:, 1][:, None]
+    inside = (reach.low <= integer) & (integer <= reach.high) & ((integer - reach.low) % reach.step == 0)
+    row, channel = np.nonzero(inside)
+    return channel, found[row, 1]
+
+
+def is_shared(model: ModelWrapper, nodes: list[NodeProto], numbers: Numbers) -> bool:
+    """No constant of ``nodes`` differs between channels, nor what an integer of ``numbers`` stands for."""
     constants = [model.get_initializer(name) for node in nodes for name in node.input if node.op_type not in SHAPES]
-    return bool((scale == scale[0]).all()) and all(c is None or c.size == 1 for c in constants)
+    return numbers.uniform and all(c is None or c.size == 1 for c in constants)
 
 
 def _limit(nodes: list[NodeProto], region: Region, parts: list, channels: int) -> None:

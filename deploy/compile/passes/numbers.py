@@ -1,0 +1,42 @@
+"""The integers that a region starts at, and the network's own numbers that they stand for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from signflow.deploy.compile.passes.transitions import Accumulators
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The network's number is scale * n + offset for a reachable integer n; the reference computes it up to ``error``
+    (`rounding`). All float64 (channels,).
+    """
+
+    reach: Accumulators
+    scale: np.ndarray
+    offset: np.ndarray
+    error: np.ndarray
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        return len(self.scale)
+
+    @property
+    def uniform(self) -> bool:
+        """The same number stands for the same integer in every channel."""
+        return bool((self.scale == self.scale[0]).all() and (self.offset == self.offset[0]).all())
+
+    @property
+    def union(self) -> "Numbers":
+        """One channel that reaches whatever any channel of a `uniform` one reaches."""
+        return Numbers(self.reach.union, self.scale[:1], self.offset[:1], self.error.max(keepdims=True))
+
+    def table(self, first: int, last: int, side: int = 0) -> np.ndarray:
+        """Rows first..last-1 (`Accumulators.rows`) as float32 (values, channels); with ``side`` -1 or +1 the lower or
+        upper end of what the reference may compute instead.
+        """
+        exact = self.reach.rows(first, last) * self.scale + self.offset + side * self.error
+        rounded = exact.astype(np.float32)
+        return np.where((rounded - exact) * side < 0, np.nextafter(rounded, np.float32(side * np.inf)), rounded)

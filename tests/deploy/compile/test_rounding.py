@@ -1,0 +1,111 @@
+"""What is not noted as undecided equals the reference in every order of addition: tried on all inputs and orders."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+
+from signflow.deploy import flow
+from signflow.deploy.compile import export, streamline
+from signflow.deploy.compile.passes import enumerate_thresholds
+from signflow.deploy.compile.passes.rounding import grain, notes_of, sum_error
+from signflow.deploy.golden.intgraph import IntGraph
+
+INPUTS, OUTPUTS = 6, 12
+IMAGES = np.array(list(itertools.product([-1, 1], repeat=INPUTS)))
+
+
+def every_order(terms: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """float32 sums of ``terms`` (images, outputs, inputs) and ``bias`` (outputs,) by every order of the terms, with the
+    bias first, last, or added to a sum of the others in pairs: (orders, images, outputs).
+    """
+    found = []
+    for order in itertools.permutations(range(INPUTS)):
+        x = terms[:, :, list(order)]
+        first, last = np.broadcast_to(bias, x.shape[:2]).copy(), np.zeros(x.shape[:2], dtype=np.float32)
+        for i in range(INPUTS):
+            first, last = first + x[:, :, i], last + x[:, :, i]
+        pairs = x[:, :, 0::2] + x[:, :, 1::2]
+        found += [first, last + bias, (pairs[:, :, 0] + pairs[:, :, 1]) + pairs[:, :, 2] + bias]
+    return np.stack(found)
+
+
+@pytest.fixture
+def undecided(monkeypatch):
+    """Fills with (channel, integer) of all notes."""
+    found, real = set(), enumerate_thresholds.note
+
+    def note(name, channels, channel, integer, error):
+        found.update(zip(channel.tolist(), integer.tolist(), strict=True))
+        return real(name, channels, channel, integer, error)
+
+    monkeypatch.setattr(enumerate_thresholds, "note", note)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("alike", [False, True])
+def test_every_order_of_addition_decides_alike(chain, tmp_path, undecided, seed, alike):
+    """Ternary weights times odd scales; switches lie exactly at real sums, between them, and anywhere."""
+    rng = np.random.default_rng(seed)
+    integers = rng.integers(-3, 4, (OUTPUTS, INPUTS))
+    scale = np.full(OUTPUTS, 0.1) if alike else rng.uniform(0.1, 0.3, OUTPUTS)
+    weights = (integers * scale[:, None].astype(np.float32)).astype(np.float32)
+    bias = np.zeros(OUTPUTS) if alike else rng.choice([0, 0.1, 0.7], OUTPUTS)
+    switch = np.float32(0.6) if alike else (rng.integers(-8, 9, OUTPUTS) / 2 * scale + bias).astype(np.float32)
+    c = chain((INPUTS,)).dense(weights, 1.0, bias, stored=True).scalar("Sub", switch).sign()
+    c.dense(np.diag([1, -1] * (OUTPUTS // 2)), stored=True)
+    graph = streamline.streamline(export.load(c.save(tmp_path / "net.onnx"), "bipolar"))
+
+    sums = every_order(IMAGES[:, None] * weights[None], bias.astype(np.float32))
+    decisions = np.where(sums - switch >= 0, 1, -1)
+    hardware = IntGraph(graph)(IMAGES) * np.array([1, -1] * (OUTPUTS // 2))
+    n = IMAGES @ integers.T
+    noted = np.array([[(c, int(v)) in undecided for c, v in enumerate(row)] for row in n])
+    assert ((decisions == hardware) | noted).all()
+    assert undecided, "some switches lie exactly at a sum"
+    assert not noted.all()
+    assert len(notes_of(graph)) == 1
+
+
+@pytest.mark.parametrize(
+    ("scale", "bias", "switch", "count"),
+    [
+        (0.5, None, 0.5, 0),
+        (0.5, [1.25, -3.0, 0.0], 0.5, 0),
+        (0.3, None, 0.5, 0),
+        (0.3, None, 0.6, 3),
+        (1.0, [0.1, 0.0, 0.0], 0.5, 0),
+        (1.0, [0.1, 0.0, 0.0], 2.1, 1),
+        (1.0, [0.0, 0.0, 0.0], 2.0, 0),
+    ],
+)
+def test_only_what_is_undecided_is_noted(chain, tmp_path, scale, bias, switch, count):
+    """Sums of eight signs: multiples of two. Odd scales alone are no doubt, a switch at a sum is."""
+    c = chain((8,)).dense(np.ones((3, 8)), scale, bias).scalar("Sub", switch).sign().dense(np.ones((2, 3)))
+    notes = notes_of(streamline.streamline(export.load(c.save(tmp_path / "net.onnx"), "bipolar")))
+    assert len(notes) == (count > 0)
+    if count:
+        assert "Gemm_0: float32 sums may be off by" in notes[0]
+        assert f"In {count} of 3 channels {count} sums" in notes[0]
+        assert "(channel 0 at 2)" in notes[0]
+
+
+def test_the_accelerator_says_so(chain, tmp_path):
+    c = chain((8,)).dense(np.ones((3, 8)), 0.3).scalar("Sub", 0.6).sign().dense(np.ones((2, 3)))
+    settings = flow.Settings(str(c.save(tmp_path / "net.onnx")), input="bipolar", fps=1e5)
+    for step in ("export", "streamline", "lower", "fold", "generate"):
+        flow.STEPS[step](settings, tmp_path)
+    facts = json.loads((tmp_path / flow.ACCELERATOR / "accel.json").read_text())
+    assert facts["rounding"] == notes_of(flow.read(tmp_path, flow.INTEGER))
+    assert len(facts["rounding"]) == 1
+
+
+def test_bounds_by_hand():
+    assert grain(np.array([0.75, -2.0, 0.0])) == 0.25
+    assert grain(np.array([0.0])) == np.inf
+    assert sum_error(np.array([[1.0, 2.0**23]]), 1.0) == [0.0]
+    assert sum_error(np.array([[1.0, 2.0**24]]), 1.0) > 0
+    # 3 + 2 rounds to 5(1 + d), and with 1 to 6(1 + d'); every product once more: u (3*3 + 3*2 + 2*1)
+    assert sum_error(np.array([[1.0, 3.0, 2.0]]), 2.0**-30)[0] == pytest.approx(17 * 2.0**-24, rel=1e-6)
