@@ -1,13 +1,15 @@
-"""The steps from a network to a compiled accelerator, in order, each with a numbered product in ``out/<net>-<board>/``.
+"""The steps from a network to a compiled, checked accelerator (`signflow.deploy.steps`), each with a numbered product
+in ``out/<net>-<board>/``.
 
 A step reads the product of the one before it, so a build can start anywhere that has been reached once (``--from``).
-Products are written under a temporary name and
-renamed when whole: after an interruption every file that exists is good.
+Products are written under a temporary name and renamed when whole: after an interruption every file that exists is
+good. One build at a time works in a folder, and nothing in it is older than what it was made from.
 """
 
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,21 +21,30 @@ from signflow.deploy.compile.passes.rounding import notes_of
 from signflow.deploy.generate.accelerator import generate
 from signflow.deploy.plan import buffer, fit, fold, graph, timing
 from signflow.deploy.products import (
-    ACCELERATOR,
-    FOLDED,
-    HARDWARE,
-    INTEGER,
-    NETWORK,
-    SYNTHESISED,
-    VERIFIED,
+    SETTINGS,
     FlowError,
     Settings,
     accelerator,
+    locked,
     read,
     settings_of,
     torch_network,
     write_json,
 )
+from signflow.deploy.steps import (
+    ACCELERATOR,
+    FOLDED,
+    FOLDING,
+    HARDWARE,
+    INTEGER,
+    NETWORK,
+    STEPS,
+    SYNTHESISED,
+    VERIFIED,
+    outdated,
+    since,
+)
+from signflow.deploy.verify.check import mark, prove
 from signflow.hw.boards import board
 from signflow.hw.sim import verilator
 from signflow.models.networks import network
@@ -59,7 +70,7 @@ __all__ = [
 
 
 def step_export(settings: Settings, work: Path) -> None:
-    """Brevitas or a foreign QONNX file -> QONNX with a declared image input."""
+    """`signflow.deploy.compile.export`. Raises FlowError for a file whose input is not declared."""
     net = torch_network(settings)
     if net is not None:
         save(export(net, network(settings.source).input_shape, "uint8"), work / NETWORK)
@@ -74,17 +85,17 @@ def step_export(settings: Settings, work: Path) -> None:
 
 
 def step_streamline(_: Settings, work: Path) -> None:
-    """QONNX -> integer graph: thresholds by enumeration, XNOR-popcount products."""
+    """`signflow.deploy.compile.streamline`."""
     save(streamline.streamline(read(work, NETWORK)), work / INTEGER)
 
 
 def step_lower(_: Settings, work: Path) -> None:
-    """Integer graph -> hardware operators."""
+    """`signflow.deploy.compile.lower`."""
     save(lower.lower(read(work, INTEGER)), work / HARDWARE)
 
 
 def step_fold(settings: Settings, work: Path) -> None:
-    """PE and SIMD of every operator, width converters, FIFO depths."""
+    """`signflow.deploy.plan`: the given folding, a target rate, or the fastest that fits the board."""
     model, target = read(work, HARDWARE), board(settings.board)
     if settings.folding:
         fold.apply_folding(model, fold.read_folding(Path(settings.folding)))
@@ -93,14 +104,14 @@ def step_fold(settings: Settings, work: Path) -> None:
         fit.fold_to_fps(model, target, settings.fps)
     else:
         fit.fold_to_board(model, target)
-    write_json(fold.folding_of(model), work / "4-folding.json")
+    write_json(fold.folding_of(model), work / FOLDING)
     buffer.insert_width_converters(model)
     buffer.insert_fifos(model)
     save(model.transform(GiveReadableTensorNames()), work / FOLDED)  # qonnx draws names of new tensors at random
 
 
 def step_generate(settings: Settings, work: Path) -> None:
-    """Folded graph -> SystemVerilog, memory images, accel.json."""
+    """`signflow.deploy.generate.accelerator`."""
     model = read(work, FOLDED)
     predicted = asdict(timing.predict(graph.operators(model)))
     target = board(settings.board)
@@ -115,19 +126,30 @@ def step_generate(settings: Settings, work: Path) -> None:
 
 
 def step_compile(_: Settings, work: Path) -> None:
-    """SystemVerilog -> compiled simulation (cached by content)."""
+    """`signflow.hw.sim.verilator`."""
     facts = accelerator(work)
     verilator.compile(facts["top"], [work / ACCELERATOR / s for s in facts["sources"]])
 
 
-STEPS: dict[str, Callable[[Settings, Path], None]] = {
-    "export": step_export,
-    "streamline": step_streamline,
-    "lower": step_lower,
-    "fold": step_fold,
-    "generate": step_generate,
-    "compile": step_compile,
-}
+def step_check(settings: Settings, work: Path) -> None:
+    """Prove the accelerator on images that probe it, or note that nobody did. Raises LadderError."""
+    mark(work, prove(work) if settings.check else {"result": "skipped"})
+
+
+def run(step: str, settings: Settings, work: Path) -> None:
+    """Do one step of `STEPS`; raises what the step raises."""
+    globals()[f"step_{step}"](settings, work)
+
+
+def clear(work: Path, start: str) -> None:
+    """Remove from the work folder what a build from ``start`` makes anew, and what was made of it."""
+    with suppress(FlowError):
+        (work / settings_of(work).package).unlink(missing_ok=True)
+    for product in outdated(start):
+        path = work / product
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    if (work / ACCELERATOR).exists():
+        mark(work, None)
 
 
 def build(
@@ -136,26 +158,21 @@ def build(
     """Run the steps from ``start``; returns seconds of each. ``tick(step, None)`` is called before and ``tick(step,
     seconds)`` after a step.
 
-    Raises FlowError for an unknown step, and whatever the step raises; later products of an earlier build are removed
-    first, so that old and new never mix.
+    Raises FlowError for an unknown step and for a folder in which another build runs, and whatever the step raises;
+    later products of an earlier build are removed first, so that old and new never mix.
     """
     if start not in STEPS:
         raise FlowError(f"unknown step {start!r}; the steps are {', '.join(STEPS)}")
     board(settings.board)
-    names = list(STEPS)[list(STEPS).index(start) :]
     work.mkdir(parents=True, exist_ok=True)
-    products = {"export": NETWORK, "streamline": INTEGER, "lower": HARDWARE, "fold": FOLDED, "generate": ACCELERATOR}
-    for name in names:
-        path = work / products.get(name, "none")
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    for result in (VERIFIED, SYNTHESISED):
-        (work / result).unlink(missing_ok=True)
-    write_json(asdict(settings), work / "settings.json")
     seconds = {}
-    for name in names:
-        tick(name, None)
-        begin = time.perf_counter()
-        STEPS[name](settings, work)
-        seconds[name] = time.perf_counter() - begin
-        tick(name, seconds[name])
+    with locked(work):
+        clear(work, start)
+        write_json(asdict(settings), work / SETTINGS)
+        for name in since(start):
+            tick(name, None)
+            begin = time.perf_counter()
+            run(name, settings, work)
+            seconds[name] = time.perf_counter() - begin
+            tick(name, seconds[name])
     return seconds

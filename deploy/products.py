@@ -3,32 +3,34 @@
 `signflow.deploy.flow` makes the products in order; everything that looks at a finished build starts here.
 """
 
+import fcntl
 import json
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_type_hints
 
 from qonnx.core.modelwrapper import ModelWrapper
 from torch import nn
 
 from signflow.deploy.compile import engine
+from signflow.deploy.steps import ACCELERATOR, STEPS
 from signflow.hw import ops
 from signflow.models.files import replacing
 from signflow.models.networks import NETWORKS, network
 from signflow.models.untrained import untrained
 from signflow.models.weights import load_into, trained
 
-NETWORK, INTEGER, HARDWARE, FOLDED, ACCELERATOR = (
-    "1-network.onnx",
-    "2-integer.onnx",
-    "3-hardware.onnx",
-    "4-folded.onnx",
-    "5-accelerator",
-)
-VERIFIED, SYNTHESISED = "6-verify.json", "7-report.json"
+SETTINGS, LOCK = "settings.json", ".lock"
+FACTS = ("name", "top", "sources", "input", "output", "predicted", "operators", "board", "clock_mhz", "image")
+"""What `accel.json` must hold."""
 
 
 class FlowError(RuntimeError):
-    """A step cannot run; the message says which product is missing and which command makes it."""
+    """A step cannot run; the message says which product is missing or damaged and which command makes it."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,12 @@ class Settings:
     """A JSON file node -> attribute -> value that fixes the folding; "" lets signflow choose."""
     random_weights: int | None = None
     """Seed of random parameters (`signflow.models.untrained`) for one of our networks, instead of trained ones."""
+    check: bool = True
+    """The build ends with its check; False leaves the accelerator unchecked, and `accel.json` says so."""
 
     def __post_init__(self):
+        if not 0 <= self.fps < math.inf:
+            raise FlowError(f"a target of {self.fps} images a second: give a number above 0, or none for the fastest")
         if self.random_weights is None:
             return
         if self.weights:
@@ -69,6 +75,11 @@ class Settings:
             if self.source in NETWORKS
             else "".join(c if c.isalnum() else "_" for c in Path(self.source).stem)
         )
+
+    @property
+    def package(self) -> str:
+        """Name of the file that `signflow package` makes in the work folder."""
+        return f"{self.name.replace('-', '_')}-{self.board}.zip"
 
     @property
     def work(self) -> Path:
@@ -95,28 +106,91 @@ def torch_network(settings: Settings) -> nn.Module | None:
     return trained(settings.source)
 
 
+def maker(product: str) -> str:
+    """The step that makes ``product``."""
+    return next(name for name, step in STEPS.items() if product in step.products)
+
+
 def read(work: Path, product: str) -> ModelWrapper:
-    """Load a product; raises FlowError when the step that makes it has not run."""
+    """Load a product; raises FlowError when the step that makes it has not run, or when the file is damaged."""
     engine.boot()
     ops.register()
     if not (work / product).exists():
         raise FlowError(
             f"{work / product} is missing: run `signflow build` (without --from, or --from an earlier step) first"
         )
-    return ModelWrapper(str(work / product))
+    try:
+        model = ModelWrapper(str(work / product))
+        if model.graph.node:
+            return model
+        reason = "it holds no graph"
+    except Exception as error:
+        reason = f"{type(error).__name__}: {str(error)[:120]}"
+    raise FlowError(f"{work / product} is damaged ({reason}): run `signflow build` with --from {maker(product)}")
+
+
+def _read_json(path: Path, missing: str, remedy: str) -> dict:
+    """The object in a JSON file; FlowError with what to do when there is no file or no object in it."""
+    if not path.exists():
+        raise FlowError(missing)
+    try:
+        found = json.loads(path.read_text())
+    except ValueError as error:
+        raise FlowError(f"{path} is damaged ({error}): {remedy}") from error
+    if not isinstance(found, dict):
+        raise FlowError(f"{path} is damaged (it holds no object): {remedy}")
+    return found
 
 
 def accelerator(work: Path) -> dict:
-    """`accel.json` of a built accelerator; raises FlowError when there is none."""
+    """`accel.json` of a built accelerator; raises FlowError when there is none, or none that is whole."""
     path = work / ACCELERATOR / "accel.json"
-    if not path.exists():
-        raise FlowError(f"{path} is missing: run `signflow build` first")
-    return json.loads(path.read_text())
+    remedy = f"run `signflow build` with --from {maker(ACCELERATOR)}"
+    facts = _read_json(path, f"{path} is missing: run `signflow build` first", remedy)
+    if lacking := [key for key in FACTS if key not in facts]:
+        raise FlowError(f"{path} is damaged (it lacks {', '.join(lacking)}): {remedy}")
+    return facts
 
 
 def settings_of(work: Path) -> Settings:
-    """The settings a work folder was built with; raises FlowError when it holds no build."""
-    path = work / "settings.json"
-    if not path.exists():
-        raise FlowError(f"{work} holds no build: run `signflow build` first")
-    return Settings(**json.loads(path.read_text()))
+    """The settings a work folder was built with; raises FlowError when it holds no build, or other settings."""
+    path = work / SETTINGS
+    remedy = "run `signflow build` without --from"
+    found = _read_json(path, f"{work} holds no build: run `signflow build` first", remedy)
+    known = get_type_hints(Settings) | {"fps": float | int}
+    for key, value in found.items():
+        if key not in known or not isinstance(value, known[key]):
+            raise FlowError(f"{path}: {key!r}: {value!r} is no setting of this version of signflow: {remedy}")
+    if "source" not in found:
+        raise FlowError(f"{path} does not name the network's source: {remedy}")
+    return Settings(**found)
+
+
+@contextmanager
+def locked(work: Path) -> Iterator[None]:
+    """Hold the work folder for this process; raises FlowError that names the process that holds it already."""
+    handle = _lock(work / LOCK)
+    try:
+        yield
+    finally:
+        (work / LOCK).unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _lock(path: Path) -> int:
+    """A descriptor of the file ``path``, locked, with this process' number in it."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(handle, 20, 0).decode() or "another"
+            os.close(handle)
+            rule = "one build at a time: wait until it is done, or choose another folder with --out"
+            raise FlowError(f"{path.parent} is in use by process {holder}; {rule}") from None
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), path.stat()):  # else its holder has removed it meanwhile
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, str(os.getpid()).encode(), 0)
+                return handle
+        os.close(handle)

@@ -6,6 +6,8 @@ import shutil
 import tempfile
 import time
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 SETTLING = 60.0
@@ -48,3 +50,17 @@ def _sweep(prefix: str, parent: Path) -> None:
                 os.close(handle)
         except OSError:  # no folder, gone meanwhile, or in use
             continue
+
+
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder with a name of its own beside ``folder``, whose place it takes when the block ends without an
+    error.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with Scratch(f".{folder.name}-", folder.parent) as name:
+        partial = Path(name) / folder.name
+        partial.mkdir()
+        yield partial
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(partial, folder)

@@ -16,16 +16,17 @@ from signflow.deploy import flow
 from signflow.deploy.board.accelerator import Codec
 from signflow.deploy.board.serial_link import SerialLink
 from signflow.deploy.generate import project, ulx3s
+from signflow.deploy.steps import PROJECT
 from signflow.deploy.tools import netlist
 from signflow.deploy.tools.vivado import run as vivado
 from signflow.deploy.tools.vivado.check import Check
+from signflow.deploy.verify.check import require
 from signflow.hw.boards import board
 from signflow.hw.scratch import Scratch
 from signflow.hw.sim import SimError, verilator
 from signflow.hw.sim.soc import SocModel
 from signflow.hw.sim.uart import PLL, SimulatedPort, compile_port
 
-PROJECT, BITSTREAM = "8-project", "9-bitstream.json"
 CHUNK = 10
 """Images a packet in a simulated netlist."""
 PATIENCE = 4
@@ -35,8 +36,10 @@ PATIENCE = 4
 def make_project(work: Path) -> Path:
     """Write ``work``/8-project for the board that the accelerator in ``work`` was built for; returns it.
 
-    An unchanged one keeps its build/. Raises FlowError without an accelerator, `shell.ShellError`.
+    An unchanged one keeps its build/. Raises FlowError without an accelerator that has passed its check,
+    `project.ShellError`.
     """
+    require(work)
     target = board(flow.settings_of(work).board)
     if target.family == "ecp5":
         extra = {f"{target.name}.lpf": ulx3s.lpf(target)}

@@ -26,6 +26,7 @@ from signflow.deploy.board.sample import sample
 from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.compile.passes.head import Head
 from signflow.deploy.golden.intgraph import IntGraph
+from signflow.deploy.verify.check import require
 from signflow.deploy.verify.images import choose
 from signflow.hw.boards import board
 from signflow.hw.sim.handoff import handoff
@@ -45,8 +46,10 @@ def package(work: Path, project: Path, destination: Path) -> Path:
     """Write the package of ``project`` (made by `shell.write_project` from the build in ``work``) to the zip file
     ``destination``, whole or not at all; returns it.
 
-    Raises FlowError when a product or, for a board without a simulated one, the bitstream is missing.
+    Raises FlowError when a product or, for a board without a simulated one, the bitstream is missing, and when the
+    accelerator has not passed its check.
     """
+    require(work)
     path = project / "accel.json"
     if not path.exists():
         raise flow.FlowError(f"{path} is missing: run `signflow package`, which makes the project first")

@@ -12,6 +12,7 @@ from signflow.deploy import flow
 from signflow.deploy.board import bitstream
 from signflow.deploy.command import ladder, resources
 from signflow.deploy.plan import fit
+from signflow.deploy.steps import BITSTREAM
 from signflow.deploy.tools import ecp5
 from signflow.deploy.tools.vivado import run as vivado
 from signflow.deploy.verify.images import images_of
@@ -41,7 +42,7 @@ def run(console: Console, work: Path, images: int, json_file: Path | None) -> di
             check(rows)
         found["bitstream"] = _bitstream(console, work, project, facts)
     finally:
-        flow.write_json(found, work / bitstream.BITSTREAM, json_file)
+        flow.write_json(found, work / BITSTREAM, json_file)
     return found
 
 

@@ -4,13 +4,14 @@ exit code.
 
 import os
 import sys
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import click
 from rich.console import Console
 
 from signflow.deploy.command.quiet import quiet_libraries
+from signflow.deploy.steps import STEPS, since
 
 quiet_libraries()
 
@@ -168,10 +169,12 @@ def export(network: str, weights: str, output: Path) -> None:
     "start",
     default="export",
     show_default=True,
-    help="First step to run: export, streamline, lower, fold, generate, compile.",
+    type=click.Choice(list(STEPS)),
+    help="First step to run.",
 )
+@click.option("--check/--no-check", default=True, show_default=True, help="End with a proof on a few images.")
 @_json
-def build(network, board, out, kind, weights, random_weights, target_fps, folding, start, json_file) -> None:
+def build(network, board, out, kind, weights, random_weights, target_fps, folding, start, check, json_file) -> None:
     """Network -> accelerator: SystemVerilog, memory images, compiled simulation."""
     from signflow.deploy import flow
     from signflow.deploy.command import show
@@ -179,11 +182,8 @@ def build(network, board, out, kind, weights, random_weights, target_fps, foldin
     work = _work(network, board, out)
     fresh = flow.Settings(network, board, kind, weights, random_weights=random_weights)
     settings = flow.settings_of(work) if start != "export" else fresh
-    settings = (
-        flow.Settings(**asdict(settings) | {"fps": target_fps or 0.0, "folding": folding})
-        if start in ("export", "streamline", "lower", "fold")
-        else settings
-    )
+    folded = {"fps": target_fps or 0.0, "folding": folding} if "fold" in since(start) else {}
+    settings = replace(settings, **folded, check=check)
     seconds = show.build(console, settings, work, start)
     facts = flow.accelerator(work)
     show.folding(console, facts)
@@ -316,13 +316,12 @@ def package(network, board, out) -> None:
 
     Without a bitstream, a PYNQ board's package holds a simulation image, which only the simulated board loads.
     """
+    from signflow.deploy import flow
     from signflow.deploy.board import bitstream
     from signflow.deploy.board.package import package as run
 
     work = _built(network, board, out)
-    project = bitstream.make_project(work)
-    facts = bitstream.project_facts(project)
-    path = run(work, project, work / f"{facts['name']}-{facts['board']}.zip")
+    path = run(work, bitstream.make_project(work), work / flow.settings_of(work).package)
     console.print(f"{path}: {path.stat().st_size:,} bytes")
 
 

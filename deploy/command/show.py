@@ -38,10 +38,10 @@ def build(console: Console, settings: flow.Settings, work: Path, start: str) -> 
 
         def tick(step: str, seconds: float | None) -> None:
             if seconds is None:
-                status.update(f"{step}: {flow.STEPS[step].__doc__.splitlines()[0]}")
+                status.update(f"{step}: {flow.STEPS[step].does}")
             else:
                 console.print(
-                    f"  {step:<12}{seconds:7.1f} s   {flow.STEPS[step].__doc__.splitlines()[0]}",
+                    f"  {step:<12}{seconds:7.1f} s   {flow.STEPS[step].does}",
                     highlight=False,
                     soft_wrap=True,
                 )

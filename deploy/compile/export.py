@@ -86,19 +86,14 @@ def _declare_input(model: ModelWrapper, kind_name: str) -> ModelWrapper:
     return _tidy(model)
 
 
-def _save(model: ModelWrapper, path: Path) -> None:
-    """Write the model as one file with deterministic bytes, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial:
-        partial.write_bytes(model.model.SerializeToString(deterministic=True))
-
-
 def save(model: ModelWrapper, path: str | Path) -> Path:
     """Write ``model`` to ``path`` (one ONNX file, no side files, atomically, same model = same bytes); returns the
     path.
     """
     path = Path(path)
-    _save(model, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
+        partial.write_bytes(model.model.SerializeToString(deterministic=True))
     return path
 
 
@@ -131,7 +126,7 @@ def export(net, shape: tuple[int, ...], kind: str = "uint8", path: str | Path | 
     _strip(proto)
     model = _declare_input(_tidy(ModelWrapper(proto)), kind).transform(Align())
     if path is not None:
-        _save(model, Path(path))
+        save(model, path)
     return model
 
 

@@ -11,8 +11,8 @@ The graph must consist of operators of `signflow.hw.ops`, with one input and one
 (forks are operators with two output streams), and equal stream widths on both ends of every edge.
 """
 
+import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +21,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.plan.graph import operators, reads, writes
 from signflow.hw.ops.base import RTL_DIR, RtlInstance, StreamOp, port_names
+from signflow.hw.scratch import replacing_folder
 
 HEADER = """\
 // {name}: {shape_in} {type_in} -> {shape_out} {type_out}
@@ -207,17 +208,27 @@ def generate(model: ModelWrapper, name: str, folder: Path, predicted: dict, extr
     name = name.replace("-", "_")
     rtl = [op.rtl_instance(model) for op in ops]
     facts = accelerator_facts(name, ops, rtl, predicted) | (extra or {})
-    tmp = folder.with_name(folder.name + ".tmp")
-    shutil.rmtree(tmp, ignore_errors=True)
-    (tmp / "rtl").mkdir(parents=True)
-    (tmp / "mem").mkdir()
-    for module in {m for r in rtl for m in r.modules}:
-        shutil.copyfile(RTL_DIR / f"{module}.sv", tmp / "rtl" / f"{module}.sv")
-    for r in rtl:
-        for file, lines in r.mem.items():
-            (tmp / "mem" / file).write_text("\n".join(lines) + "\n")
-    (tmp / "rtl" / f"{name}.sv").write_text(top_text(name, ops, rtl, facts))
-    (tmp / "accel.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(tmp, folder)
+    with replacing_folder(folder) as new:
+        (new / "rtl").mkdir()
+        (new / "mem").mkdir()
+        for module in {m for r in rtl for m in r.modules}:
+            shutil.copyfile(RTL_DIR / f"{module}.sv", new / "rtl" / f"{module}.sv")
+        for r in rtl:
+            for file, lines in r.mem.items():
+                (new / "mem" / file).write_text("\n".join(lines) + "\n")
+        (new / "rtl" / f"{name}.sv").write_text(top_text(name, ops, rtl, facts))
+        facts["files"] = hashes(new)
+        (new / "accel.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
     return folder
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of the sources and memory images in ``folder``, by relative name."""
+    paths = sorted(path for part in ("rtl", "mem") for path in (folder / part).iterdir())
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def changed(folder: Path) -> list[str]:
+    """Names of the files of an accelerator that are not as `generate` wrote them, missing and foreign ones included."""
+    written, found = json.loads((folder / "accel.json").read_text()).get("files", {}), hashes(folder)
+    return sorted(name for name in {*written, *found} if written.get(name) != found.get(name))

@@ -12,14 +12,13 @@ j * in_word_bits / 8; frames follow each other without gaps; results likewise.
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from signflow.deploy.generate.shell import AXI_MODULES, SHELL_MODULES, axi_text, shell_text
 from signflow.hw.boards import Board
 from signflow.hw.ops.base import RTL_DIR
+from signflow.hw.scratch import replacing_folder
 
 PAGE_VERSION = 1
 SHELL_LATENCY = 8  # cycles a frame spends in the shell, generously
@@ -91,13 +90,10 @@ def write_project(accelerator: Path, board: Board, folder: Path, extra: Mapping[
     contents |= {name: text.encode() for name, text in texts.items()}
     if folder.is_dir() and _files(folder, skip=BUILD) == contents:
         return folder
-    partial = folder.with_name(folder.name + ".tmp")
-    shutil.rmtree(partial, ignore_errors=True)
-    for name, content in contents.items():
-        (partial / name).parent.mkdir(parents=True, exist_ok=True)
-        (partial / name).write_bytes(content)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(partial, folder)
+    with replacing_folder(folder) as new:
+        for name, content in contents.items():
+            (new / name).parent.mkdir(parents=True, exist_ok=True)
+            (new / name).write_bytes(content)
     return folder
 
 
@@ -108,6 +104,7 @@ def _compose(accelerator: Path, board: Board) -> tuple[dict, dict[str, str], lis
         raise ShellError(f"{path} does not exist: {accelerator} holds no accelerator (run `signflow build`)")
     facts = json.loads(path.read_text())
     facts |= {"board": board.name, "part": board.part, "clock_mhz": board.clock_mhz}
+    facts.pop("files", None)  # of the accelerator alone
     facts["shell"] = shell_facts(facts, board, accelerator)
     name = facts["name"]
     top, text, modules = _board_top(facts, board)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from signflow.deploy import products
+from signflow.deploy.steps import ACCELERATOR, SYNTHESISED
 from signflow.deploy.tools import estimate
 from signflow.hw.boards import Board, board
 
@@ -40,8 +41,8 @@ def report(
     operators in all.
     """
     facts, target = products.accelerator(work), board(products.settings_of(work).board)
-    folder = work / products.ACCELERATOR
+    folder = work / ACCELERATOR
     synthesis = estimate.synthesize(folder, exact=exact, whole=whole, tick=lambda done, total, _: tick(done, total))
     found = Report(synthesis, target, facts["predicted"])
-    products.write_json(found.facts(), work / products.SYNTHESISED)
+    products.write_json(found.facts(), work / SYNTHESISED)
     return found

@@ -11,6 +11,7 @@ import numpy as np
 
 from signflow.deploy import products
 from signflow.deploy.compile.images import ImageInput, image_kind
+from signflow.deploy.steps import NETWORK
 from signflow.models.data import DataError, load
 from signflow.models.networks import NETWORKS
 
@@ -75,6 +76,4 @@ def choose(source: str, image: ImageInput, split: str | None, count: int | None,
 
 def images_of(work: Path, split: str | None = None, count: int | None = None, seed: int = 1) -> Images:
     """`choose` for the build in ``work``."""
-    return choose(
-        products.settings_of(work).source, ImageInput.of(products.read(work, products.NETWORK)), split, count, seed
-    )
+    return choose(products.settings_of(work).source, ImageInput.of(products.read(work, NETWORK)), split, count, seed)

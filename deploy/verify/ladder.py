@@ -14,6 +14,7 @@ import numpy as np
 from torch import nn
 
 from signflow.deploy import products
+from signflow.deploy.steps import VERIFIED
 from signflow.deploy.verify.images import Images
 from signflow.deploy.verify.rungs import LadderError, Rung, Rungs, Tick, silent
 from signflow.deploy.verify.simulate import cycles
@@ -148,5 +149,5 @@ def verify(
     rungs = [form.torch(), form.qonnx(), form.golden(), form.hardware(), form.rtl(seed=seed), stalled]
     rows = climb([rung for rung in rungs if rung], images.pixels, images.labels, tick, form.head)
     found = Climb(form, images, rows)
-    products.write_json(found.facts(), work / products.VERIFIED)
+    products.write_json(found.facts(), work / VERIFIED)
     return found

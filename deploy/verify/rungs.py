@@ -22,6 +22,7 @@ from signflow.deploy.compile.export import reference
 from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.compile.passes.head import Head
 from signflow.deploy.golden.intgraph import IntGraph
+from signflow.deploy.steps import ACCELERATOR, FOLDED, INTEGER, NETWORK
 from signflow.deploy.verify.images import RANDOM_IMAGES
 from signflow.deploy.verify.locate import locate
 from signflow.deploy.verify.signs import first_difference
@@ -81,17 +82,17 @@ class Rungs:
     @cached_property
     def network(self) -> ModelWrapper:
         """The QONNX graph."""
-        return products.read(self.work, products.NETWORK)
+        return products.read(self.work, NETWORK)
 
     @cached_property
     def integer(self) -> ModelWrapper:
         """The streamlined integer graph."""
-        return products.read(self.work, products.INTEGER)
+        return products.read(self.work, INTEGER)
 
     @cached_property
     def folded(self) -> ModelWrapper:
         """The hardware graph."""
-        return products.read(self.work, products.FOLDED)
+        return products.read(self.work, FOLDED)
 
     @cached_property
     def head(self) -> Head:
@@ -111,7 +112,7 @@ class Rungs:
     @cached_property
     def simulator(self) -> RtlSimulator:
         """The accelerator's RTL, compiled."""
-        return RtlSimulator(self.work / products.ACCELERATOR)
+        return RtlSimulator(self.work / ACCELERATOR)
 
     def _integers(self, who: str, logits: np.ndarray, tolerance: float) -> np.ndarray:
         integers, distance = self.head.invert(logits)
@@ -167,7 +168,7 @@ class Rungs:
 
     def where(self, image: np.ndarray) -> str:
         """The first node, pixel and channel that differ for one ``image`` (*shape), from the top of the ladder down."""
-        folder = self.work / products.ACCELERATOR
+        folder = self.work / ACCELERATOR
         difference = first_difference(self.network, self.integer, image)
         difference = difference or locate(self.integer, self.folded, folder, image)
         alone = "QONNX, integer graph, FINN and every RTL operator alone agree on this image"

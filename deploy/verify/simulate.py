@@ -9,6 +9,7 @@ import numpy as np
 from signflow.deploy import products
 from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.compile.passes.head import Head
+from signflow.deploy.steps import ACCELERATOR, FOLDED
 from signflow.deploy.verify.images import Images
 from signflow.deploy.verify.rungs import Tick, silent
 from signflow.hw.sim import RtlSimulator, SimResult
@@ -60,7 +61,7 @@ def simulate(
 
     ``wave``: also write the waves of the first two images to this file, of one ``operator`` or of all.
     """
-    folded, simulator = products.read(work, products.FOLDED), RtlSimulator(work / products.ACCELERATOR)
+    folded, simulator = products.read(work, FOLDED), RtlSimulator(work / ACCELERATOR)
     stream = ImageInput.of(folded).stream(images.pixels).reshape(-1, *simulator.facts["input"]["shape"])
     options = {"workers": workers, "in_stall": in_stall, "out_stall": out_stall, "seed": seed}
     run = simulator.run(stream, progress=partial(tick, "RTL simulation"), **options)

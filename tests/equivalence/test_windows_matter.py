@@ -3,6 +3,7 @@ logits, and the RTL, PyTorch and the integer graph agree on it.
 """
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def test_lower_threshold_of_one_channel(name, fps, tmp_path):
 
     shutil.copytree(work, cut)
     save(without, cut / flow.INTEGER)
-    flow.build(settings, cut, start="lower")
+    flow.build(replace(settings, check=False), cut, start="lower")
     expected, distance = Head.of(integer).invert(predict(flow.torch_network(settings), torch.from_numpy(some)).numpy())
     whole, single = simulate(work, some).reshape(len(some), -1), simulate(cut, some).reshape(len(some), -1)
     assert distance < 1e-3 and (expected == logits[changed[:3]]).all()

@@ -10,7 +10,9 @@ from click.testing import CliRunner
 from signflow.deploy import flow
 from signflow.deploy.board import bitstream
 from signflow.deploy.command.cli import VENDOR_STEP, main
+from signflow.deploy.generate.accelerator import hashes
 from signflow.deploy.golden.intgraph import IntGraph
+from signflow.deploy.steps import BITSTREAM, PROJECT
 from signflow.deploy.tools.vivado import run as vivado
 from signflow.deploy.tools.vivado.run import VendorStepMissing
 
@@ -32,7 +34,7 @@ def no_vivado(monkeypatch):
 def test_everything_but_vivado(work, no_vivado):
     done = CliRunner().invoke(main, ["bitstream", "mini", "--out", str(work), "--images", "0"])
     assert done.exit_code == VENDOR_STEP == VendorStepMissing.exit_code == 3, done.output
-    found = json.loads((work / bitstream.BITSTREAM).read_text())
+    found = json.loads((work / BITSTREAM).read_text())
     assert {row["check"]: row["result"] for row in found["checks"]} == dict.fromkeys(
         ["build.tcl", "Vivado's SystemVerilog", "slang", "Verilator -Wall", "yosys synth_xilinx"], "passed"
     )
@@ -53,8 +55,12 @@ def test_a_broken_project_stops_before_vivado(work, no_vivado, tmp_path):
     top = next((broken / flow.ACCELERATOR / "rtl").glob("mini.sv"))
     top.write_text(top.read_text().replace("endmodule", "  assign nowhere = 1'b1;\nendmodule"))
     done = CliRunner().invoke(main, ["bitstream", "mini", "--out", str(broken), "--images", "0"])
+    assert done.exit_code == 1 and "changed since its check (rtl/mini.sv)" in done.stderr
+    facts = flow.accelerator(broken) | {"files": hashes(broken / flow.ACCELERATOR)}  # as if it had been generated so
+    flow.write_json(facts, broken / flow.ACCELERATOR / "accel.json")
+    done = CliRunner().invoke(main, ["bitstream", "mini", "--out", str(broken), "--images", "0"])
     assert done.exit_code == 1 and "nowhere" in done.stderr
-    assert not (broken / bitstream.PROJECT / "build").exists()
+    assert not (broken / PROJECT / "build").exists()
 
 
 @pytest.mark.slow

@@ -112,7 +112,7 @@ def test_ulx3s_needs_its_bitstream(work, tmp_path):
 def test_no_project_and_no_build(work, project, tmp_path):
     with pytest.raises(flow.FlowError, match=r"accel\.json is missing: run `signflow package`"):
         package(work, tmp_path, tmp_path / "x.zip")
-    with pytest.raises(flow.FlowError, match=r"2-integer\.onnx is missing"):
+    with pytest.raises(flow.FlowError, match=r"5-accelerator/accel\.json is missing: run `signflow build` first"):
         package(tmp_path, project, tmp_path / "x.zip")
 
 

@@ -133,7 +133,7 @@ def moving(tmp_path_factory):
     work = tmp_path_factory.mktemp("sfc-sd")
     settings_ = flow.Settings("sfc-sd", fps=20_000)
     for step in ("export", "streamline", "lower", "fold", "generate"):
-        flow.STEPS[step](settings_, work)
+        flow.run(step, settings_, work)
     return work
 
 

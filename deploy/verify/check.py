@@ -1,0 +1,75 @@
+"""The proof that ends every build: the network itself, its integer graph and its RTL agree on images that probe them.
+
+What was found is noted in the accelerator's `accel.json` under "check". Without a "check" that passed, or with other
+files than those that passed, nothing is made of an accelerator (`require`).
+"""
+
+import json
+from pathlib import Path
+
+from signflow.deploy import products
+from signflow.deploy.generate.accelerator import changed
+from signflow.deploy.steps import ACCELERATOR
+from signflow.deploy.verify.ladder import check, climb
+from signflow.deploy.verify.probes import probes
+from signflow.deploy.verify.rungs import LadderError, Rung, Rungs
+from signflow.models.files import replacing
+
+TORCH_WORK, RTL_WORK = 2e10, 8e9
+"""Multiply-accumulates (and what costs as much) that PyTorch and the simulation do in about two seconds."""
+CYCLE = 50
+"""Multiply-accumulates that cost as much as a simulated cycle of an operator."""
+FEWEST, QONNX_IMAGES = 16, 32
+"""Images at least, however large the network; images at most for a foreign one's graph, which runs node by node."""
+
+
+def limits(facts: dict) -> tuple[int, int]:
+    """(images for PyTorch and the integer graph, images for the RTL): as many as about two seconds allow."""
+    cycles = facts["predicted"]["interval"]
+    macs = sum((op["macs"] or 0) * op["cycles"] for op in facts["operators"])
+    simulated = macs + CYCLE * cycles * len(facts["operators"])
+    return max(FEWEST, int(TORCH_WORK / max(macs, 1))), max(FEWEST, int(RTL_WORK / simulated))
+
+
+def mark(work: Path, found: dict | None) -> None:
+    """Note ``found`` as the "check" of the accelerator in ``work``; None takes the note away."""
+    facts = products.accelerator(work)
+    facts.pop("check", None)
+    facts |= {} if found is None else {"check": found}
+    with replacing(work / ACCELERATOR / "accel.json") as partial:
+        partial.write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
+
+
+def prove(work: Path) -> dict:
+    """Compare the build in ``work`` with the network it was made from, every result of every image; returns the note
+    for `mark`. Raises LadderError that names the first node that differs.
+    """
+    form = Rungs(work)
+    images = probes(form.settings.source, form.integer)
+    many, some = limits(products.accelerator(work))
+    torch, qonnx = form.torch(), form.qonnx()
+    top = Rung(torch.name, torch.run, many) if torch else Rung(qonnx.name, qonnx.run, min(many, QONNX_IMAGES))
+    rungs = [
+        top,
+        Rung("integer graph", form.golden().run, many),
+        form.rtl(limit=some),
+    ]
+    rows = climb(rungs, images.pixels)
+    try:
+        check(rows, lambda at: form.where(images.pixels[at]))
+    except LadderError as error:
+        raise LadderError(f"the accelerator in {work / ACCELERATOR} is wrong: {error}") from None
+    if names := changed(work / ACCELERATOR):
+        raise LadderError(f"{work / ACCELERATOR} is not as it was generated: {', '.join(names)} changed")
+    return {"result": "passed", "images": {row.rung: row.images for row in rows}}
+
+
+def require(work: Path) -> None:
+    """Raises FlowError unless the accelerator in ``work`` is the one whose check has passed."""
+    folder, found = work / ACCELERATOR, products.accelerator(work).get("check")
+    result = found.get("result") if isinstance(found, dict) else None
+    if result != "passed":
+        reason = "was built with --no-check" if result == "skipped" else "has not passed its check"
+        raise products.FlowError(f"{folder} {reason}: run `signflow build` with --from check")
+    if names := changed(folder):
+        raise products.FlowError(f"{folder} changed since its check ({', '.join(names)}): run `signflow build` again")
