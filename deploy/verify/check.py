@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 from signflow.deploy import products
+from signflow.deploy.compile.passes.rounding import notes_of
 from signflow.deploy.generate.accelerator import changed
 from signflow.deploy.steps import ACCELERATOR
 from signflow.deploy.verify.ladder import check, climb
@@ -58,7 +59,8 @@ def prove(work: Path) -> dict:
     try:
         check(rows, lambda at: form.where(images.pixels[at]))
     except LadderError as error:
-        raise LadderError(f"the accelerator in {work / ACCELERATOR} is wrong: {error}") from None
+        notes = "".join(f"; note: {note}" for note in notes_of(form.integer))
+        raise LadderError(f"the accelerator in {work / ACCELERATOR} is wrong: {error}{notes}") from None
     if names := changed(work / ACCELERATOR):
         raise LadderError(f"{work / ACCELERATOR} is not as it was generated: {', '.join(names)} changed")
     return {"result": "passed", "images": {row.rung: row.images for row in rows}}

@@ -75,7 +75,7 @@ class RtlSimulator:
             raise SimError(
                 f"{path} does not exist: {self.folder} holds no generated accelerator (run `signflow build`)"
             )
-        self.facts: dict = json.loads(path.read_text())
+        self.facts = _facts(path)
         self.model = self._compile(variant)
 
     def run(
@@ -149,6 +149,19 @@ class RtlSimulator:
         first_in, last_out = (np.concatenate([getattr(run, name) for run in runs]) for name in ("first_in", "last_out"))
         cycles, cpu_seconds = sum(run.cycles for run in runs), sum(run.cpu_seconds for run in runs)
         return SimResult(outputs, first_in, last_out, starts, cycles, seconds, cpu_seconds)
+
+
+def _facts(path: Path) -> dict:
+    """`accel.json`; SimError unless it holds what a simulation needs."""
+    try:
+        facts = json.loads(path.read_text())
+        lacking = [key for key in ("name", "top", "sources", "input", "output", "predicted") if key not in facts]
+        reason = f"it lacks {', '.join(lacking)}" if lacking else "" if isinstance(facts, dict) else "it is no object"
+    except (ValueError, TypeError) as error:
+        reason = str(error)
+    if reason:
+        raise SimError(f"{path} is damaged ({reason}): run `signflow build` with --from generate")
+    return facts
 
 
 def _codes(images: np.ndarray, side: Mapping) -> np.ndarray:
