@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from signflow.models.layers.abn import ABN
 from signflow.models.layers.rprelu import RPReLU
 from signflow.models.methods import METHODS, Method
 from signflow.models.networks import NETWORKS, Network, mlp, predict
@@ -47,6 +48,18 @@ def test_every_parameter_is_drawn(name):
     fresh = dict(made.named_parameters())
     randomise(made, np.random.default_rng(0).integers(0, 256, (48, 1, 4, 4), np.uint8), np.random.default_rng(1))
     assert [n for n, p in fresh.items() if torch.equal(p, before[n])] == []
+
+
+@pytest.mark.parametrize("name", ["bn", "abn"])
+def test_statistics_are_those_of_the_images(name):
+    rng = np.random.default_rng(2)
+    net, x = mlp(8, pixels=16, normalisation=name), random_images((1, 4, 4), 48, rng)
+    seen = inputs_of(randomise(net, x, rng), (nn.BatchNorm1d, ABN), torch.from_numpy(x))
+    assert len(seen) == 3
+    for m, sums in seen:
+        sums = sums.double().numpy()
+        np.testing.assert_allclose(m.running_mean.numpy(), sums.mean(0), rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(m.running_var.numpy(), sums.var(0), rtol=1e-5, atol=1e-5)
 
 
 def test_gammas_have_both_signs_and_thresholds_lie_among_the_sums():
