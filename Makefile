@@ -15,9 +15,14 @@ SHIPPED := tfc sfc lfc cnv
 COST := sfc:781250 cnv:13888
 BOARD ?= pynq-z2
 ARGS ?=
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/pip install --disable-pip-version-check
+TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
+WITHOUT_TORCH := awk '/^[a-z]/ { keep = !/^(torch|triton|cuda-|nvidia-)/ } keep'
+# what pip says, as a line for every ten packages
+COUNT = awk -v of=$$(grep -c == requirements.lock) '/^(Collecting|Processing|Ignoring)/ && ++n % 10 == 0 { print "  " n " of " of " packages"; fflush() } \
+  /^Installing/ { print "  unpacking, half a minute"; fflush() }'
 
-.PHONY: help setup demo test test-slow ladder cost build-bitstream package train lint format clean
+.PHONY: help setup lock demo test test-slow ladder cost build-bitstream package train lint format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 25
@@ -25,18 +30,25 @@ help: ## this list
 
 setup: $(READY) ## create the environment .venv from requirements.lock
 
-# torch first and with its dependencies (they depend on the machine); the rest exactly as locked, because brevitas and finn-plus ask for
-# versions of each other that exclude one another although they work together
+# Every package exactly as locked and checked by its hash; without dependencies, because the lock has them all. Then torch,
+# which the lock leaves out: its builds for CPU and for CUDA are other files of one version, from other indexes, and bring
+# other libraries along. pip's settings choose (docs/install.md).
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found: install Python 3.11 or newer, or set PYTHON=..."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $$($(PYTHON) -V) is too old: 3.11 or newer is needed"; exit 1; }
 	@command -v g++ make >/dev/null || { echo "error: g++ and make are needed (Debian: apt install g++ make)"; exit 1; }
-	@echo "creating .venv (about two minutes)"
+	@echo "creating .venv: two minutes and 1.9 GB, with a torch for CUDA several GB more"
 	@$(PYTHON) -m venv .venv
-	@$(PIP) "$$(grep '^torch==' requirements.lock)" "$$(grep '^setuptools==' requirements.lock)"
-	@$(PIP) --no-deps -r requirements.lock
-	@$(PIP) --no-deps --no-build-isolation -e .
+	@set -o pipefail; $(PIP) --no-deps --require-hashes -r requirements.lock | $(COUNT)
+	@echo "  torch"
+	@$(PIP) --quiet --no-warn-conflicts $(TORCH)
+	@$(PIP) --quiet --no-deps --no-build-isolation -e .
 	@touch $@
+
+lock: ## write requirements.lock anew: what pyproject.toml asks for, as of the day it names (needs uv)
+	@rm -f uv.lock
+	@set -o pipefail; uv export --quiet --all-groups --no-emit-project --no-annotate --no-header | $(WITHOUT_TORCH) > requirements.new
+	@mv requirements.new requirements.lock
 
 demo: setup ## the whole flow on the shipped network and images, ending with the ladder as a table
 	@$(BIN)/signflow demo --net $(NET) --board $(BOARD) $(ARGS)
