@@ -69,7 +69,7 @@ def _netlist(console: Console, work: Path, project: Path, facts: dict, count: in
         def tick(done: int) -> None:
             status.update(f"netlist: {done} of {len(images)} images, {gates.cycles:,} cycles")
 
-        rungs = [form.torch(), form.golden(), Rung("netlist", lambda part: gates(part, tick))]
+        rungs = [form.torch(), form.golden(), Rung("netlist", lambda part: form.head.settle(gates(part, tick)))]
         rows = climb([rung for rung in rungs if rung], images.pixels, images.labels, logits=form.head)
     console.print(ladder.table(f"{facts['top']} as gates: {images.name}", rows, len(images)))
     seconds = rows[-1].seconds

@@ -21,6 +21,10 @@ VENDOR_STEP = 3
 NETWORK_HELP = "NETWORK is a chain of `signflow networks` (tfc, sfc, lfc, cnv, ...), or a QONNX file."
 
 
+EXPECTED = (ValueError, RuntimeError, AssertionError, OSError)
+"""What signflow's own errors are. Anything else was not foreseen, and is said to be so."""
+
+
 class Command(click.Group):
     """Turns every expected error into one message and an exit code: 1 error, 3 all done but the vendor's step, 130
     interrupted.
@@ -35,7 +39,7 @@ class Command(click.Group):
         except KeyboardInterrupt:
             Console(stderr=True).print("interrupted; finished products are kept")
             sys.exit(130)
-        except (ValueError, RuntimeError, AssertionError, OSError) as e:
+        except Exception as e:
             if os.environ.get("SIGNFLOW_TRACEBACK"):
                 raise
             if getattr(e, "exit_code", None) == VENDOR_STEP:
@@ -43,6 +47,9 @@ class Command(click.Group):
                 sys.exit(VENDOR_STEP)
             Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]error:[/] {type(e).__name__}:", end=" ")
             Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(str(e))
+            if not isinstance(e, EXPECTED):
+                words = "this is a fault of signflow: SIGNFLOW_TRACEBACK=1 shows where; please report it with your file"
+                Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(words)
             sys.exit(1)
 
 

@@ -23,6 +23,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from signflow.deploy.compile import engine
 from signflow.deploy.compile.errors import ModelFileError
 from signflow.deploy.compile.images import ImageInput, image_kind
+from signflow.deploy.compile.soundness import make_sound, one_line
 from signflow.hw.scratch import Scratch
 from signflow.models.files import replacing
 
@@ -133,8 +134,8 @@ def export(net, shape: tuple[int, ...], kind: str = "uint8", path: str | Path | 
 def load(path: str | Path, kind: str) -> ModelWrapper:
     """Read a QONNX file; ``kind`` declares how images reach its input (a key of `KINDS`).
 
-    Raises ModelFileError for what is no usable model: not a file, not ONNX, no or several inputs or outputs, unknown or
-    symbolic sizes, batch other than 1.
+    Raises ModelFileError for what is no usable model (not a file, not ONNX or not valid, no or several inputs or
+    outputs, unknown or symbolic sizes, batch other than 1), UnsupportedError for operators of unknown domains.
     """
     engine.boot()
     image_kind(kind)
@@ -146,19 +147,16 @@ def load(path: str | Path, kind: str) -> ModelWrapper:
     try:
         proto = onnx.load(path)
     except Exception as error:
-        raise ModelFileError(
-            f"{path}: not a readable ONNX file ({type(error).__name__}: {str(error)[:120]})"
-        ) from error
+        raise ModelFileError(f"{path}: not a readable ONNX file: {one_line(error)}") from error
     if not proto.graph.node:
         raise ModelFileError(f"{path}: not an ONNX network: it has no nodes")
     _check_io(path, proto)
+    make_sound(path, proto)
     _strip(proto)
     try:
         model = _tidy(ModelWrapper(proto))
     except Exception as error:
-        raise ModelFileError(
-            f"{path}: the network is inconsistent: {type(error).__name__}: {str(error)[:200]}"
-        ) from error
+        raise ModelFileError(f"{path}: its shapes or constants cannot be worked out: {one_line(error)}") from error
     return _declare_input(model, kind)
 
 

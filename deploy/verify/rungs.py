@@ -3,7 +3,8 @@
     PyTorch  =  QONNX  =  streamlined integer graph  =  FINN hardware graph  =  RTL simulation
 
 Below PyTorch and QONNX results are integers; the float logits of these two become integers through the head, the exact
-map from integer accumulators to the network's own logits that streamlining records.
+map from integer accumulators to the network's own logits that streamlining records. Integers of one and the same logit
+count as one.
 """
 
 from collections.abc import Callable
@@ -146,13 +147,18 @@ class Rungs:
         """The integer graph as a compiled program."""
 
         def run(images: np.ndarray) -> np.ndarray:
-            return self.graph(images, progress=lambda done: self.tick("integer graph", done, len(images)))
+            results = self.graph(images, progress=lambda done: self.tick("integer graph", done, len(images)))
+            return self.head.settle(results)
 
         return Rung("integer graph", run)
 
     def hardware(self) -> Rung:
         """The hardware graph node by node in FINN."""
-        return Rung("FINN hardware graph", lambda images: streamline.execute(self.folded, images), HARDWARE_IMAGES)
+
+        def run(images: np.ndarray) -> np.ndarray:
+            return self.head.settle(streamline.execute(self.folded, images))
+
+        return Rung("FINN hardware graph", run, HARDWARE_IMAGES)
 
     def rtl(self, stall: float = 0.0, limit: int | None = None, seed: int = 0) -> Rung:
         """The RTL, cycle by cycle, back to back or with random pauses on both sides; `runs` keeps what it gave."""
@@ -162,7 +168,7 @@ class Rungs:
             words = ImageInput.of(self.folded).stream(images).reshape(-1, *self.simulator.facts["input"]["shape"])
             options = {"in_stall": stall, "out_stall": stall, "seed": seed, "progress": partial(self.tick, name)}
             self.runs[stall] = self.simulator.run(words, workers=WORKERS, **options)
-            return self.runs[stall].outputs.reshape(len(images), -1)
+            return self.head.settle(self.runs[stall].outputs.reshape(len(images), -1))
 
         return Rung(name, run, limit)
 

@@ -159,6 +159,11 @@ class _Enumeration:
 
     def _join(self, region: Region) -> _Source:
         (x, a), (y, b) = (self._plain(region.node, name) for name in region.node.input)
+        one, two = (list(self.model.get_tensor_shape(name)) for name in region.node.input)
+        vectors = [shape for shape in (one, two) if set(shape[2:]) == {1}]  # added to every position of a map
+        if len(one) != len(two) or (one != two and not vectors) or not (_alike(x, y) or (one != two and vectors)):
+            reason = f"it adds tensors of shapes {one} and {two}"
+            raise refuse(region.node, reason, "two maps or vectors of one shape, or a map and [1, channels, 1, 1]")
         if a.scale != b.scale or len(a.low) != len(b.low):
             reason = f"it adds multiples of {a.scale:.6g} ({len(a.low)} channels) and of {b.scale:.6g} ({len(b.low)})"
             raise refuse(region.node, reason, "results on the same grid, with equally many channels")
@@ -296,6 +301,11 @@ class _Enumeration:
         save_notes(result, self.notes)
         result.set_metadata_prop(SIGNS_KEY, json.dumps([asdict(sign) for sign in self.signs]))
         return result
+
+
+def _alike(x: Tensor, y: Tensor) -> bool:
+    """Both have the same channels at the same positions."""
+    return x.channels == y.channels and (x.shape[:-1] == y.shape[:-1] or x.positions == y.positions == 1)
 
 
 def _stored(source: _Source, steps: np.ndarray, signs: np.ndarray | int) -> np.ndarray:

@@ -18,10 +18,22 @@ from qonnx.util.basic import get_preferred_qonnx_opset, qonnx_make_model
 
 from signflow.deploy.compile.errors import refuse
 from signflow.deploy.compile.passes.regions import POOLS, SHAPES
+from signflow.deploy.compile.soundness import one_line
 
 
 def run_node(model: ModelWrapper, node: NodeProto, data: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
-    """Output 0 of ``node``; inputs come from ``data`` (tensor name -> value), constants from ``model``."""
+    """Output 0 of ``node``; inputs come from ``data`` (tensor name -> value), constants from ``model``. Raises
+    UnsupportedError for a node that the reference itself does not run.
+    """
+    try:
+        return _run_node(model, node, data)
+    except Exception as error:
+        raise refuse(
+            node, f"the reference does not run it: {one_line(error)}", "operators as ONNX defines them"
+        ) from error
+
+
+def _run_node(model: ModelWrapper, node: NodeProto, data: Mapping[str, np.ndarray] | None) -> np.ndarray:
     feeds = {name: model.get_initializer(name) for name in node.input if name} | dict(data or {})
     opsets = model.get_opset_imports()
     if is_custom_op(node.domain, node.op_type):
@@ -107,13 +119,29 @@ def follow(model: ModelWrapper, nodes: Sequence[NodeProto], start: str, end: str
 
 
 def _reshaped(model: ModelWrapper, node: NodeProto, numbers: _Numbers) -> _Numbers:
-    """Channels stay columns; what makes features of channels and positions repeats the columns."""
+    """Channels stay columns; what makes features of channels and positions repeats the columns.
+
+    A map may become features, or have its positions put in a row; height and width of a map are the integer graph's for
+    good, so no other shape of several positions is theirs.
+    """
     before, after = (list(model.get_tensor_shape(name)) for name in (node.input[0], node.output[0]))
-    if after[:2] == before[:2] and np.prod(after) == np.prod(before):
-        return _Numbers(numbers.table, len(after), numbers.pools)
+    positions = int(np.prod(before[2:]))
     if after == [1, int(np.prod(before))]:
-        return _Numbers(np.repeat(numbers.table, int(np.prod(before[2:])), axis=1), 2, numbers.pools)
-    raise refuse(node, f"it makes {after} of {before}", "flattening to [1, features], or channels kept as they are")
+        return _Numbers(np.repeat(numbers.table, positions, axis=1), 2, numbers.pools)
+    if after[:2] == before[:2] and (positions == 1 or after[2:] in (before[2:], [positions])):
+        return _Numbers(numbers.table, len(after), numbers.pools)
+    supported = "flattening to [1, features]; height and width of a map kept as they are, or its positions in a row"
+    raise refuse(node, f"it makes {after} of {before}", supported)
+
+
+def _check_rows(model: ModelWrapper, node: NodeProto, feeds: dict[str, np.ndarray], result: np.ndarray) -> None:
+    """Every row of a table is an image of its own: rows alone, and in another order, must give what they gave."""
+    rows = np.unique([len(result) - 1, len(result) // 2, 0])[::-1] if len(result) else []
+    for part in ([rows] if len(rows) == 1 else [rows, rows[:1]]) if len(rows) else []:
+        alone = run_node(model, node, {name: feed[part] for name, feed in feeds.items()})
+        if alone.shape != result[part].shape or not np.array_equal(alone, result[part], equal_nan=True):
+            reason = "what it makes of a number depends on other numbers, or on chance"
+            raise refuse(node, reason, "operators in evaluation mode, that act on every number alone")
 
 
 def _scalar(model: ModelWrapper, node: NodeProto, data: dict[str, _Numbers]) -> np.ndarray:
@@ -123,6 +151,7 @@ def _scalar(model: ModelWrapper, node: NodeProto, data: dict[str, _Numbers]) -> 
     }
     first = next(iter(feeds.values()))
     result, table = run_node(model, node, feeds), next(iter(data.values())).table
+    _check_rows(model, node, feeds, result)
     if result.shape != first.shape:
         constants = {
             name: model.get_initializer(name).shape

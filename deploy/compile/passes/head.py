@@ -1,9 +1,10 @@
 """The part of a network behind its last product: cut off, recorded, and evaluated on the accelerator's integers.
 
 The accelerator ends with the integer accumulators of the last layer. What the network does with them (a scale, a bias,
-TensorNorm) runs on the host: the head is a small ONNX of its own, stored in the model's metadata, that maps integers to
-the float logits of the reference, exactly, because it is the reference's own nodes. Its inverse maps float logits back
-to integers, so that logits are compared without tolerance.
+TensorNorm, a last sign or quantiser) runs on the host: the head is a small ONNX of its own, stored in the model's
+metadata, that maps integers to the float logits of the reference, exactly, because it is the reference's own nodes. Its
+inverse maps float logits back to integers, so that logits are compared without tolerance. Where several integers have
+one logit, as behind a last sign, the smallest of them stands for all.
 
 When the network ends with ArgMax or TopK, the index is computed on the integers themselves; that is the same index if,
 and only if, the head rises strictly and is the same for every class, which is checked over all reachable integers.
@@ -12,6 +13,7 @@ and only if, the head rises strictly and is the same for every class, which is c
 import base64
 import json
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import onnx
@@ -66,33 +68,46 @@ class Head:
         ends = graph.input[0].name, graph.output[0].name
         return follow(self.model, list(graph.node), *ends, np.asarray(outputs).astype(np.float32)).end
 
+    @cached_property
+    def _logits(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """(different logits, ascending; the smallest integer that has each) of every class."""
+        integers, found = self.accumulators.table, []
+        table = self(integers).astype(np.float64)
+        for c in range(table.shape[1]):
+            values, place = np.unique(table[:, c], return_inverse=True)
+            least = np.full(len(values), np.iinfo(np.int64).max)
+            np.minimum.at(least, place, integers[:, c])
+            found.append((values, least))
+        return found
+
     def invert(self, logits: np.ndarray) -> tuple[np.ndarray, float]:
         """Float ``logits`` (N, classes) -> the integers (N, classes) whose logits are nearest, and the largest distance
         to them.
 
-        The distance is in steps from one integer's logit to the next: 0 when the logits are the head's own, 0.5 when
-        they mean nothing. Raises ValueError when some class gives two integers the same logit.
+        The distance is in steps from one logit to the next: 0 when the logits are the head's own, 0.5 when they mean
+        nothing; infinite where a class has a single logit and this is another one.
         """
         if self.index:
             return np.asarray(logits).astype(np.int64), 0.0
-        integers = self.accumulators.table
-        table = self(integers).astype(np.float64)
         result, worst = np.empty(np.shape(logits), dtype=np.int64), 0.0
-        for c in range(table.shape[1]):
-            values, first = np.unique(table[:, c], return_index=True)
-            if len(values) < len(np.unique(integers[:, c])):
-                raise ValueError(
-                    f"class {c}: different integers have the same logit, so logits cannot be compared exactly"
-                )
+        for c, (values, least) in enumerate(self._logits):
             wanted = np.asarray(logits, dtype=np.float64)[:, c]
-            right = np.clip(np.searchsorted(values, wanted), 1, len(values) - 1)
-            nearest = np.where(wanted - values[right - 1] <= values[right] - wanted, right - 1, right)
-            worst = max(
-                worst,
-                float(np.max(np.abs(wanted - values[nearest]) / (values[right] - values[right - 1]), initial=0.0)),
-            )
-            result[:, c] = integers[first[nearest], c]
+            right = np.clip(np.searchsorted(values, wanted), min(1, len(values) - 1), len(values) - 1)
+            left = np.maximum(right - 1, 0)
+            nearest = np.where(wanted - values[left] <= values[right] - wanted, left, right)
+            off = np.abs(wanted - values[nearest])
+            step = np.where(left < right, values[right] - values[left], np.where(off > 0, 0, 1))
+            with np.errstate(divide="ignore"):
+                worst = max(worst, float(np.max(off / step, initial=0.0)))
+            result[:, c] = least[nearest]
         return result, worst
+
+    def settle(self, outputs: np.ndarray) -> np.ndarray:
+        """Integer ``outputs`` (N, classes), each replaced by the smallest integer that has the same logit."""
+        integers, reach = np.asarray(outputs), self.accumulators
+        if self.index or [len(v) for v, _ in self._logits] == ((reach.high - reach.low) // reach.step + 1).tolist():
+            return integers
+        return self.invert(self(integers))[0]
 
     def prepend(self, multiplier: float, offset: float, accumulators: Accumulators) -> None:
         """Let the head read x where it read ``multiplier * x + offset`` (exact on integers); ``accumulators`` are the
@@ -145,6 +160,8 @@ def _head_model(model: ModelWrapper, region: Region, numbers: Numbers) -> ModelW
     if numbers.offset.any():
         head.set_initializer("weight_offset", numbers.offset.reshape(per_channel).astype(np.float32))
         head.graph.value_info.append(helper.make_tensor_value_info(scaled, TensorProto.FLOAT, shape))
+    if region.start != end:
+        head.graph.value_info.append(helper.make_tensor_value_info(region.start, TensorProto.FLOAT, shape))
     for node in region.path(end):
         for name in node.input:
             if (value := model.get_initializer(name)) is not None:
@@ -200,6 +217,9 @@ def make_head(model: ModelWrapper, region: Region, numbers: Numbers, popcount: i
     if pools:
         raise refuse(pools[0], "it pools logits", "MaxPool in front of a sign")
     head = Head(_head_model(model, region, numbers), numbers.reach, False)
+    if head(numbers.reach.table[[0, -1]]).shape != (2, len(numbers.reach.low)):
+        last = region.path(next(iter(region.exits)))[-1]
+        raise refuse(last, "it changes how many results there are", "one result for each class")
     if region.selector is not None:
         _check_selector(model, region.selector, len(model.get_tensor_shape(next(iter(region.exits)))))
         _check_monotone(region, head)

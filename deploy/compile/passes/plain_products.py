@@ -4,8 +4,9 @@
     Conv(x, W, b)  = conv(x, W) + b                ->  Conv(x, W), Add(b)
 
 ONNX attributes that are left at their defaults are written out (qonnx and FINN read them as if they were always there).
-B' is B transposed where transB says so. Weight sub-graphs (quantisers over stored weights) are evaluated to constants.
-What is split off joins the scalar operators behind the product, which the enumeration runs.
+B' is B transposed where transB says so. Weight sub-graphs (quantisers over stored weights) are evaluated to constants,
+and so are all other parameters (`signflow.deploy.compile.passes.parameters`). What is split off joins the scalar
+operators behind the product, which the enumeration runs.
 """
 
 import numpy as np
@@ -17,6 +18,7 @@ from qonnx.transformation.remove import RemoveUnusedNodes
 
 from signflow.deploy.compile.errors import refuse
 from signflow.deploy.compile.passes.evaluate import constant
+from signflow.deploy.compile.passes.parameters import Parameters
 from signflow.deploy.compile.passes.regions import attribute
 
 
@@ -34,25 +36,35 @@ def _weights(model: ModelWrapper, node: NodeProto) -> np.ndarray:
     return np.asarray(value, dtype=np.float32)
 
 
+def _bias(model: ModelWrapper, node: NodeProto) -> np.ndarray | None:
+    """The third input, a constant; None where there is none."""
+    if len(node.input) < 3 or not node.input[2]:
+        return None
+    value = model.get_initializer(node.input[2])
+    if value is None:
+        reason = f"its third input {node.input[2]!r} depends on the image"
+        raise refuse(node, reason, "a constant bias; sums of two layers as Add behind their quantisers")
+    return value
+
+
 def _append(model: ModelWrapper, node: NodeProto, op_type: str, value: np.ndarray) -> NodeProto:
     """Insert ``op_type(result, value)`` behind ``node``, which keeps its output name at the end of the pair."""
     graph, out = model.graph, node.output[0]
     inner, parameter = f"{out}_{op_type}_in", f"{out}_{op_type}_param"
     graph.value_info.append(helper.make_tensor_value_info(inner, TensorProto.FLOAT, model.get_tensor_shape(out)))
     node.output[0] = inner
-    new = helper.make_node(op_type, [inner, parameter], [out], name=f"{node.name}_{op_type}")
-    graph.node.insert(list(graph.node).index(node) + 1, new)
+    position = list(graph.node).index(node) + 1
+    graph.node.insert(position, helper.make_node(op_type, [inner, parameter], [out], name=f"{node.name}_{op_type}"))
     model.set_initializer(parameter, value.astype(np.float32))
-    return new
+    return graph.node[position]
 
 
 def _split_gemm(model: ModelWrapper, node: NodeProto) -> None:
     if attribute(node, "transA", 0):
         raise refuse(node, "transA = 1", "Gemm(data, weights) with transA = 0")
-    weights = _weights(model, node)
+    weights, bias = _weights(model, node), _bias(model, node)
     weights = weights.T if attribute(node, "transB", 0) else weights
     alpha, beta = attribute(node, "alpha", 1.0), attribute(node, "beta", 1.0)
-    bias = constant(model, node.input[2]) if len(node.input) > 2 and node.input[2] else None
     plain = helper.make_node("MatMul", [node.input[0], f"{node.name}_weights"], [node.output[0]], name=node.name)
     position = list(model.graph.node).index(node)
     model.graph.node.remove(node)
@@ -66,10 +78,8 @@ def _split_gemm(model: ModelWrapper, node: NodeProto) -> None:
 
 
 def _split_conv(model: ModelWrapper, node: NodeProto) -> None:
-    weights, bias = _weights(model, node), None
-    if len(node.input) > 2:
-        bias = constant(model, node.input[2])
-        del node.input[2:]
+    weights, bias = _weights(model, node), _bias(model, node)
+    del node.input[2:]
     node.input[1] = f"{node.name}_weights"
     model.set_initializer(node.input[1], weights)
     if bias is not None and np.any(bias):
@@ -92,6 +102,7 @@ class PlainProducts(Transformation):
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         """Rewrites every Gemm, Conv and MatMul once."""
+        model = model.transform(Parameters())
         for node in list(model.graph.node):
             if node.op_type == "Gemm":
                 _split_gemm(model, node)

@@ -10,7 +10,7 @@ the tensors that the next products, sums and joins read, or the output of the ne
 from dataclasses import dataclass, field
 
 import numpy as np
-from onnx import NodeProto
+from onnx import NodeProto, TensorProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.basic import get_by_name
 
@@ -79,6 +79,23 @@ def data_inputs(model: ModelWrapper, node: NodeProto) -> list[str]:
     return list(dict.fromkeys(name for name in node.input if name and model.get_initializer(name) is None))
 
 
+def _check_mode(model: ModelWrapper, node: NodeProto) -> None:
+    """A normalisation or Dropout that works on a batch, or by chance, is a network in training; a Cast to anything but
+    float32 would round, and change what the nodes behind it compute.
+    """
+    training = attribute(node, "training_mode", 0) if node.op_type == "BatchNormalization" else 0
+    if node.op_type == "BatchNormalization" and sum(map(bool, node.output)) > 1:
+        training = 1  # the form that training had before opset 14
+    if node.op_type == "Dropout" and len(node.input) > 2 and node.input[2]:
+        value = model.get_initializer(node.input[2])
+        training = value is None or bool(value.any())
+    if training:
+        raise refuse(node, "it is in training mode", "networks in evaluation mode: call net.eval() before the export")
+    if node.op_type == "Cast" and attribute(node, "to", 0) != TensorProto.FLOAT:
+        kind = TensorProto.DataType.Name(attribute(node, "to", 0))
+        raise refuse(node, f"it casts to {kind}", "float32 throughout")
+
+
 def _check_pool(node: NodeProto) -> None:
     kernel = attribute(node, "kernel_shape", [])
     stride = attribute(node, "strides", [1] * len(kernel))
@@ -86,7 +103,8 @@ def _check_pool(node: NodeProto) -> None:
     if len(kernel) != 2 or stride != kernel or kernel[0] != kernel[1]:
         raise refuse(node, f"kernel {kernel} with stride {stride}", supported)
     if any(attribute(node, "pads", [0])) or attribute(node, "auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
-        raise refuse(node, f"padding {attribute(node, 'pads', [])} {attribute(node, 'auto_pad', 'NOTSET')}", supported)
+        pads = f"pads {attribute(node, 'pads', [])}, auto_pad {attribute(node, 'auto_pad', 'NOTSET')}"
+        raise refuse(node, f"it is padded ({pads})", supported)
     if attribute(node, "ceil_mode", 0) or set(attribute(node, "dilations", [1])) != {1}:
         raise refuse(node, "ceil_mode or dilation", supported)
 
@@ -100,8 +118,9 @@ def _check_conv(node: NodeProto, rank: int) -> None:
             node, f"group {attribute(node, 'group', 1)}, dilations {attribute(node, 'dilations', [1, 1])}", supported
         )
     if any(attribute(node, "pads", [0])) or attribute(node, "auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
-        pads = attribute(node, "pads", []) or attribute(node, "auto_pad", "NOTSET")
-        raise refuse(node, f"padding {pads}: a 0 beside values of +-1 does not exist in one bit", supported)
+        auto = attribute(node, "auto_pad", "NOTSET")
+        pads = f"pads {attribute(node, 'pads', [])}" if auto == "NOTSET" else f"auto_pad {auto}"
+        raise refuse(node, f"it is padded ({pads}): a 0 beside values of +-1 does not exist in one bit", supported)
 
 
 def _check_product(model: ModelWrapper, node: NodeProto) -> None:
@@ -110,8 +129,12 @@ def _check_product(model: ModelWrapper, node: NodeProto) -> None:
         raise refuse(node, "its weights are not constant", "weights stored in the model")
     if node.op_type == "Conv":
         _check_conv(node, weight.ndim)
-    elif weight.ndim != 2:
+        return
+    if weight.ndim != 2:
         raise refuse(node, f"its weight has shape {weight.shape}", "MatMul with a weight of shape (inputs, outputs)")
+    if len(shape := model.get_tensor_shape(node.input[0])) != 2:
+        reason = f"it multiplies the last axis of a tensor of shape {list(shape)}"
+        raise refuse(node, reason, "dense layers that read [1, features]: flatten in front of them")
 
 
 def _check_sum(model: ModelWrapper, node: NodeProto) -> None:
@@ -136,8 +159,20 @@ class _Walk:
         self.owner = {start: self.regions[0]}
         for node in model.graph.node:
             if data := data_inputs(model, node):
+                self._check(node, data)
                 self._visit(node, data)
         self._finish()
+
+    def _check(self, node: NodeProto, data: list[str]) -> None:
+        """What holds of every node: its tensors are known, and of one image."""
+        for name in data:
+            if name not in self.owner:
+                raise refuse(node, f"its input {name!r} is an output that is not supported", SUPPORTED)
+        for name in node.output:
+            shape = self.model.get_tensor_shape(name) if name else [1]
+            if node.op_type in (*SCALARS, *SHAPES, *QUANTISERS, *POOLS) and (not shape or shape[0] != 1):
+                raise refuse(node, f"its result has shape {shape and list(shape)}", "a batch of 1 throughout")
+        _check_mode(self.model, node)
 
     def _visit(self, node: NodeProto, data: list[str]) -> None:
         owners = list({id(self.owner[name]): self.owner[name] for name in data}.values())

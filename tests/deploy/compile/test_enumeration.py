@@ -222,7 +222,7 @@ def test_refused_dense(chain, tmp_path, make, message):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda c: c.conv(ONES(2, 2, 3, 3), pads=[1, 1, 1, 1]), r"operator Conv: padding \[1, 1, 1, 1\]"),
+        (lambda c: c.conv(ONES(2, 2, 3, 3), pads=[1, 1, 1, 1]), r"operator Conv: it is padded \(pads \[1, 1, 1, 1\]\)"),
         (lambda c: c.conv(ONES(2, 1, 3, 3), group=2), "operator Conv: group 2"),
         (lambda c: c.op("MaxPool", kernel_shape=[3, 3], strides=[2, 2]), r"kernel \[3, 3\] with stride \[2, 2\]"),
         (lambda c: c.pool(), "it pools pixels"),

@@ -81,11 +81,14 @@ def test_head_inverse_is_exact_and_measures_distance(streamlined):
     assert distance == pytest.approx(0.25)
 
 
-def test_head_that_forgets_integers_cannot_be_inverted(chain, tmp_path):
-    c = chain((6,)).dense(np.ones((2, 6))).scalar("Mul", 0.0)
+def test_integers_of_one_logit_are_settled_on_the_smallest(chain, tmp_path):
+    c = chain((6,)).dense(np.ones((3, 6))).scalar("Mul", [0.0, 1.0, 1.0]).scalar("Clip", 0.0)
     head = Head.of(streamline.streamline(export.load(c.save(tmp_path / "net.onnx"), "bipolar")))
-    with pytest.raises(ValueError, match="class 0: different integers have the same logit"):
-        head.invert(np.zeros((1, 2)))
+    integers = np.array([[0, 0, 0], [4, 1, 3], [6, 5, 4]])  # popcounts: the sums are 2 p - 6, negative ones become 0
+    assert head(integers).tolist() == [[0, 0, 0], [0, 0, 0], [0, 4, 2]]
+    assert head.settle(integers).tolist() == [[0, 0, 0], [0, 0, 0], [0, 5, 4]]
+    assert head.invert(head(integers))[0].tolist() == [[0, 0, 0], [0, 0, 0], [0, 5, 4]]
+    assert head.invert(np.float32([[0, 0, 0]]))[1] == 0 and head.invert(np.float32([[1, 0, 0]]))[1] == np.inf
 
 
 def test_model_that_was_not_streamlined(own_network):

@@ -1,0 +1,105 @@
+"""Whether a file is a sound ONNX model, before anything else looks at it.
+
+ONNX' own checker knows the form of a model: every tensor is made once and before it is read, every operator has the
+inputs and attributes of its schema. It does not know the quantisers of QONNX, which are checked here against qonnx'
+classes. What lies behind (shape inference, constant folding) may loop or crash on a file that is not sound.
+"""
+
+import re
+
+import onnx
+from onnx import ModelProto, NodeProto
+from qonnx.custom_op.registry import getCustomOp
+
+from signflow.deploy.compile.errors import ModelFileError, refuse
+
+STANDARD = ("", "ai.onnx")
+QONNX = "qonnx.custom_op.general"
+ALIASES = (QONNX, "onnx.brevitas", "finn.custom_op.general")
+"""Domains under which QONNX' quantisers are found in files: today's, and those of older exporters."""
+QUANTISERS = {"Quant": 4, "IntQuant": 4, "BipolarQuant": 2}
+"""Operator -> inputs."""
+LINE = 300
+"""Characters kept of another library's message."""
+
+
+def one_line(error: BaseException) -> str:
+    """What a library's exception says, in one line of bearable length."""
+    text = re.sub(r"\s*(==> Context:.*)?\s+", " ", str(error)).strip() or type(error).__name__
+    return text if len(text) <= LINE else text[: LINE - 3] + "..."
+
+
+def make_sound(path, proto: ModelProto) -> None:
+    """Check ``proto``, read from ``path``, and write its quantisers as today's QONNX does (in place).
+
+    Raises ModelFileError for a file that breaks ONNX' rules, UnsupportedError for an operator of a domain, or with a
+    sub-graph, that has no place in a supported network.
+    """
+    functions = {(function.domain, function.name) for function in proto.functions}
+    for node in proto.graph.node:
+        _check_operator(node, functions)
+    _rename_quantisers(proto)
+    try:
+        onnx.checker.check_model(_with_shapes(proto))
+        onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=True)
+    except Exception as error:
+        raise ModelFileError(f"{path}: not a valid ONNX model: {one_line(error)}") from error
+    for node in proto.graph.node:
+        if node.domain == QONNX:
+            _check_quantiser(path, node)
+
+
+def _with_shapes(proto: ModelProto) -> ModelProto:
+    """A copy whose outputs have a shape, any shape: many files leave it to shape inference, ONNX' checker wants one."""
+    copy = ModelProto()
+    copy.CopyFrom(proto)
+    for output in copy.graph.output:
+        if output.type.HasField("tensor_type") and not output.type.tensor_type.HasField("shape"):
+            output.type.tensor_type.shape.dim.add().dim_param = "any"
+    return copy
+
+
+def _check_operator(node: NodeProto, functions: set[tuple[str, str]]) -> None:
+    """Only operators of ONNX itself and QONNX' quantisers, without sub-graphs, and none that the file defines."""
+    known = f"operators of ONNX, and {', '.join(QUANTISERS)} of {QONNX}"
+    if node.domain not in STANDARD and (node.domain not in ALIASES or node.op_type not in QUANTISERS):
+        raise refuse(node, f"it belongs to the domain {node.domain!r}, whose meaning is not known", known)
+    if (node.domain, node.op_type) in functions:
+        raise refuse(node, "the file defines it as a function", "models whose functions are inlined")
+    if any(item.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for item in node.attribute):
+        raise refuse(node, "it holds a graph of its own", "networks without control flow")
+
+
+def _rename_quantisers(proto: ModelProto) -> None:
+    """One domain, one name: older exporters' domains become QONNX', IntQuant becomes Quant."""
+    found = [node for node in proto.graph.node if node.domain in ALIASES]
+    for node in found:
+        node.domain = QONNX
+        node.op_type = "Quant" if node.op_type == "IntQuant" else node.op_type
+    versions = {opset.domain: opset.version for opset in proto.opset_import}
+    if found and QONNX not in versions:
+        proto.opset_import.append(onnx.helper.make_opsetid(QONNX, 1))
+
+
+def _check_quantiser(path, node: NodeProto) -> None:
+    """Inputs and attributes as the class of qonnx declares them."""
+    name = node.name or (node.output[0] if node.output else "")
+    where = f"{path}: node {name!r}, operator {node.op_type}"
+    wanted = QUANTISERS[node.op_type]
+    if len(node.input) != wanted or not all(node.input) or len(node.output) != 1 or not node.output[0]:
+        given = f"{len(node.input)} inputs and {len(node.output)} outputs"
+        raise ModelFileError(f"{where}: it has {given}; the operator has {wanted} and 1, none of them empty")
+    op = getCustomOp(node)
+    types = op.get_nodeattr_types()
+    given = [item.name for item in node.attribute]
+    for attribute in given:
+        if attribute not in types or given.count(attribute) > 1:
+            wrong = "is given twice" if attribute in types else f"is unknown; known are {', '.join(types) or 'none'}"
+            raise ModelFileError(f"{where}: attribute {attribute!r} {wrong}")
+    for attribute, (_, required, *_) in types.items():
+        if required and attribute not in given:
+            raise ModelFileError(f"{where}: attribute {attribute!r} is missing")
+        try:
+            op.get_nodeattr(attribute)
+        except Exception as error:
+            raise ModelFileError(f"{where}: attribute {attribute!r}: {one_line(error)}") from error
