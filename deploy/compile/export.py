@@ -157,7 +157,18 @@ def load(path: str | Path, kind: str) -> ModelWrapper:
         model = _tidy(ModelWrapper(proto))
     except Exception as error:
         raise ModelFileError(f"{path}: its shapes or constants cannot be worked out: {one_line(error)}") from error
-    return _declare_input(model, kind)
+    model = _declare_input(model, kind)
+    _run_once(path, model)
+    return model
+
+
+def _run_once(path: Path, model: ModelWrapper) -> None:
+    """What the reference does not run, nobody can be equal to. Raises ModelFileError."""
+    image = ImageInput.of(model)
+    try:
+        reference(model, np.full((1, *image.shape), image_kind(image.kind).low))
+    except Exception as error:
+        raise ModelFileError(f"{path}: ONNX Runtime and qonnx do not run it: {one_line(error)}") from error
 
 
 def _check_io(path: Path, proto: onnx.ModelProto) -> None:
@@ -171,7 +182,8 @@ def _check_io(path: Path, proto: onnx.ModelProto) -> None:
     tensor = inputs[0].type.tensor_type
     sizes = [dim.dim_value if dim.HasField("dim_value") else (dim.dim_param or "?") for dim in tensor.shape.dim]
     if tensor.elem_type != TensorProto.FLOAT:
-        name = TensorProto.DataType.Name(tensor.elem_type)
+        known = tensor.elem_type in TensorProto.DataType.values()
+        name = TensorProto.DataType.Name(tensor.elem_type) if known else f"number {tensor.elem_type}"
         raise ModelFileError(
             f"{path}: input {inputs[0].name!r} has type {name}; supported is FLOAT (integer pixels are declared with "
             f"--input)"

@@ -7,8 +7,9 @@ classes. What lies behind (shape inference, constant folding) may loop or crash 
 
 import re
 
+import numpy as np
 import onnx
-from onnx import ModelProto, NodeProto
+from onnx import ModelProto, NodeProto, numpy_helper
 from qonnx.custom_op.registry import getCustomOp
 
 from signflow.deploy.compile.errors import ModelFileError, refuse
@@ -39,6 +40,14 @@ def make_sound(path, proto: ModelProto) -> None:
     for node in proto.graph.node:
         _check_operator(node, functions)
     _rename_quantisers(proto)
+    _check_form(path, proto)
+    _check_reach(path, proto)
+    _check_modes(proto)
+    _part_inputs(proto)
+
+
+def _check_form(path, proto: ModelProto) -> None:
+    """ONNX' own rules, and qonnx' for its quantisers."""
     try:
         onnx.checker.check_model(_with_shapes(proto))
         onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=True)
@@ -47,6 +56,42 @@ def make_sound(path, proto: ModelProto) -> None:
     for node in proto.graph.node:
         if node.domain == QONNX:
             _check_quantiser(path, node)
+
+
+def _check_reach(path, proto: ModelProto) -> None:
+    """The result depends on the image."""
+    constants = {tensor.name for tensor in proto.graph.initializer}
+    moving = {value.name for value in proto.graph.input} - constants
+    for node in proto.graph.node:
+        if moving & set(node.input):
+            moving |= set(node.output)
+    if proto.graph.output[0].name not in moving:
+        raise ModelFileError(f"{path}: its output {proto.graph.output[0].name!r} does not depend on its input")
+
+
+def _check_modes(proto: ModelProto) -> None:
+    """A normalisation that works on a batch, or a Dropout that works by chance, belongs to a network in training."""
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+    for node in proto.graph.node:
+        training = any(item.name == "training_mode" and item.i for item in node.attribute)
+        if node.op_type == "BatchNormalization":  # more than one output is how training looked before opset 14
+            training |= sum(map(bool, node.output)) > 1
+        if node.op_type == "Dropout" and len(node.input) > 2 and node.input[2]:
+            training |= bool(np.any(constants.get(node.input[2], True)))
+        if training:
+            supported = "networks in evaluation mode: call net.eval() before the export"
+            raise refuse(node, "it is in training mode", supported)
+
+
+def _part_inputs(proto: ModelProto) -> None:
+    """No node reads a tensor twice (qonnx renames one of the two places only): an Identity makes another one of it."""
+    graph = proto.graph
+    for node in list(graph.node):
+        for i, name in enumerate(node.input):
+            if name and name in list(node.input[:i]):
+                node.input[i] = f"{name}_again_{node.output[0]}_{i}"
+                again = onnx.helper.make_node("Identity", [name], [node.input[i]], name=f"Again_{node.output[0]}_{i}")
+                graph.node.insert(list(graph.node).index(node), again)
 
 
 def _with_shapes(proto: ModelProto) -> ModelProto:
@@ -93,9 +138,9 @@ def _check_quantiser(path, node: NodeProto) -> None:
     types = op.get_nodeattr_types()
     given = [item.name for item in node.attribute]
     for attribute in given:
-        if attribute not in types or given.count(attribute) > 1:
-            wrong = "is given twice" if attribute in types else f"is unknown; known are {', '.join(types) or 'none'}"
-            raise ModelFileError(f"{where}: attribute {attribute!r} {wrong}")
+        if attribute not in types:
+            known = ", ".join(types) or "none"
+            raise ModelFileError(f"{where}: attribute {attribute!r} is unknown; known are {known}")
     for attribute, (_, required, *_) in types.items():
         if required and attribute not in given:
             raise ModelFileError(f"{where}: attribute {attribute!r} is missing")

@@ -26,6 +26,8 @@ def _weights(model: ModelWrapper, node: NodeProto) -> np.ndarray:
     value = constant(model, node.input[1])
     if value is None:
         raise refuse(node, "its weights depend on the image", "weights stored in the model")
+    if not np.isfinite(value).all():
+        raise refuse(node, f"its weights hold {value[~np.isfinite(value)][0]}", "weights that are numbers")
     quantiser = model.find_producer(node.input[1])
     if quantiser is not None and quantiser.op_type == "BipolarQuant":
         latent = constant(model, quantiser.input[0])
@@ -79,6 +81,8 @@ def _split_gemm(model: ModelWrapper, node: NodeProto) -> None:
 
 def _split_conv(model: ModelWrapper, node: NodeProto) -> None:
     weights, bias = _weights(model, node), _bias(model, node)
+    if bias is not None and bias.shape != weights.shape[:1]:  # ONNX Runtime reads past the end of such a bias
+        raise refuse(node, f"its bias has shape {list(bias.shape)}", f"a bias of shape [{len(weights)}]")
     del node.input[2:]
     node.input[1] = f"{node.name}_weights"
     model.set_initializer(node.input[1], weights)

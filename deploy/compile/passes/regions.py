@@ -79,18 +79,8 @@ def data_inputs(model: ModelWrapper, node: NodeProto) -> list[str]:
     return list(dict.fromkeys(name for name in node.input if name and model.get_initializer(name) is None))
 
 
-def _check_mode(model: ModelWrapper, node: NodeProto) -> None:
-    """A normalisation or Dropout that works on a batch, or by chance, is a network in training; a Cast to anything but
-    float32 would round, and change what the nodes behind it compute.
-    """
-    training = attribute(node, "training_mode", 0) if node.op_type == "BatchNormalization" else 0
-    if node.op_type == "BatchNormalization" and sum(map(bool, node.output)) > 1:
-        training = 1  # the form that training had before opset 14
-    if node.op_type == "Dropout" and len(node.input) > 2 and node.input[2]:
-        value = model.get_initializer(node.input[2])
-        training = value is None or bool(value.any())
-    if training:
-        raise refuse(node, "it is in training mode", "networks in evaluation mode: call net.eval() before the export")
+def _check_cast(node: NodeProto) -> None:
+    """Anything but float32 would round, and change what the nodes behind it compute."""
     if node.op_type == "Cast" and attribute(node, "to", 0) != TensorProto.FLOAT:
         kind = TensorProto.DataType.Name(attribute(node, "to", 0))
         raise refuse(node, f"it casts to {kind}", "float32 throughout")
@@ -172,7 +162,7 @@ class _Walk:
             shape = self.model.get_tensor_shape(name) if name else [1]
             if node.op_type in (*SCALARS, *SHAPES, *QUANTISERS, *POOLS) and (not shape or shape[0] != 1):
                 raise refuse(node, f"its result has shape {shape and list(shape)}", "a batch of 1 throughout")
-        _check_mode(self.model, node)
+        _check_cast(node)
 
     def _visit(self, node: NodeProto, data: list[str]) -> None:
         owners = list({id(self.owner[name]): self.owner[name] for name in data}.values())
