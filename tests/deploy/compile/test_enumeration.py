@@ -227,7 +227,7 @@ def test_refused_dense(chain, tmp_path, make, message):
         (lambda c: c.op("MaxPool", kernel_shape=[3, 3], strides=[2, 2]), r"kernel \[3, 3\] with stride \[2, 2\]"),
         (lambda c: c.pool(), "it pools pixels"),
         (lambda c: c.op("AveragePool", kernel_shape=[2, 2]), "operator AveragePool: it is not known"),
-        (lambda c: c.op("Transpose", perm=[0, 2, 3, 1]), "operator Transpose: it is not known"),
+        (lambda c: c.op("Transpose", perm=[0, 1, 3, 2]), "operator Transpose: it is not known"),
         (lambda c: c.conv(ONES(2, 2, 3, 3)), "ends with a map"),
     ],
 )
