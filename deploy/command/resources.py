@@ -7,7 +7,6 @@ from rich.table import Table
 from signflow.deploy.tools.ecp5 import CELLS, path_text, speed_text
 from signflow.deploy.tools.estimate import SYNTHESIS, Resources, Synthesis
 
-PLUMBING = {"fifo": "FIFOs", "dwc": "width converters"}
 NOT_EXACT = "~ of equal dot products one was synthesised, for weights in block RAM a pattern; exact with report --exact"
 
 
@@ -18,14 +17,12 @@ def estimate(synthesis: Synthesis, available: Mapping[str, int] | None = None) -
     table = Table(title=f"{synthesis.name}: Yosys {SYNTHESIS.split(' -no')[0]}")
     for head in ["operator", "LUT", "FF", "BRAM36", "DSP", "MAC/cycle", "LUT/MAC"]:
         table.add_column(head, justify="left" if head == "operator" else "right")
-    small = {module: [op for op in synthesis.operators if op.module == module] for module in PLUMBING}
     for op in synthesis.operators:
-        if op.module not in PLUMBING:
+        if not op.plumbing:
             table.add_row(op.node, *_cells(op.resources, op.macs, op.exact))
-    for module, ops in small.items():
-        if ops:
-            cost = sum((op.resources for op in ops), Resources())
-            table.add_row(f"{len(ops)} {PLUMBING[module]}", *_cells(cost, 0))
+    for kind in sorted({op.plumbing for op in synthesis.operators} - {""}):
+        costs = [op.resources for op in synthesis.operators if op.plumbing == kind]
+        table.add_row(f"{len(costs)} {kind}", *_cells(sum(costs, Resources()), 0))
     macs, total = sum(op.macs for op in synthesis.operators), synthesis.total
     table.add_section()
     table.add_row("sum of operators", *_cells(total, macs, synthesis.exact), style="bold")

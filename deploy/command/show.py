@@ -61,8 +61,8 @@ def folding(console: Console, facts: dict) -> None:
         table.add_column(head, justify="left" if head == "operator" else "right")
     interval = facts["predicted"]["interval"]
     for op in facts["operators"]:
-        if op["module"] not in ("fifo", "dwc"):
-            p = op["params"]
+        if not op["plumbing"]:
+            p = op["folding"]
             row = (
                 str(p.get("PE", "")),
                 str(p.get("SIMD", "")),
@@ -70,7 +70,7 @@ def folding(console: Console, facts: dict) -> None:
                 f"{op['cycles']:,}",
                 f"{op['cycles'] / interval:.0%}",
             )
-            table.add_row(op["node"] + (" (whole windows)" if op["module"] == "swg_parallel" else ""), *row)
+            table.add_row(op["node"] + (" (whole windows)" if p.get("parallel_window") else ""), *row)
     console.print(table)
     fps = facts["clock_mhz"] * 1e6 / interval
     console.print(

@@ -188,8 +188,12 @@ def accelerator_facts(name: str, ops: list[StreamOp], rtl: list[RtlInstance], pr
                 "module": r.module,
                 "modules": r.modules,
                 "params": r.params,
+                "plumbing": op.PLUMBING,
+                "picture": op.picture(),
+                "folding": op.folding(),
                 "cycles": int(op.get_exp_cycles()),
                 "macs": op.macs_per_cycle(),
+                "out_bits": [op.get_outstream_width(k) for k in range(op.OUT_STREAMS)],
                 "inputs": [nets[tensor] for tensor in reads(op)],
                 "outputs": [nets[tensor] for tensor in writes(op)],
             }

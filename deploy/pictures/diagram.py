@@ -10,15 +10,21 @@ from dataclasses import dataclass, field
 
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
+
+from signflow.hw.ops.base import RTL_DOMAIN, times
 
 PRODUCT, DECISION, ARITHMETIC, MOVEMENT, END = "product", "decision", "arithmetic", "movement", "end"
 KINDS = {
-    PRODUCT: ["Conv", "Gemm", "MatMul", "XnorPopcountMatMul", "MVAU_sf"],
-    DECISION: ["BipolarQuant", "Quant", "MultiThreshold", "Thresholding_sf", "LabelSelect_sf"],
-    MOVEMENT: ["Im2Col", "Reshape", "Flatten", "Transpose", "MaxPool", "MaxPoolNHWC", "ConvolutionInputGenerator_sf",
-               "MaxPool_sf", "Duplicate_sf", "Replicate_sf", "Identity", "Pad"],
-}  # fmt: skip
-"""What an operator does; all others are arithmetic."""
+    PRODUCT: ["Conv", "Gemm", "MatMul", "XnorPopcountMatMul"],
+    DECISION: ["BipolarQuant", "Quant", "MultiThreshold"],
+    MOVEMENT: ["Im2Col", "Reshape", "Flatten", "Transpose", "MaxPool", "MaxPoolNHWC", "Identity", "Pad"],
+}
+"""What an operator of a network or an integer graph does; all others are arithmetic. Our own operators say it
+themselves (`StreamOp.picture`).
+"""
+FIFOS = ("fifo", "block")
+"""Pictures of a FIFO: in LUT RAM, in block RAM."""
 IMAGE, RESULT = "image", "result"
 """Names of the boxes at the ends."""
 
@@ -69,18 +75,17 @@ class Diagram:
         return [n for box in self.boxes for n in box.nodes] + [m.node for wire in self.wires for m in wire.marks]
 
 
-def _kind(op_type: str) -> str:
-    return next((kind for kind, names in KINDS.items() if op_type in names), ARITHMETIC)
-
-
-def _times(shape) -> str:
-    return "\N{MULTIPLICATION SIGN}".join(str(n) for n in shape)
+def _kind(node: NodeProto) -> str:
+    if node.domain == RTL_DOMAIN:
+        op = getCustomOp(node)
+        return MOVEMENT if op.PLUMBING else op.picture()[0]
+    return next((kind for kind, names in KINDS.items() if node.op_type in names), ARITHMETIC)
 
 
 def _tensor(model: ModelWrapper, name: str) -> tuple[str, ...]:
     """Data type and shape, without the leading 1 of a batch."""
     shape = model.get_tensor_shape(name) or []
-    return model.get_tensor_datatype(name).name, _times(shape[1:] if len(shape) > 1 and shape[0] == 1 else shape)
+    return model.get_tensor_datatype(name).name, times(shape[1:] if len(shape) > 1 and shape[0] == 1 else shape)
 
 
 def _attributes(node: NodeProto) -> list[str]:
@@ -88,7 +93,7 @@ def _attributes(node: NodeProto) -> list[str]:
     value = {a.name: list(a.ints) or a.i for a in node.attribute}
     window = next((value[k] for k in ("kernel_shape", "kernel_size", "ConvKernelDim", "PoolDim") if k in value), None)
     lanes = [f"{k} {value[k]}" for k in ("PE", "SIMD") if k in value]
-    return ([f"window {_times(window)}"] if window else []) + ([", ".join(lanes)] if lanes else [])
+    return ([f"window {times(window)}"] if window else []) + ([", ".join(lanes)] if lanes else [])
 
 
 def of_model(model: ModelWrapper) -> Diagram:
@@ -106,11 +111,11 @@ def of_model(model: ModelWrapper) -> Diagram:
             continue
         held = [t for t in inputs if t in constants]
         sizes = [(model.get_tensor_datatype(t).name, model.get_tensor_shape(t) or []) for t in held]
-        shown = [f"{_times(shape)} {dtype}" for dtype, shape in sizes if len(shape) > 1]
+        shown = [f"{times(shape)} {dtype}" for dtype, shape in sizes if len(shape) > 1]
         quantisers = [n for t in held for n in belongs.get(t, []) if n not in taken]
         taken |= set(quantisers)
         lines = (*_attributes(node), *shown[:2], *(f"by {n}" for n in quantisers))
-        boxes.append(Box(node.name, lines, _kind(node.op_type), (node.name, *quantisers)))
+        boxes.append(Box(node.name, lines, _kind(node), (node.name, *quantisers)))
         wires += [Wire(source[t], node.name, _tensor(model, t)) for t in inputs if t in source]
         source |= dict.fromkeys(node.output, node.name)
     boxes.append(Box(RESULT, (), END, ()))
@@ -118,28 +123,11 @@ def of_model(model: ModelWrapper) -> Diagram:
     return Diagram(tuple(boxes), tuple(wires))
 
 
-def _mark(operator: Mapping) -> Mark | None:
-    """FIFOs and width converters; None for an operator that gets a box."""
-    params = operator["params"]
-    if operator["module"] == "fifo":
-        return Mark(operator["node"], "block" if params["BLOCK"] else "fifo", f"{params['DEPTH']}")
-    if operator["module"] == "dwc":
-        return Mark(operator["node"], "dwc", f"{params['IN_WIDTH']}→{params['OUT_WIDTH']}")
-    return None
-
-
 def _work(operator: Mapping) -> tuple[str, ...]:
     """What an operator of an accelerator does, how it is folded, and its cycles for an image."""
-    p, lines = operator["params"], []
-    match operator["op"]:
-        case "MVAU_sf":
-            lines.append(f"{p['MW']} → {p['MH']}" + (", thresholds" if p["THRESHOLDS"] else ""))
-        case "ConvolutionInputGenerator_sf" | "MaxPool_sf":
-            lines.append(f"{_times((p['KH'], p['KW']))} of {_times((p['H'], p['W'], p['C']))}")
-        case "Thresholding_sf":
-            lines.append(f"{p['IN_WIDTH']} → {p['OUT_WIDTH']} bit")
-    lanes = ", ".join(f"{k} {p[k]}" for k in ("PE", "SIMD") if k in p)
-    return (*lines, *([lanes] if lanes else []), f"{operator['cycles']:,} cycles")
+    folding = operator["folding"]
+    lanes = ", ".join(f"{k} {folding[k]}" for k in ("PE", "SIMD") if k in folding)
+    return (*(line for line in (operator["picture"][1], lanes) if line), f"{operator['cycles']:,} cycles")
 
 
 def of_accelerator(facts: Mapping) -> Diagram:
@@ -151,27 +139,27 @@ def of_accelerator(facts: Mapping) -> Diagram:
     path: dict[str, tuple[str, tuple[str, ...], tuple[Mark, ...]]] = {first: (IMAGE, (bits,), ())}
     boxes, wires = [Box(IMAGE, _end(facts["input"]), END, ())], []
     for operator in facts["operators"]:
-        name, mark = operator["node"], _mark(operator)
-        if mark:
+        name, (kind, words) = operator["node"], operator["picture"]
+        if operator["plumbing"]:
             source, label, marks = path.pop(operator["inputs"][0])
-            width = operator["params"]["WIDTH" if operator["module"] == "fifo" else "IN_WIDTH"]
-            path[operator["outputs"][0]] = source, label or (f"{width} bit",), (*marks, mark)
+            path[operator["outputs"][0]] = source, label, (*marks, Mark(name, kind, words))
             continue
         slowest = operator["cycles"] == facts["predicted"]["interval"]
-        boxes.append(Box(name, _work(operator), _kind(operator["op"]), (name,), slowest))
+        boxes.append(Box(name, _work(operator), kind, (name,), slowest))
         for net in operator["inputs"]:
             source, label, marks = path.pop(net)
             wires.append(Wire(source, name, label, marks))
-        path |= dict.fromkeys(operator["outputs"], (name, (), ()))
+        for net, bits in zip(operator["outputs"], operator["out_bits"], strict=True):
+            path[net] = name, (f"{bits} bit",), ()
     ((source, label, marks),) = path.values()
     side = facts["output"]
     boxes.append(Box(RESULT, _end(side), END, ()))
-    wires.append(Wire(source, RESULT, label or (f"{side['word_elems'] * side['elem_bits']} bit",), marks))
+    wires.append(Wire(source, RESULT, label, marks))
     return Diagram(tuple(boxes), tuple(wires))
 
 
 def _end(side: Mapping) -> tuple[str, ...]:
-    return f"{_times(side['shape'])} {side['dtype']}", f"in {side['words']:,} words"
+    return f"{times(side['shape'])} {side['dtype']}", f"in {side['words']:,} words"
 
 
 def broken(name: str, longest: int = 17) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from signflow.deploy.pictures.diagram import FIFOS
 from signflow.deploy.pictures.draw_graph import GREY, INK
 from signflow.deploy.pictures.explore import Point, limits
 from signflow.hw.boards import Board
@@ -37,7 +38,7 @@ def tradeoff(axes, networks: Mapping[str, Sequence[Point]], board: Board) -> Non
 
 def cycles(axes, facts: Mapping) -> None:
     """Cycles for an image of every operator of `accel.json` but FIFOs and width converters; dark: the slowest."""
-    found = [op for op in facts["operators"] if op["module"] not in ("fifo", "dwc")]
+    found = [op for op in facts["operators"] if not op["plumbing"]]
     interval = facts["predicted"]["interval"]
     axes.axvline(interval, color=INK, lw=1, ls=(0, (4, 2)))
     for k, op in enumerate(found):
@@ -46,7 +47,7 @@ def cycles(axes, facts: Mapping) -> None:
         axes.annotate(f"{op['cycles']:,}", (op["cycles"], k), xytext=(-4 if inside else 4, 0), size=8.5, va="center",
                       textcoords="offset points", ha="right" if inside else "left",
                       color="white" if slow else INK)  # fmt: skip
-        lanes = ", ".join(f"{a} {op['params'][a]}" for a in ("PE", "SIMD") if a in op["params"])
+        lanes = ", ".join(f"{a} {op['folding'][a]}" for a in ("PE", "SIMD") if a in op["folding"])
         axes.text(1.03 * interval, k, lanes, va="center", size=8.5, color=INK)
     axes.set_yticks(range(len(found)), [op["node"] for op in found], size=8.5)
     axes.set(xlim=(0, 1.4 * interval), ylim=(len(found) - 0.4, -0.6), xlabel="cycles for an image")
@@ -55,7 +56,7 @@ def cycles(axes, facts: Mapping) -> None:
 
 def fifos(axes, facts: Mapping) -> None:
     """Depth of every FIFO in words, in the order of the stream; dark: in block RAM."""
-    found = [op for op in facts["operators"] if op["module"] == "fifo"]
+    found = [op for op in facts["operators"] if op["picture"][0] in FIFOS]
     for k, op in enumerate(found):
         axes.bar(k, op["params"]["DEPTH"], color="#1a73e8" if op["params"]["BLOCK"] else "#aecbfa", width=0.75)
     step = max(1, len(found) // 12)

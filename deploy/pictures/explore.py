@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.plan.fit import ALL, buffered_cost, fold_to_fps
-from signflow.deploy.plan.fold import FoldingError, fold_to_cycles, folding_of, interval
+from signflow.deploy.plan.fold import fold_to_cycles, folding_of, interval
 from signflow.hw.boards import Board
+from signflow.hw.ops.folding import FoldingError
 
 
 @dataclass(frozen=True)

@@ -29,17 +29,18 @@ from qonnx.custom_op.registry import getCustomOp
 from signflow.deploy.plan.graph import edges, operators, reads, writes
 from signflow.deploy.plan.timing import frame_words, images, intervals, trace
 from signflow.hw.ops.base import RTL_DOMAIN, StreamOp
+from signflow.hw.ops.dwc import StreamingDataWidthConverter_sf
+from signflow.hw.ops.fifo import StreamingFIFO_sf
 
-FIFO, REPLICATE = "StreamingFIFO_sf", "Replicate_sf"
 MIN_DEPTH = 2
 """Two words are what a registered ready signal needs for full throughput."""
 
 
-def _insert(model: ModelWrapper, before: StreamOp, stream: int, op_type: str, **attributes) -> StreamOp:
+def _insert(model: ModelWrapper, before: StreamOp, stream: int, kind: type[StreamOp], **attributes) -> StreamOp:
     """Put a node of one input and one output of the same shape in front of an input stream of ``before``; returns
     it.
     """
-    node = before.onnx_node
+    node, op_type = before.onnx_node, kind.__name__
     tensor, output = node.input[stream], model.make_new_valueinfo_name()
     model.set_tensor_shape(output, model.get_tensor_shape(tensor))
     model.set_tensor_datatype(output, model.get_tensor_datatype(tensor))
@@ -70,7 +71,7 @@ def insert_width_converters(model: ModelWrapper) -> None:
                 model,
                 consumer,
                 stream,
-                "StreamingDataWidthConverter_sf",
+                StreamingDataWidthConverter_sf,
                 inShape=shape,
                 outShape=shape,
                 inWidth=a,
@@ -90,14 +91,14 @@ def insert_fifos(model: ModelWrapper) -> None:
             model,
             consumer,
             stream,
-            FIFO,
+            StreamingFIFO_sf,
             depth=MIN_DEPTH,
             folded_shape=list(consumer.get_folded_input_shape(stream)),
             normal_shape=model.get_tensor_shape(reads(consumer)[stream]),
             dataType=consumer.get_input_datatype(stream).name,
         )
     ops = operators(model)
-    fifos = {op.onnx_node.name: op for op in ops if op.onnx_node.op_type == FIFO}
+    fifos = {op.onnx_node.name: op for op in ops if isinstance(op, StreamingFIFO_sf)}
     grown = True
     while grown:
         grown = False
@@ -130,7 +131,7 @@ def besides(ops: Sequence[StreamOp]) -> set[str]:
         unread = unread.difference(reads(op)).union(writes(op))
         if len(unread) == 1:  # all words pass here
             alone |= unread
-    return {op.onnx_node.name for op in ops if op.onnx_node.op_type == FIFO and writes(op)[0] not in alone}
+    return {op.onnx_node.name for op in ops if isinstance(op, StreamingFIFO_sf) and writes(op)[0] not in alone}
 
 
 def pipeline(op: StreamOp) -> int:
@@ -143,17 +144,18 @@ def pipeline(op: StreamOp) -> int:
 def _transfers(ops: Sequence[StreamOp], arrivals: np.ndarray) -> Iterator[tuple[str, StreamOp, np.ndarray, np.ndarray]]:
     """(name, producer, cycles of all pushes, cycles of all pops) of each FIFO when words arrive in these cycles.
 
-    The FIFO behind a Replicate is left out: it repeats what it holds when it is asked to, one word a cycle, so that
-    MIN_DEPTH does. It takes a vector while the first copy of it is asked for: then the FIFO in front is popped.
+    The FIFO behind an operator that repeats what it holds is left out: it is asked for one word a cycle, so that
+    MIN_DEPTH does. That operator takes a vector while the first copy of it is asked for: then the FIFO in front of it
+    is popped.
     """
     steps = dict(zip((op.onnx_node.name for op in ops), trace(ops, arrivals), strict=True))
     source = {tensor: op for op in ops for tensor in writes(op)}
     reader = {tensor: op for op in ops for tensor in reads(op)}
     for op in ops:
         producer, consumer = source.get(reads(op)[0]), reader.get(writes(op)[0])
-        if op.onnx_node.op_type != FIFO or producer.onnx_node.op_type == REPLICATE:
+        if not isinstance(op, StreamingFIFO_sf) or producer.REPEATS:
             continue
-        if consumer.onnx_node.op_type == REPLICATE:
+        if consumer.REPEATS:
             behind = reader[writes(reader[writes(consumer)[0]])[0]]
             pops = steps[behind.onnx_node.name].accepts.reshape(-1, consumer.copies(), consumer.folds())[:, 0].ravel()
         else:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.plan.buffer import insert_fifos, insert_width_converters
-from signflow.deploy.plan.fold import FoldingError, cost, fold_to_cycles, interval, legal
+from signflow.deploy.plan.fold import fold_to_cycles, interval
 from signflow.deploy.plan.graph import operators
 from signflow.hw.boards import Board
+from signflow.hw.ops.folding import FoldingError, cost
 
 UTILISATION = {"LUT": 0.8, "BRAM18": 0.9, "DSP": 0.9}
 """Shares of a board that `fold_to_board` fills: the rest is for DMA and interconnect, and LUTs need room to be routed.
@@ -87,11 +88,10 @@ def _fold(model: ModelWrapper, target: int, board: Board, shares: Mapping[str, f
     bare = [cost(op) for op in operators(model)]
     _check({"LUT": sum(lut for lut, _ in bare), "BRAM18": 0, "DSP": 0}, board, shares)  # spares the buffering
     needed, limit = buffered_cost(model), min(shares["BRAM18"], UTILISATION["BRAM18"]) * board.bram18
-    products = [op for op in operators(model) if op.onnx_node.op_type == "MVAU_sf" and op.block()]
-    for op in sorted(products, key=lambda op: op.weight_memory()[0] / op.weight_memory()[1]):
+    memories = [(op, *memory) for op in operators(model) if (memory := op.block_memory())]
+    for op, lut, bram in sorted(memories, key=lambda found: found[1] / found[2]):
         if needed["BRAM18"] > limit:
             op.set_nodeattr("ram_style", "distributed")
-            lut, bram = op.weight_memory()
             needed["LUT"], needed["BRAM18"] = needed["LUT"] + lut, needed["BRAM18"] - bram
     _check(needed, board, shares)
 
@@ -137,6 +137,6 @@ def fold_to_board(
 def _slowest(model: ModelWrapper) -> int:
     """Cycles an image with everything folded as far as it goes."""
     for op in operators(model):
-        for attribute, values in legal(op).items():
+        for attribute, values in op.foldings().items():
             op.set_nodeattr(attribute, values[0])
     return interval(model)

@@ -84,6 +84,7 @@ class OperatorCost:
     node: str
     op: str
     module: str
+    plumbing: str  # what the table calls many of them, if they only carry words between operators
     macs: int
     resources: Resources
     exact: bool = True
@@ -153,7 +154,11 @@ def synthesize(
     found = _synthesize_all(folder, units, jobs, tick)
     costs = tuple(
         OperatorCost(
-            entry["node"], entry["op"], entry["module"], int(entry.get("macs", 0)), found[unit.key], unit.exact
+            *(entry[key] for key in ("node", "op", "module")),
+            entry.get("plumbing", ""),
+            int(entry.get("macs", 0)),
+            found[unit.key],
+            unit.exact,
         )
         for entry, unit in zip(facts["operators"], units, strict=False)
     )

@@ -11,6 +11,10 @@ LATENCY = 1
 class LabelSelect_sf(StreamOp, LabelSelect, RTLBackend):
     """FINN's LabelSelect for K = 1 and PE = 1: (.., Labels) -> (.., 1)."""
 
+    def picture(self) -> tuple[str, str]:
+        """The last decision."""
+        return "decision", ""
+
     def rtl_instance(self, model) -> RtlInstance:
         """See `argmax.sv`."""
         labels, idt, odt = self.get_nodeattr("Labels"), self.get_input_datatype(), self.get_output_datatype()

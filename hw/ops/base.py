@@ -13,12 +13,15 @@ getters take i as ``ind``. Further inputs of the node are constants.
 
 import math
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 from finn.custom_op.fpgadataflow.rtlbackend import RTLBackend
+
+from signflow.hw.ops.folding import Feed, FoldingError, OpError, cheapest, fitting, meet
 
 RTL_DIR = Path(__file__).resolve().parents[1] / "rtl"
 RTL_DOMAIN = "finn.custom_op.fpgadataflow.rtl"
@@ -27,10 +30,6 @@ LUT_PER_BRAM18 = 100
 """LUTs worth one block RAM. The XC7Z020 has 190 for each; weights want the block RAMs more than FIFOs and windows do
 not want the LUTs.
 """
-
-
-class OpError(ValueError):
-    """A node has attributes or parameters that its operator cannot realise; the message names node, value and rule."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +105,22 @@ def port_names(side: str, streams: int) -> list[str]:
     return [side] if streams == 1 else [f"{side}{i}" for i in range(streams)]
 
 
+def times(shape: Iterable[int]) -> str:
+    """A shape in words: "3\N{MULTIPLICATION SIGN}3"."""
+    return "\N{MULTIPLICATION SIGN}".join(str(n) for n in shape)
+
+
 class StreamOp:
     """Mixin in front of a FINN operator and `RTLBackend`: ``class Foo_sf(StreamOp, Foo, RTLBackend)``."""
 
     IN_STREAMS = 1
     OUT_STREAMS = 1
+    PLUMBING = ""
+    """What tables call many of it ("FIFOs"), if it only carries words from one operator to the next."""
+    FOLLOWS = False
+    """Whether the reader of its output decides how it is folded (`follow`)."""
+    REPEATS = False
+    """Whether it takes its words while its reader asks for them the first time, and repeats them (`copies` times)."""
 
     def get_nodeattr_types(self):
         """FINN's attributes and the RTL backend's one."""
@@ -119,6 +129,51 @@ class StreamOp:
     def rtl_instance(self, model) -> RtlInstance:
         """The module that computes this node of ``model`` (ModelWrapper, for the weights). Raises OpError."""
         raise NotImplementedError
+
+    def picture(self) -> tuple[str, str]:
+        """(kind, words): what a drawing makes of it, "product", "decision", "arithmetic" or "movement", or what is a
+        mark on a wire, "fifo", "block" or "dwc"; and what is written on it.
+        """
+        return "arithmetic", ""
+
+    # ---- folding
+
+    def foldings(self) -> dict[str, list]:
+        """Its folding attributes and their legal values, the slowest first; empty when it has none to choose."""
+        return {}
+
+    def folding(self) -> dict[str, int | str]:
+        """The folding it has now."""
+        return {attribute: self.get_nodeattr(attribute) for attribute in self.foldings()}
+
+    def check_folding(self) -> None:
+        """Raises FoldingError where values that are legal alone are not together."""
+
+    def fold_to(self, target: int, feeds: Sequence[Feed], stream_bits: int) -> None:
+        """Take the cheapest folding of at most ``target`` cycles an image that meets ``feeds``, which are folded
+        already; without feeds, with an input word of at most ``stream_bits``. Raises FoldingError.
+
+        Here: by PE alone, where the operator has it.
+        """
+        if lanes := self.foldings().get("PE"):
+            bits = self.get_input_datatype().bitwidth()
+            lanes = fitting(lanes, feeds) if feeds else [p for p in lanes if p * bits <= max(stream_bits, bits)]
+            cheapest(self, [{"PE": p} for p in lanes], target, [feed for feed in feeds if not feed.op.FOLLOWS])
+
+    def follow(self, word: int, target: int) -> None:
+        """Fold in step with a reader that takes ``word`` elements at a time, within ``target`` cycles if it can."""
+
+    def meets(self, word: int, output: int) -> bool:
+        """Whether a reader of ``word`` elements at a time needs no least common multiple behind stream ``output``."""
+        return meet(word, self.get_folded_output_shape(output)[-1])
+
+    def block_memory(self) -> tuple[int, int] | None:
+        """(LUTs in logic, 18 kbit block RAMs) of a memory that lies in block RAM and may leave it, by
+        ``ram_style = "distributed"``; None where there is none.
+        """
+        return None
+
+    # ---- time and space
 
     def accepts(self, *arrivals: np.ndarray) -> np.ndarray:
         """Cycle in which word k of every input stream is taken (a join takes both words in the same cycle) when words
@@ -204,6 +259,7 @@ class StreamOp:
 __all__ = [
     "RTL_DIR",
     "RTL_DOMAIN",
+    "FoldingError",
     "OpError",
     "RTLBackend",
     "RtlInstance",
@@ -214,5 +270,6 @@ __all__ = [
     "in_block",
     "lut_rams",
     "port_names",
+    "times",
     "to_bits",
 ]

@@ -5,6 +5,7 @@ import math
 from qonnx.core.datatype import DataType
 
 from signflow.hw.ops.base import RTLBackend, StreamOp
+from signflow.hw.ops.folding import divisors
 
 
 class ChannelOp(StreamOp, RTLBackend):
@@ -26,6 +27,10 @@ class ChannelOp(StreamOp, RTLBackend):
     def out_vectors(self) -> list[int]:
         """Vectors of a frame on every output stream."""
         return self.in_vectors()
+
+    def foldings(self) -> dict[str, list]:
+        """PE divides NumChannels."""
+        return {"PE": divisors(self.get_nodeattr("NumChannels"))}
 
     def folds(self) -> int:
         """Words of a vector, C / PE; raises OpError when PE does not divide C."""

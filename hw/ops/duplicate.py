@@ -20,6 +20,10 @@ class Duplicate_sf(ChannelOp):
         for tensor in self.onnx_node.output:
             context[tensor] = context[self.onnx_node.input[0]]
 
+    def picture(self) -> tuple[str, str]:
+        """Data pass."""
+        return "movement", ""
+
     def rtl_instance(self, model) -> RtlInstance:
         """See `duplicate.sv`."""
         self.folds()

@@ -11,6 +11,12 @@ LATENCY = 1
 class StreamingDataWidthConverter_sf(StreamOp, StreamingDataWidthConverter, RTLBackend):
     """FINN's StreamingDataWidthConverter for integer ratios; the tensor is unchanged."""
 
+    PLUMBING = "width converters"
+
+    def picture(self) -> tuple[str, str]:
+        """A mark with the bits on both sides."""
+        return "dwc", f"{self.get_nodeattr('inWidth')}→{self.get_nodeattr('outWidth')}"
+
     def _ratio(self) -> tuple[bool, int]:
         """(converts to wider words, words of the narrow side in one of the wide side)."""
         i, o = self.get_nodeattr("inWidth"), self.get_nodeattr("outWidth")

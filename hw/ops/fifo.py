@@ -13,6 +13,12 @@ class StreamingFIFO_sf(StreamOp, StreamingFIFO, RTLBackend):
     `signflow.deploy.plan.buffer`).
     """
 
+    PLUMBING = "FIFOs"
+
+    def picture(self) -> tuple[str, str]:
+        """A mark with its depth in words."""
+        return "block" if self.block() else "fifo", f"{self.capacity()}"
+
     def block(self) -> bool:
         """The words lie in block RAM: attribute ram_style, "auto" by cost."""
         return in_block(self.get_nodeattr("ram_style"), self.get_instream_width(), self.get_nodeattr("depth"))

@@ -1,11 +1,13 @@
 """Maximum pooling, of binary maps an OR (`hw/rtl/maxpool.sv`). FINN has a window generator and an HLS pool for it."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from qonnx.core.datatype import DataType
 
-from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, earliest
+from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, earliest, times
+from signflow.hw.ops.folding import Feed, cheapest, divisors, fitting
 
 LATENCY = 1
 
@@ -25,6 +27,19 @@ class MaxPool_sf(StreamOp, RTLBackend):
             "inputDataType": ("s", True, ""),
         }
         return super().get_nodeattr_types() | own
+
+    def picture(self) -> tuple[str, str]:
+        """Data pass; the window, of the map."""
+        h, w, kh, kw, c, _ = self._dims()
+        return "movement", f"{times((kh, kw))} of {times((h, w, c))}"
+
+    def foldings(self) -> dict[str, list]:
+        """PE divides Channels."""
+        return {"PE": divisors(self.get_nodeattr("Channels"))}
+
+    def fold_to(self, target: int, feeds: Sequence[Feed], stream_bits: int) -> None:
+        """By its own cost: where a converter stands in front, one stands behind a slower pool too."""
+        cheapest(self, [{"PE": p} for p in fitting(self.foldings()["PE"], feeds)], target)
 
     def _dims(self) -> tuple[int, int, int, int, int, int]:
         get = self.get_nodeattr

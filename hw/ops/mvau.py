@@ -3,12 +3,18 @@ up to two thresholds behind them.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from finn.custom_op.fpgadataflow.matrixvectoractivation import MVAU
 
 from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, hex_words, to_bits
+from signflow.hw.ops.folding import Feed, cheapest, divisors, fitting
 
+MAX_LANES = 128
+"""Largest SIMD that is chosen: the popcount of one step has one clock cycle, and 128 bits settle within 10 ns on the
+slowest part.
+"""
 SHALLOW = 32  # weight memories up to this many words are logic, deeper ones block RAM, unless ram_style says otherwise
 
 
@@ -22,6 +28,23 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
     def get_nodeattr_types(self):
         """FINN's attributes, and window: the output bit is [acc < T1 or acc >= T2]."""
         return super().get_nodeattr_types() | {"window": ("i", False, 0, {0, 1})}
+
+    def picture(self) -> tuple[str, str]:
+        """A product; its sizes."""
+        thresholds = ", thresholds" if self._steps() else ""
+        return "product", f"{self.get_nodeattr('MW')} → {self.get_nodeattr('MH')}{thresholds}"
+
+    def foldings(self) -> dict[str, list]:
+        """SIMD divides MW, PE divides MH; where the weights lie."""
+        simd, pe = divisors(self.get_nodeattr("MW")), divisors(self.get_nodeattr("MH"))
+        return {"SIMD": simd, "PE": pe, "ram_style": ["auto", "block", "distributed"]}
+
+    def fold_to(self, target: int, feeds: Sequence[Feed], stream_bits: int) -> None:
+        """By SIMD and PE; a window generator in front narrows its words to SIMD."""
+        self.set_nodeattr("ram_style", "auto")
+        legal = self.foldings()
+        simd = fitting([s for s in legal["SIMD"] if s <= MAX_LANES], feeds)
+        cheapest(self, [{"SIMD": s, "PE": p} for s in simd for p in legal["PE"]], target)
 
     def execute_node(self, context, graph) -> None:
         """FINN's reference; with window = 1 its count becomes a bit."""
@@ -72,9 +95,9 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         """(bits, words) of the weight memory."""
         return self.macs_per_cycle() * self._weight_bits(), math.prod(self._folds())
 
-    def weight_memory(self) -> tuple[int, int]:
-        """(LUTs, 18 kbit block RAMs): what the weights take in logic, and what in block RAM."""
-        return _rom_luts(*self._memory()), brams(*self._memory())
+    def block_memory(self) -> tuple[int, int] | None:
+        """The weights."""
+        return (_rom_luts(*self._memory()), brams(*self._memory())) if self.block() else None
 
     def latency(self) -> int:
         """Cycles from the last step of a fold to its output word: one register in front of the products, their tree,

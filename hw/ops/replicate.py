@@ -1,17 +1,22 @@
 """Broadcast of a vector over the positions of a map (`hw/rtl/replicate.sv`)."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from signflow.hw.ops.base import RtlInstance, lut_rams
 from signflow.hw.ops.channels import ChannelOp
+from signflow.hw.ops.folding import Feed
 
 LATENCY = 1
 
 
 class Replicate_sf(ChannelOp):
     """(1, C) -> outVectors (1, H, W), then C: the vector repeated H*W times."""
+
+    FOLLOWS = True
+    REPEATS = True
 
     def get_nodeattr_types(self):
         """outVectors: [1, H, W]."""
@@ -34,6 +39,21 @@ class Replicate_sf(ChannelOp):
         _, *places, channels = self.get_normal_output_shape()
         x = context[self.onnx_node.input[0]].reshape(-1, *(1 for _ in places), channels)
         context[self.onnx_node.output[0]] = np.broadcast_to(x, (len(x), *places, channels)).astype(np.float32)
+
+    def picture(self) -> tuple[str, str]:
+        """Data pass."""
+        return "movement", ""
+
+    def fold_to(self, target: int, feeds: Sequence[Feed], stream_bits: int) -> None:
+        """Nothing yet: it follows what reads it."""
+
+    def follow(self, word: int, target: int) -> None:
+        """In step with the reader."""
+        self.set_nodeattr("PE", word)
+
+    def meets(self, word: int, output: int) -> bool:
+        """Any word that divides the channels: it follows."""
+        return self.get_nodeattr("NumChannels") % word == 0
 
     def rtl_instance(self, model) -> RtlInstance:
         """See `replicate.sv`."""

@@ -1,9 +1,13 @@
 """Sliding-window generator, serial (`hw/rtl/swg.sv`) or one window a cycle (`hw/rtl/swg_parallel.sv`)."""
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 from finn.custom_op.fpgadataflow.convolutioninputgenerator import ConvolutionInputGenerator
 
-from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, earliest, in_block, lut_rams
+from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, earliest, in_block, lut_rams, times
+from signflow.hw.ops.folding import Feed, FoldingError, divisors, meet
 
 LATENCY = 1
 """Cycles from the step that reads a word (or takes a window's last pixel) to the output."""
@@ -18,6 +22,43 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
         style, required, _, allowed = types["ram_style"]
         return types | {"ram_style": (style, required, "auto", allowed)}
 
+    FOLLOWS = True
+
+    def picture(self) -> tuple[str, str]:
+        """Data pass; the window, of the map."""
+        h, w, kh, kw, *_ = self._dims()
+        return "movement", f"{times((kh, kw))} of {times((h, w, self.get_nodeattr('IFMChannels')))}"
+
+    def foldings(self) -> dict[str, list]:
+        """SIMD divides IFMChannels; or whole windows."""
+        return {"SIMD": divisors(self.get_nodeattr("IFMChannels")), "parallel_window": [0, 1]}
+
+    def check_folding(self) -> None:
+        """A whole window needs all channels at once."""
+        channels, simd = self.get_nodeattr("IFMChannels"), self.get_nodeattr("SIMD")
+        if self.get_nodeattr("parallel_window") and simd != channels:
+            raise FoldingError(
+                f"{self.onnx_node.name}: parallel_window = 1 needs SIMD = {channels} (all channels), it is {simd}"
+            )
+
+    def fold_to(self, target: int, feeds: Sequence[Feed], stream_bits: int) -> None:
+        """Whole pixels, one after the other where that is fast enough, else whole windows."""
+        self.set_nodeattr("SIMD", self.get_nodeattr("IFMChannels"))
+        self.set_nodeattr("parallel_window", 0)
+        self.set_nodeattr("parallel_window", int(self.get_exp_cycles() > target))
+
+    def follow(self, word: int, target: int) -> None:
+        """Parts of a pixel that meet the reader's words, where that is fast enough."""
+        if not self.get_nodeattr("parallel_window"):
+            channels = self.get_nodeattr("IFMChannels")
+            self.set_nodeattr("SIMD", math.gcd(channels, word))
+            if self.get_exp_cycles() > target:
+                self.set_nodeattr("SIMD", channels)
+
+    def meets(self, word: int, output: int) -> bool:
+        """A word of parts of a pixel, or of whole pixels."""
+        return meet(word, self.get_nodeattr("IFMChannels"))
+
     def use_parallel_window_output(self) -> bool:
         """FINN asks whether an output word holds a whole window."""
         return bool(self.get_nodeattr("parallel_window"))
@@ -31,8 +72,7 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
         h, w, kh, kw, sh, sw = self._dims()
         if get("SIMD") < 1 or get("IFMChannels") % get("SIMD"):
             raise self.fail(f"SIMD = {get('SIMD')} does not divide IFMChannels = {get('IFMChannels')}")
-        if get("parallel_window") and get("SIMD") != get("IFMChannels"):
-            raise self.fail(f"parallel_window needs SIMD = IFMChannels = {get('IFMChannels')}, it is {get('SIMD')}")
+        self.check_folding()
         if not (1 <= kh <= h and 1 <= kw <= w):
             raise self.fail(f"the {kh}x{kw} kernel is larger than the {h}x{w} frame")
         if sh < 1 or sw < 1:

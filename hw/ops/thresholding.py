@@ -6,6 +6,7 @@ import numpy as np
 from finn.custom_op.fpgadataflow.thresholding import Thresholding
 
 from signflow.hw.ops.base import LUT_PER_BRAM18, RTLBackend, RtlInstance, StreamOp, brams, hex_words, to_bits
+from signflow.hw.ops.folding import divisors
 
 TABLE_LATENCY = 1
 MAX_TABLE_WIDTH = 10
@@ -24,6 +25,14 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         """FINN's attributes; ``window``; ``shared``: one row of thresholds stands for all channels."""
         own = {"window": ("i", False, 0, {0, 1}), "shared": ("i", False, 0, {0, 1})}
         return super().get_nodeattr_types() | own
+
+    def picture(self) -> tuple[str, str]:
+        """A decision; bits in and out."""
+        return "decision", f"{self.get_input_datatype().bitwidth()} → {self.get_output_datatype().bitwidth()} bit"
+
+    def foldings(self) -> dict[str, list]:
+        """PE divides NumChannels."""
+        return {"PE": divisors(self.get_nodeattr("NumChannels"))}
 
     def get_instream_width(self, ind: int = 0) -> int:
         """Bits of the data stream; thresholds and signs are no streams here."""

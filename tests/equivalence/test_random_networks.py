@@ -35,7 +35,7 @@ def random_folding(hardware: ModelWrapper, rng: np.random.Generator) -> dict[str
     """Any legal value of every attribute; whole windows need all channels."""
     folding = {}
     for op in graph.operators(hardware):
-        values = fold.legal(op)
+        values = op.foldings()
         chosen = {key: choices[rng.integers(len(choices))] for key, choices in values.items()}
         if chosen.get("parallel_window"):
             chosen["SIMD"] = values["SIMD"][-1]

@@ -113,7 +113,7 @@ def test_the_model_reaches_the_interval(bench, shape):
     ("attribute", "value", "message"),
     [
         ("SIMD", 3, "SIMD = 3 does not divide IFMChannels = 4"),
-        ("parallel_window", 1, "parallel_window needs SIMD = IFMChannels = 4, it is 2"),
+        ("parallel_window", 1, r"parallel_window = 1 needs SIMD = 4 \(all channels\), it is 2"),
         ("ConvKernelDim", [6, 3], "6x3 kernel is larger than the 5x5 frame"),
         ("Dilation", [2, 1], r"Dilation = \[2, 1\]"),
         ("depthwise", 1, "depthwise = 1"),

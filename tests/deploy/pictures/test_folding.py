@@ -64,7 +64,7 @@ def test_cycles_and_fifos_are_those_of_the_accelerator(mini):
     left, right = Figure().subplots(1, 2)
     draw_folding.cycles(left, facts)
     draw_folding.fifos(right, facts)
-    work = [op for op in facts["operators"] if op["module"] not in ("fifo", "dwc")]
+    work = [op for op in facts["operators"] if op["op"] not in ("StreamingFIFO_sf", "StreamingDataWidthConverter_sf")]
     assert [bar.get_width() for bar in left.patches] == [op["cycles"] for op in work]
     assert [t.get_text() for t in left.get_yticklabels()] == [op["node"] for op in work]
     texts = [t.get_text() for t in left.findobj(Text)]

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from signflow.deploy import flow
 from signflow.deploy.plan import fit, fold
-from signflow.deploy.plan.fold import FoldingError
 from signflow.deploy.plan.graph import operators
 from signflow.hw.boards import board
+from signflow.hw.ops.folding import BRAM_AS_LUT, CYCLES_AS_LUT, FoldingError, cost, divisors
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def hardware(mini):
 
 @given(n=st.integers(1, 5000))
 def test_divisors(n):
-    assert fold.divisors(n) == [d for d in range(1, n + 1) if n % d == 0]
+    assert divisors(n) == [d for d in range(1, n + 1) if n % d == 0]
 
 
 @given(target=st.integers(1100, 200_000))
@@ -30,7 +30,7 @@ def test_every_operator_meets_the_target_with_legal_values(hardware, target):
     fold.fold_to_cycles(hardware, target)
     for op in operators(hardware):
         assert op.get_exp_cycles() <= target
-        for attribute, values in fold.legal(op).items():
+        for attribute, values in op.foldings().items():
             assert op.get_nodeattr(attribute) in values
 
 
@@ -40,15 +40,15 @@ def test_slower_targets_never_cost_more(hardware):
     for target in (2000, 4000, 8000, 16000, 64000):
         fold.fold_to_cycles(hardware, target)
         convolutions = [op for op in operators(hardware) if op.onnx_node.op_type == "MVAU_sf"][:6]
-        parts = [(*fold.cost(op), op.get_exp_cycles()) for op in convolutions]
-        costs.append(sum(lut + fold.BRAM_AS_LUT * bram + cycles / fold.CYCLES_AS_LUT for lut, bram, cycles in parts))
+        parts = [(*cost(op), op.get_exp_cycles()) for op in convolutions]
+        costs.append(sum(lut + BRAM_AS_LUT * bram + cycles / CYCLES_AS_LUT for lut, bram, cycles in parts))
     assert costs == sorted(costs, reverse=True) and costs[0] > 1.5 * costs[-1]
 
 
 def test_board_folding_fills_but_does_not_exceed(hardware):
     small = replace(board("pynq-z2"), lut=6000)
     fit.fold_to_board(hardware, small)
-    used, interval = sum(fold.cost(op)[0] for op in operators(hardware)), fold.interval(hardware)
+    used, interval = sum(cost(op)[0] for op in operators(hardware)), fold.interval(hardware)
     assert used <= 0.8 * 6000
     with pytest.raises(FoldingError):  # nothing faster fits, but for the few percent that cost too much
         fold.fold_to_cycles(hardware, int(interval / (1 + fit.SLOWER)) - 1, small.stream_bits)

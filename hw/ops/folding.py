@@ -1,0 +1,86 @@
+"""Choosing a folding: the cheapest legal one that is fast enough, in step with the streams that come in.
+
+`StreamOp.fold_to` is written with this. A folding costs its estimated LUTs, block RAM, and the width converters in
+front of the operator; legal are divisors only, and every stream width must be a multiple of one neighbour's, or their
+least common multiple is built on the way.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from signflow.hw.ops.base import StreamOp
+
+BRAM_AS_LUT, CYCLES_AS_LUT, CONVERTER_LUT = 60, 64, 40
+"""What a folding may cost: one 18 kbit block RAM counts as 60 LUTs, 64 cycles (latency of an image) as one, a width
+converter and its FIFO as 40.
+"""
+
+
+class OpError(ValueError):
+    """A node has attributes or parameters that its operator cannot realise; the message names node, value and rule."""
+
+
+class FoldingError(OpError):
+    """A folding is illegal or no folding meets the target; the message names node, value, rule and the nearest legal
+    value.
+    """
+
+
+class Feed(NamedTuple):
+    """Where an input stream comes from."""
+
+    op: "StreamOp"
+    output: int
+    """Number of the output stream of ``op``."""
+    stream: int
+    """Number of the input stream that it feeds."""
+
+
+def divisors(n: int) -> list[int]:
+    """All divisors of ``n``, ascending."""
+    return [d for d in range(1, n + 1) if n % d == 0]
+
+
+def meet(a: int, b: int) -> bool:
+    """Whether words of ``a`` and ``b`` elements need no least common multiple between them: one divides the other."""
+    return a % b == 0 or b % a == 0
+
+
+def fitting(lanes: Sequence[int], feeds: Sequence[Feed]) -> list[int]:
+    """Those of ``lanes`` that meet every feed."""
+    return [n for n in lanes if all(feed.op.meets(n, feed.output) for feed in feeds)]
+
+
+def cost(op: "StreamOp") -> tuple[int, int]:
+    """Estimated (LUT, 18 kbit block RAM) of an operator as it is folded now."""
+    return int(op.lut_estimation()), int(op.bram_estimation())
+
+
+def converters(op: "StreamOp", feeds: Sequence[Feed]) -> int:
+    """LUTs of the width converters in front of ``op``, each with the FIFO that comes with it."""
+    widths = [(feed.op.get_outstream_width(feed.output), op.get_instream_width(feed.stream)) for feed in feeds]
+    return sum(CONVERTER_LUT + (wide if wide > narrow else 0) for wide, narrow in widths if wide != narrow)
+
+
+def cheapest(op: "StreamOp", options: Sequence[dict[str, int]], target: int, feeds: Sequence[Feed] = ()) -> None:
+    """Fold ``op`` the cheapest way within ``target`` cycles: by the estimates and the width converters to its
+    ``feeds``, or its own cycles when there are none to fit; raises FoldingError when even the fastest option is slower.
+    """
+    best, fastest = None, None
+    for option in options:
+        for attribute, value in option.items():
+            op.set_nodeattr(attribute, value)
+        cycles = int(op.get_exp_cycles())
+        fastest = min(cycles, fastest or cycles)
+        if cycles <= target:
+            lut, bram = cost(op)
+            rank = lut + BRAM_AS_LUT * bram + (converters(op, feeds) if feeds else cycles / CYCLES_AS_LUT)
+            best = min(best or (rank, option), (rank, option), key=lambda b: b[0])
+    if best is None:
+        raise FoldingError(
+            f"{op.onnx_node.name} ({op.onnx_node.op_type}) needs at least {fastest} cycles an image, "
+            f"the target is {target}"
+        )
+    for attribute, value in best[1].items():
+        op.set_nodeattr(attribute, value)
