@@ -1,36 +1,124 @@
-"""The boards of `boards.toml` as typed records."""
+"""The boards of `boards.toml`, and those of a user's own file of that form, as typed records."""
 
+import math
+import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
+
+FILE = Path(__file__).with_name("boards.toml")
+DEVICES = ("xc7", "xcup", "ecp5")
+LINKS = ("pynq", "serial")
+
+
+class BoardError(ValueError):
+    """A board is unknown, or a field of it cannot be; the message holds the value, the rule, and what to do."""
 
 
 @dataclass(frozen=True)
 class Board:
-    """What a board offers to the accelerator."""
+    """What a board offers to the accelerator. Raises BoardError for a value that cannot be."""
 
     name: str
-    family: str
-    """What makes its bitstream: "zynq" and "zynqmp" (Vivado, runs PYNQ), "ecp5" (yosys and nextpnr)."""
+    device: str
+    """What the design is mapped to: "xc7" (Zynq-7000), "xcup" (Zynq UltraScale+), "ecp5"."""
+    toolchain: str
+    """What makes its bitstream: a name in `signflow.deploy.tools.TOOLCHAINS`."""
+    link: str
+    """How the host reaches it: "pynq" (AXI, driven by pynq), "serial" (the pins and the USB line of a ULX3S)."""
     part: str
     lut: int
     ff: int
     bram18: int
     dsp: int
     stream_bits: int
-    """Widest AXI-Stream a DMA on this board feeds in one cycle."""
+    """Widest AXI-Stream a DMA on this board feeds in one cycle; 8 on a serial link."""
     clock_mhz: float
+    lut_share: float = 0.8
+    """The share of its LUTs that a folding for the board fills at most; the rest is left to be routed."""
+
+    def __post_init__(self):
+        for field in fields(self):
+            value, (legal, rule) = getattr(self, field.name), RULES[field.name]
+            if not legal(value):
+                raise BoardError(f"board {self.name!r}: {field.name} = {value!r}, it must be {rule}")
+        if self.link == "serial" and self.stream_bits != 8:
+            rule = "with link = 'serial' it must be 8"
+            raise BoardError(f"board {self.name!r}: stream_bits = {self.stream_bits}, {rule}")
+
+    @classmethod
+    def of(cls, facts: Mapping) -> "Board":
+        """The board that an accelerator was made for, from its `accel.json`."""
+        known = cls(**facts["target"]) if "target" in facts else board(facts["board"])
+        return replace(known, clock_mhz=facts.get("clock_mhz", known.clock_mhz))
+
+    def facts(self) -> dict:
+        """What `accel.json` says of it, all that `of` needs; "target" only if `boards.toml` does not have it."""
+        known = boards().get(self.name)
+        own = known is None or replace(known, clock_mhz=self.clock_mhz) != self
+        named = {"board": self.name, "part": self.part, "clock_mhz": self.clock_mhz}
+        return named | ({"target": asdict(self)} if own else {})
 
 
-def boards() -> dict[str, Board]:
-    """All boards by name."""
-    table = tomllib.loads((Path(__file__).parent / "boards.toml").read_text())
-    return {name: Board(name=name, **row) for name, row in table.items()}
+def _one_of(names: tuple[str, ...]):
+    return lambda v: v in names, "one of " + ", ".join(repr(name) for name in names)
 
 
-def board(name: str) -> Board:
-    """Look up a board; raises ValueError that lists the known names."""
-    known = boards()
+def _number(kind: type | tuple[type, ...], legal, rule: str):
+    return lambda v: isinstance(v, kind) and not isinstance(v, bool) and math.isfinite(v) and legal(v), rule
+
+
+_TEXT = (lambda v: isinstance(v, str) and re.fullmatch(r"\w[\w.-]*", v, re.ASCII), "letters, digits, '_', '.' and '-'")
+_COUNT = _number(int, lambda v: v >= 0, "a whole number, 0 or more")
+RULES = {
+    "name": _TEXT, "part": _TEXT, "toolchain": _TEXT, "device": _one_of(DEVICES), "link": _one_of(LINKS),
+    "lut": _number(int, lambda v: v > 0, "a whole number above 0"), "ff": _COUNT, "bram18": _COUNT, "dsp": _COUNT,
+    "stream_bits": _number(int, lambda v: 8 <= v <= 1024 and v & (v - 1) == 0, "a power of two from 8 to 1024"),
+    "clock_mhz": _number((int, float), lambda v: v > 0, "a finite number of MHz above 0"),
+    "lut_share": _number((int, float), lambda v: 0 < v <= 1, "above 0 and at most 1"),
+}  # fmt: skip
+"""Field -> (test, rule in words)."""
+
+
+def boards(own: Path | None = None) -> dict[str, Board]:
+    """All boards by name: ours, and those of the file ``own``, which adds boards and overrides fields of ours.
+
+    Raises BoardError, with the file's name, for a file or a field that cannot be.
+    """
+    rows = tomllib.loads(FILE.read_text())
+    if own is None:
+        return {name: Board(name=name, **row) for name, row in rows.items()}
+    try:
+        for name, row in tomllib.loads(own.read_text()).items():
+            rows[name] = rows.get(name, {}) | _fields(name, row)
+            if missing := [f.name for f in fields(Board)[1:] if f.default is MISSING and f.name not in rows[name]]:
+                raise BoardError(f"board {name!r} lacks {', '.join(missing)}; hw/boards.toml has examples")
+        return {name: Board(name=name, **row) for name, row in rows.items()}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, BoardError) as e:
+        raise BoardError(f"{own}: {e}") from e
+
+
+def board(name: str, own: Path | None = None) -> Board:
+    """Look up a board; raises BoardError that lists the known names, and the nearest."""
+    known = boards(own)
     if name not in known:
-        raise ValueError(f"unknown board {name!r}; known boards: {', '.join(known)}")
+        raise BoardError(f"unknown board {name!r}{_meant(name, known)}; known boards: {', '.join(known)}")
     return known[name]
+
+
+def _fields(name: str, row: object) -> dict:
+    """A table of the user's file, if all its keys are fields of a board."""
+    if not isinstance(row, dict):
+        raise BoardError(f"{name} = {row!r} stands outside of a table: a board is a table [name] with its fields")
+    known = [f.name for f in fields(Board)[1:]]
+    for key in row:
+        if key not in known:
+            raise BoardError(f"board {name!r} has no field {key!r}{_meant(key, known)}; fields: {', '.join(known)}")
+    return row
+
+
+def _meant(word: str, known) -> str:
+    near = get_close_matches(word, list(known), 1)
+    return f" (did you mean {near[0]}?)" if near else ""

@@ -3,7 +3,7 @@
 project     8-project: the accelerator in the shell of its board; a folder that can be moved anywhere
 checks      the project alone: build.tcl, slang, Verilator -Wall, yosys
 netlist     the whole board top as gates, simulated, against PyTorch: every logit
-bitstream   nextpnr and ecppack (ulx3s), or Vivado (PYNQ boards), in 8-project/build
+bitstream   the board's tool chain (`signflow.deploy.tools`), in 8-project/build
 """
 
 import json
@@ -16,16 +16,15 @@ from signflow.deploy import flow
 from signflow.deploy.board.accelerator import Codec
 from signflow.deploy.board.serial_link import SerialLink
 from signflow.deploy.generate import project, ulx3s
-from signflow.deploy.steps import PROJECT
-from signflow.deploy.tools import netlist
-from signflow.deploy.tools.vivado import run as vivado
-from signflow.deploy.tools.vivado.check import Check
+from signflow.deploy.steps import ACCELERATOR, PROJECT
+from signflow.deploy.tools import netlist, toolchain
+from signflow.deploy.tools.contract import Check
 from signflow.deploy.verify.check import require
-from signflow.hw.boards import board
+from signflow.hw.boards import Board
 from signflow.hw.scratch import Scratch
-from signflow.hw.sim import SimError, verilator
+from signflow.hw.sim import SimError
 from signflow.hw.sim.soc import SocModel
-from signflow.hw.sim.uart import PLL, SimulatedPort, compile_port
+from signflow.hw.sim.uart import SimulatedPort, compile_port
 
 CHUNK = 10
 """Images a packet in a simulated netlist."""
@@ -40,12 +39,10 @@ def make_project(work: Path) -> Path:
     `project.ShellError`.
     """
     require(work)
-    target = board(flow.settings_of(work).board)
-    if target.family == "ecp5":
-        extra = {f"{target.name}.lpf": ulx3s.lpf(target)}
-    else:
-        extra = vivado.files(project.project_facts(work / flow.ACCELERATOR, target))
-    return project.write_project(work / flow.ACCELERATOR, target, work / PROJECT, extra)
+    accelerator = work / ACCELERATOR
+    target = Board.of(flow.accelerator(work))
+    extra = toolchain(target).files(project.project_facts(accelerator, target))
+    return project.write_project(accelerator, target, work / PROJECT, extra)
 
 
 class NetlistModel:
@@ -58,7 +55,7 @@ class NetlistModel:
         """
         gates = netlist.synthesize(project)
         self.codec, self.facts, self.cycles = Codec(dict(facts)), facts, 0
-        if board(facts["board"]).family == "ecp5":
+        if Board.of(facts).link == "serial":
             model = compile_port(gates.top, gates.sources, include_dirs=gates.include_dirs)
             clock = facts["clock_mhz"]
             bits = ulx3s.clocks_per_bit(clock)
@@ -118,17 +115,10 @@ def project_facts(project: Path) -> dict:
 def checks(
     project: Path, facts: Mapping, synthesis: bool, tick: Callable[[str], None] = lambda name: None
 ) -> list[Check]:
-    """Everything that can be said of the project without its tool chain: (name, "passed", "failed" or "not checked",
-    detail), with yosys' ``synthesis`` unless a netlist is made anyway. For the ulx3s the tool chain itself is there.
+    """Everything that can be said of the project without running its tool chain: (name, "passed", "failed" or "not
+    checked", detail), with yosys' ``synthesis`` unless a netlist is made anyway.
     """
-    if board(facts["board"]).family != "ecp5":
-        return vivado.check(project, synthesis=synthesis, tick=tick)
-    tick("Verilator -Wall")
-    try:
-        verilator.lint(facts["top"], [*(project / source for source in facts["sources"]), PLL])
-    except SimError as e:
-        return [("Verilator -Wall", "failed", str(e))]
-    return [("Verilator -Wall", "passed", "no warning")]
+    return toolchain(Board.of(facts)).check(project, synthesis, tick)
 
 
 def refuse_failures(rows: list[dict]) -> None:

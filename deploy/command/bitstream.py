@@ -12,13 +12,12 @@ from signflow.deploy import flow
 from signflow.deploy.board import bitstream
 from signflow.deploy.command import ladder, resources
 from signflow.deploy.plan import fit
-from signflow.deploy.steps import BITSTREAM
-from signflow.deploy.tools import ecp5
-from signflow.deploy.tools.vivado import run as vivado
+from signflow.deploy.steps import BITSTREAM, FOLDED, SYNTHESISED
+from signflow.deploy.tools import toolchain
 from signflow.deploy.verify.images import images_of
 from signflow.deploy.verify.ladder import Row, check, climb
 from signflow.deploy.verify.rungs import Rung, Rungs
-from signflow.hw.boards import board
+from signflow.hw.boards import Board
 
 
 def run(console: Console, work: Path, images: int, json_file: Path | None) -> dict:
@@ -26,7 +25,7 @@ def run(console: Console, work: Path, images: int, json_file: Path | None) -> di
 
     ``images`` of the sample go through the netlist; 0 leaves it out. What was found so far is written to
     `9-bitstream.json` even when a step fails. Raises BitstreamError when a check failed, LadderError when a logit of
-    the netlist differs, `vivado.VendorStepMissing` when all is done but Vivado's part, and what the tools raise.
+    the netlist differs, `VendorStepMissing` when all is done but Vivado's part, and what the tools raise.
     """
     settings = flow.settings_of(work)
     project = bitstream.make_project(work)
@@ -83,18 +82,12 @@ def _netlist(console: Console, work: Path, project: Path, facts: dict, count: in
 
 def _bitstream(console: Console, work: Path, project: Path, facts: dict) -> dict:
     """The board's tool chain, with what it reports beside the estimate."""
-    if board(facts["board"]).family == "ecp5":
-        with console.status("") as status:
-            model = flow.read(work, flow.FOLDED)
-            estimate = fit.estimate(model)
-            result = ecp5.build(project, estimate=estimate, tick=lambda stage, _: status.update(f"ECP5: {stage}"))
-        console.print(resources.routed(result))
-    else:
-        estimate = None
-        with suppress(FileNotFoundError):
-            estimate = json.loads((work / flow.SYNTHESISED).read_text())
-        with console.status("Vivado") as status:
-            result = vivado.run(project, lambda line: status.update(f"Vivado: {line}"), estimate)
-        console.print_json(data=result)
+    tools, synthesised = toolchain(Board.of(facts)), None
+    with suppress(FileNotFoundError):
+        synthesised = json.loads((work / SYNTHESISED).read_text())
+    planned = fit.estimate(flow.read(work, FOLDED))
+    with console.status(tools.name) as status:
+        result = tools.build(project, planned, synthesised, lambda what: status.update(f"{tools.name}: {what}"))
+    console.print(resources.summary(tools.summary(result)))
     console.print(f"bitstream [bold]{project / 'build' / facts['name']}.bit[/]", highlight=False)
     return result

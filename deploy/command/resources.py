@@ -1,10 +1,10 @@
-"""Tables of what an accelerator takes of its device: Yosys' estimate, nextpnr's report."""
+"""Tables of what an accelerator takes of its device: Yosys' estimate, a tool chain's report."""
 
 from collections.abc import Mapping
 
 from rich.table import Table
 
-from signflow.deploy.tools.ecp5 import CELLS, path_text, speed_text
+from signflow.deploy.tools.contract import Summary
 from signflow.deploy.tools.estimate import SYNTHESIS, Resources, Synthesis
 
 NOT_EXACT = "~ of equal dot products one was synthesised, for weights in block RAM a pattern; exact with report --exact"
@@ -37,21 +37,14 @@ def estimate(synthesis: Synthesis, available: Mapping[str, int] | None = None) -
     return table
 
 
-def routed(result: Mapping) -> Table:
-    """A result of `signflow.deploy.tools.ecp5.build`: cells used, clock, critical path."""
-    view = Table(title=f"{result['name']} on {result['board']} ({result['part']}), nextpnr")
-    for head in ["cells", "used", "of", "share"]:
-        view.add_column(head, justify="left" if head == "cells" else "right")
-    for kind, row in result["utilisation"].items():
-        name = f"{CELLS[kind]} ({kind})" if kind in CELLS else kind
-        view.add_row(name, f"{row['used']:,}", f"{row['available']:,}", f"{row['used'] / row['available']:.1%}")
-    if predicted := result.get("estimate"):
-        view.add_section()
-        view.add_row("estimate without shell and link: six-input LUTs", f"{predicted['LUT']:,}", "", "")
-        view.add_row("... block RAM, 18 kbit", f"{predicted['BRAM18']:,}", "", "")
-    seconds = ", ".join(f"{stage} {spent:.0f} s" for stage, spent in result["seconds"].items())
-    view.caption = f"{speed_text(result)}\ncritical path: {path_text(result['critical_path'])}\n{seconds}"
-    return view
+def summary(found: Summary) -> Table:
+    """What a tool chain reports of a bitstream."""
+    table = Table(title=found.title, caption=found.caption)
+    for k, head in enumerate(found.head):
+        table.add_column(head, justify="right" if k else "left")
+    for row in found.rows:
+        table.add_row(*row)
+    return table
 
 
 def _cells(resources: Resources, macs: int, exact: bool = True) -> list[str]:

@@ -15,6 +15,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from signflow.deploy.generate import ulx3s
 from signflow.deploy.generate.shell import AXI_MODULES, SHELL_MODULES, axi_text, shell_text
 from signflow.hw.boards import Board
 from signflow.hw.ops.base import RTL_DIR
@@ -66,8 +67,8 @@ def shell_facts(facts: Mapping, board: Board, folder: Path) -> dict:
 
 
 def project_facts(accelerator: Path, board: Board) -> dict:
-    """`accel.json` of the project that `write_project` makes. Raises ShellError without an accelerator, ValueError for
-    a board family that has no top.
+    """`accel.json` of the project that `write_project` makes. Raises ShellError without an accelerator, and
+    what the board's top raises.
     """
     return _compose(accelerator, board)[0]
 
@@ -103,11 +104,11 @@ def _compose(accelerator: Path, board: Board) -> tuple[dict, dict[str, str], lis
     if not path.exists():
         raise ShellError(f"{path} does not exist: {accelerator} holds no accelerator (run `signflow build`)")
     facts = json.loads(path.read_text())
-    facts |= {"board": board.name, "part": board.part, "clock_mhz": board.clock_mhz}
+    facts |= board.facts()
     facts.pop("files", None)  # of the accelerator alone
     facts["shell"] = shell_facts(facts, board, accelerator)
     name = facts["name"]
-    top, text, modules = _board_top(facts, board)
+    top, text, modules = TOPS[board.link](facts, board)
     modules = sorted({*SHELL_MODULES, *modules})
     if clash := {name, f"{name}_shell", top.split(".")[0]} & set(modules):
         raise ShellError(f"the network cannot be called {name!r}: {clash.pop()} is a module of the shell; rename it")
@@ -118,15 +119,12 @@ def _compose(accelerator: Path, board: Board) -> tuple[dict, dict[str, str], lis
     return facts, texts, modules
 
 
-def _board_top(facts: dict, board: Board) -> tuple[str, str, list[str]]:
-    """File name and text of the board's top, and the library modules it uses besides those of the shell."""
-    if board.family in ("zynq", "zynqmp"):
-        return f"{facts['name']}_axi.v", axi_text(facts), list(AXI_MODULES)
-    if board.family == "ecp5":
-        from signflow.deploy.generate import ulx3s
+def _axi_top(facts: Mapping, board: Board) -> tuple[str, str, list[str]]:
+    return f"{facts['name']}_axi.v", axi_text(facts), list(AXI_MODULES)
 
-        return ulx3s.top(facts, board)
-    raise ShellError(f"board {board.name} is of family {board.family!r}: known are zynq, zynqmp and ecp5")
+
+TOPS = {"pynq": _axi_top, "serial": ulx3s.top}
+"""Link of a board -> file name and text of its top, and the library modules it uses besides those of the shell."""
 
 
 def _word_bits(stream_bits: int) -> int:

@@ -164,11 +164,9 @@ def clocks_per_bit(clock_mhz: float) -> int:
 def top(facts: Mapping, board: Board) -> tuple[str, str, list[str]]:
     """File name and text of module ``<name>_ulx3s``, and the modules of `hw/rtl` it uses besides the shell's.
 
-    ``facts`` are those of a project, with the key "shell". Raises ClockError, or ValueError if beats are not bytes.
+    ``facts`` are those of a project, with the key "shell". Raises ClockError.
     """
-    name, beat = facts["name"], facts["shell"]["beat_bits"]
-    if beat != 8:
-        raise ValueError(f"board {board.name} has stream_bits = {beat}: the serial link carries bytes, it must be 8")
+    name = facts["name"]
     found = pll(board.clock_mhz)
     text = TOP.format(
         name=name,

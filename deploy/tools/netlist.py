@@ -7,7 +7,7 @@
 The gates are look-up tables, carry chains, flip-flops and memories of the device, with the contents of all block
 RAMs; ports and cycles are those of the RTL. Their behaviour comes from Yosys' own cell library and, for what it leaves
 empty, from the models in `hw/sim/cells`. Both products come from one run of Yosys: what is simulated is what is placed.
-Families zynq and zynqmp alike are synthesised for the 7 series: the cells of UltraScale+ have no models.
+Devices xc7 and xcup alike are synthesised for the 7 series: the cells of UltraScale+ have no models.
 """
 
 import json
@@ -18,7 +18,7 @@ from pathlib import Path
 import signflow.hw.sim
 from signflow.deploy.tools import yosys
 from signflow.deploy.tools.yosys import YOSYS, SynthesisError
-from signflow.hw.boards import board
+from signflow.hw.boards import Board
 from signflow.hw.scratch import Scratch
 from signflow.hw.sim.toolchain import cached, digest
 from signflow.models.files import replacing
@@ -55,7 +55,7 @@ ECP5 = Target(
     ("dp16kd.v", "ehxplll.v", "mult18x18d.v"),
     (VERILOG, JSON),
 )
-TARGETS = {"zynq": XC7, "zynqmp": XC7, "ecp5": ECP5}
+TARGETS = {"xc7": XC7, "xcup": XC7, "ecp5": ECP5}
 
 
 @dataclass(frozen=True)
@@ -100,19 +100,19 @@ class Netlist:
         return folder
 
 
-def synthesize(project: Path, family: str = "") -> Netlist:
+def synthesize(project: Path, device: str = "") -> Netlist:
     """Synthesise the board top of ``project`` into ``project``/build; cached by the content of the project's sources.
 
-    ``family`` is that of the board in accel.json unless given. Raises SynthesisError with Yosys' first error.
+    ``device`` is that of the board in accel.json unless given. Raises SynthesisError with Yosys' first error.
     """
     path = project / "accel.json"
     if not path.exists():
         raise SynthesisError(f"{path} does not exist: {project} is no project (run `signflow bitstream`)")
     facts = json.loads(path.read_text())
-    family = family or board(facts["board"]).family
-    if family not in TARGETS:
-        raise SynthesisError(f"family {family!r} has no synthesis: known are {', '.join(TARGETS)}")
-    target, share = TARGETS[family], yosys.share()
+    device = device or Board.of(facts).device
+    if device not in TARGETS:
+        raise SynthesisError(f"device {device!r} has no synthesis: known are {', '.join(TARGETS)}")
+    target, share = TARGETS[device], yosys.share()
     script = _script(facts, target)
     files = [*facts["sources"], *(f"mem/{p.name}" for p in sorted((project / facts["mem_dir"]).iterdir()))]
     content = [part for name in files for part in (name, (project / name).read_bytes())]

@@ -7,7 +7,7 @@ from pathlib import Path
 from signflow.deploy import products
 from signflow.deploy.steps import ACCELERATOR, SYNTHESISED
 from signflow.deploy.tools import estimate
-from signflow.hw.boards import Board, board
+from signflow.hw.boards import Board
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ def report(
     ``whole``: also the flattened top), and write what was found to `7-report.json`. ``tick`` gets operators done and
     operators in all.
     """
-    facts, target = products.accelerator(work), board(products.settings_of(work).board)
+    facts = products.accelerator(work)
     folder = work / ACCELERATOR
     synthesis = estimate.synthesize(folder, exact=exact, whole=whole, tick=lambda done, total, _: tick(done, total))
-    found = Report(synthesis, target, facts["predicted"])
+    found = Report(synthesis, Board.of(facts), facts["predicted"])
     products.write_json(found.facts(), work / SYNTHESISED)
     return found

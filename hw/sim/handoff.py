@@ -7,7 +7,7 @@ processing system with its clock, and the address map of the DMA and of the acce
 from collections.abc import Mapping
 from xml.sax.saxutils import quoteattr
 
-from signflow.hw.boards import board
+from signflow.hw.boards import Board
 
 DMA, DMA_BASE = "axi_dma_0", 0x4040_0000
 REGISTERS_BASE, REGISTERS_RANGE = 0x43C0_0000, 0x1_0000
@@ -17,10 +17,10 @@ AXI = "xilinx.com:interface:aximm:1.0"
 
 def handoff(facts: Mapping) -> str:
     """The text of `<name>.hwh` for a project's `accel.json`; raises ValueError for a board without Zynq."""
-    target = board(facts["board"])
-    if target.family not in PROCESSORS:
+    target = Board.of(facts)
+    if target.device not in PROCESSORS:
         raise ValueError(f"{target.name} has no processing system, so pynq cannot drive it")
-    modules = [_processor(target.family, facts), _dma(facts), _accelerator(facts)]
+    modules = [_processor(target.device, facts), _dma(facts), _accelerator(facts)]
     return "\n".join(
         [
             '<?xml version="1.0" encoding="UTF-8"?>',
@@ -82,13 +82,13 @@ def _zynqmp(clock_mhz: float) -> dict:
 
 
 PROCESSORS = {
-    "zynq": ("ps7", "xilinx.com:ip:processing_system7:5.5", "M_AXI_GP0", _zynq),
-    "zynqmp": ("ps_e", "xilinx.com:ip:zynq_ultra_ps_e:3.5", "M_AXI_HPM0_FPD", _zynqmp),
+    "xc7": ("ps7", "xilinx.com:ip:processing_system7:5.5", "M_AXI_GP0", _zynq),
+    "xcup": ("ps_e", "xilinx.com:ip:zynq_ultra_ps_e:3.5", "M_AXI_HPM0_FPD", _zynqmp),
 }
 
 
-def _processor(family: str, facts: Mapping) -> str:
-    name, vlnv, master, clocks = PROCESSORS[family]
+def _processor(device: str, facts: Mapping) -> str:
+    name, vlnv, master, clocks = PROCESSORS[device]
     ranges = _range(master, DMA, "S_AXI_LITE", DMA_BASE, 0x1_0000)
     ranges += _range(master, "accelerator_0", "s_axi_ctrl", REGISTERS_BASE, REGISTERS_RANGE)
     return _module(name, vlnv, clocks(facts["shell"]["clock_khz"] / 1000), {master: "MASTER"}, ranges)

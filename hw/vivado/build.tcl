@@ -55,7 +55,7 @@ proc join_bus {from to} { connect_bd_intf_net [get_bd_intf_pins $from] [get_bd_i
 
 # Zynq-7000: 64-bit port to memory, 32-bit port for registers. PYNQ-Z1 and Z2 have a 50 MHz crystal; PYNQ sets the clock's
 # dividers when it loads the bitstream. The DRAM stays as the boot image has configured it.
-proc make_ps_zynq {} {
+proc make_ps_xc7 {} {
   global project ps
   set cell [make_ip processing_system7 ps]
   set_property -dict [list \
@@ -75,7 +75,7 @@ proc make_ps_zynq {} {
 }
 
 # Zynq UltraScale+: 128-bit port to memory. The clock must come from the IOPLL, the only source that PYNQ supports.
-proc make_ps_zynqmp {} {
+proc make_ps_xcup {} {
   global project ps
   set cell [make_ip zynq_ultra_ps_e ps]
   set_property -dict [list \
@@ -234,7 +234,7 @@ update_compile_order -fileset sources_1
 
 step 2 "block design"
 create_bd_design system
-make_ps_$project(family)
+make_ps_$project(device)
 make_dma
 make_accelerator
 make_buses

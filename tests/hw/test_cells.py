@@ -1,6 +1,6 @@
 """The models of memories and multipliers against the RTL they come from: every shape, as yosys maps it, side by side.
 
-One module holds all shapes. Yosys makes a netlist of it for each family; Verilator runs RTL and netlist with the same
+One module holds all shapes. Yosys makes a netlist of it for each device; Verilator runs RTL and netlist with the same
 random addresses, data and enables, and compares every output of every cycle.
 """
 
@@ -142,23 +142,23 @@ def differing(dut: pins.Pins, cycles: int, seed: int) -> set[int]:
     return {k for k in range(len(instances())) if found >> k & 1}
 
 
-EXPECTED = {"zynq": ("RAMB18E1", "RAMB36E1", "RAM32M", "RAM64M", "DSP48E1"), "ecp5": ("DP16KD", "MULT18X18D", "LUT4")}
+EXPECTED = {"xc7": ("RAMB18E1", "RAMB36E1", "RAM32M", "RAM64M", "DSP48E1"), "ecp5": ("DP16KD", "MULT18X18D", "LUT4")}
 
 
-@pytest.mark.parametrize("family", ["zynq", pytest.param("ecp5", marks=pytest.mark.slow)])
-def test_gates_compute_what_the_rtl_does(project, family):
-    made = netlist.synthesize(project, family)
+@pytest.mark.parametrize("device", ["xc7", pytest.param("ecp5", marks=pytest.mark.slow)])
+def test_gates_compute_what_the_rtl_does(project, device):
+    made = netlist.synthesize(project, device)
     text = made.verilog.read_text()
-    assert not [cell for cell in EXPECTED[family] if not re.search(rf"^  {cell} ", text, re.MULTILINE)]
+    assert not [cell for cell in EXPECTED[device] if not re.search(rf"^  {cell} ", text, re.MULTILINE)]
     wrong = differing(bench(project, made, text), 30_000, 3)
     assert not wrong, [instances()[k][0] for k in sorted(wrong)]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("family", "cell", "name"), [("zynq", "RAMB18E1", "INIT_"), ("ecp5", "DP16KD", "INITVAL_")])
-def test_one_flipped_bit_of_a_block_ram_is_seen(project, family, cell, name):
+@pytest.mark.parametrize(("device", "cell", "name"), [("xc7", "RAMB18E1", "INIT_"), ("ecp5", "DP16KD", "INITVAL_")])
+def test_one_flipped_bit_of_a_block_ram_is_seen(project, device, cell, name):
     """One bit of one row of the first ROM in the netlist: that ROM alone differs."""
-    made = netlist.synthesize(project, family)
+    made = netlist.synthesize(project, device)
     text = made.verilog.read_text()
     at = re.search(rf"^  {cell} #\((?:.(?!^  \w))*?\.{name}05\(\d+'h(\w+)\)", text, re.MULTILINE | re.DOTALL)
     digit = at.end() - 2

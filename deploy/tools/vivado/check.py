@@ -6,12 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from signflow.deploy.tools import estimate as yosys
+from signflow.deploy.tools.contract import FAILED, PASSED, SKIPPED, Check, lint
 from signflow.deploy.tools.vivado.tcl import check_tcl
-from signflow.hw.sim import verilator
-from signflow.hw.sim.toolchain import SimError
-
-PASSED, FAILED, SKIPPED = "passed", "failed", "not checked"
-Check = tuple[str, str, str]  # (name, result, detail)
 
 # SystemVerilog that other tools take and Vivado's synthesis does not
 REFUSED = {
@@ -28,7 +24,7 @@ def check(folder: Path, *, synthesis: bool = True, tick: Callable[[str], None] =
     Raises FileNotFoundError when the folder has no `accel.json`.
     """
     facts = json.loads((folder / "accel.json").read_text())
-    steps = {"build.tcl": _tcl, "Vivado's SystemVerilog": _subset, "slang": _slang, "Verilator -Wall": _verilator}
+    steps = {"build.tcl": _tcl, "Vivado's SystemVerilog": _subset, "slang": _slang, "Verilator -Wall": lint}
     if synthesis:
         steps["yosys synth_xilinx"] = _yosys
     found = []
@@ -79,14 +75,6 @@ def _slang(folder: Path, facts: Mapping) -> tuple[str, str]:
         f"{driver.sourceManager.getLineNumber(d.location)}: {engine.formatMessage(d)}"
         for d in errors[:3]
     )
-
-
-def _verilator(folder: Path, facts: Mapping) -> tuple[str, str]:
-    try:
-        verilator.lint(facts["top"], [folder / source for source in facts["sources"]])
-    except SimError as e:
-        return (SKIPPED if "not installed" in str(e) else FAILED), str(e)
-    return PASSED, "no warning"
 
 
 def _yosys(folder: Path, facts: Mapping) -> tuple[str, str]:

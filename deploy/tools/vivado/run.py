@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from signflow.deploy.tools.contract import Say, Summary, Toolchain
 from signflow.deploy.tools.vivado.check import check
 from signflow.deploy.tools.vivado.reports import ReportError, compare, parse_folder
 from signflow.deploy.tools.vivado.tcl import SCRIPT, SETTINGS, VIVADO_DIR, TclReport, check_tcl
@@ -42,7 +43,7 @@ class VendorStepMissing(RuntimeError):
 def files(facts: Mapping) -> dict[str, str]:
     """What Vivado needs in a project folder, relative name -> text; ``facts`` are those of its `accel.json`.
 
-    Nothing in them depends on where the folder lies. Raises ValueError for a board that Vivado does not make.
+    Nothing in them depends on where the folder lies.
     """
     return {
         SCRIPT: (VIVADO_DIR / SCRIPT).read_text(),
@@ -102,6 +103,30 @@ def results(folder: Path, estimate: Mapping | None = None) -> dict:
     return found | {"estimate": compare(found, estimate)}
 
 
+def summary(found: Mapping) -> Summary:
+    """`results` for people: resources beside Yosys' estimate, clock, power."""
+
+    def text(value: float | None) -> str:
+        return "" if value is None else f"{value:,g}"
+
+    rows = [[key, text(r["vivado"]), text(r["yosys"]), text(r["ratio"])] for key, r in found["estimate"].items()]
+    slack = f"slack {text(found['wns_ns'])} ns setup, {text(found['whs_ns'])} ns hold"
+    clock = f"{text(found['actual_clock_mhz'])} MHz, constraints {'met' if found['met'] else 'not met'}, {slack}"
+    power = f"{found['power_w']:g} W, confidence {found['power_confidence']}"
+    return Summary(f"Vivado {found['vivado']}", ("cells", "used", "Yosys", "ratio"), rows, f"{clock}\n{power}")
+
+
+def _check(project: Path, synthesis: bool, say: Say) -> list:
+    return check(project, synthesis=synthesis, tick=say)
+
+
+def _build(project: Path, planned: Mapping[str, int], synthesised: Mapping | None, say: Say) -> dict:
+    return run(project, say, synthesised)
+
+
+TOOLCHAIN = Toolchain("vivado", ("xc7", "xcup"), files, _check, _build, summary)
+
 __all__ = [
-    "TclReport", "VendorStepMissing", "VivadoError", "check", "check_tcl", "files", "find_vivado", "results", "run",
+    "TOOLCHAIN", "TclReport", "VendorStepMissing", "VivadoError", "check", "check_tcl", "files", "find_vivado",
+    "results", "run", "summary",
 ]  # fmt: skip

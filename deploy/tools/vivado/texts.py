@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 
-from signflow.hw.boards import Board, board
-
-SYNTHESIS = {"zynq": "xc7", "zynqmp": "xcup"}
+from signflow.hw.boards import Board
 
 MAKEFILE = """\
 # {name} on {board}: `make bitstream` finishes this folder, wherever it lies; `make lint` and `make synthesis` need no
@@ -81,13 +79,13 @@ the accelerator's status page says.
 
 def settings(facts: Mapping) -> str:
     """`project.tcl`: what build.tcl reads."""
-    target = _board(facts)
+    target = Board.of(facts)
     values = {
         "name": facts["name"],
         "top": facts["top"],
         "board": target.name,
         "part": target.part,
-        "family": target.family,
+        "device": target.device,
         "clock_mhz": f"{facts['clock_mhz']:g}",
         "beat_bits": facts["shell"]["beat_bits"],
         "mem_dir": facts["mem_dir"],
@@ -101,7 +99,7 @@ def settings(facts: Mapping) -> str:
 
 def makefile(facts: Mapping, command: str) -> str:
     """The Makefile; ``command`` are the arguments of Vivado."""
-    target = _board(facts)
+    target = Board.of(facts)
     return MAKEFILE.format(
         name=facts["name"],
         top=facts["top"],
@@ -113,7 +111,7 @@ def makefile(facts: Mapping, command: str) -> str:
             [
                 f"read_slang $(SOURCES) --top {facts['top']}",
                 'setattr -set rom_style "logic" a:rom_style=distributed',
-                f"synth_xilinx -family {SYNTHESIS[target.family]} -noiopad -noclkbuf",
+                f"synth_xilinx -family {target.device} -noiopad -noclkbuf",
                 "tee -o build/yosys.txt stat -tech xilinx",
             ]
         ),
@@ -122,8 +120,8 @@ def makefile(facts: Mapping, command: str) -> str:
 
 def readme(facts: Mapping) -> str:
     """The README in plain words."""
-    target, clock, note = _board(facts), facts["clock_mhz"], ""
-    if target.family == "zynqmp":
+    target, clock, note = Board.of(facts), facts["clock_mhz"], ""
+    if target.device == "xcup":
         actual = 1500 / -(-1500 // clock)
         note = CLOCK_NOTE.format(actual=actual, clock=clock) if actual != clock else ""
     return README.format(
@@ -137,13 +135,6 @@ def readme(facts: Mapping) -> str:
         mem_dir=facts["mem_dir"],
         clock_note=note,
     )
-
-
-def _board(facts: Mapping) -> Board:
-    target = board(facts["board"])
-    if target.family not in SYNTHESIS:
-        raise ValueError(f"{target.name} is of family {target.family}: Vivado makes {' and '.join(SYNTHESIS)}")
-    return target
 
 
 def _images(facts: Mapping) -> list[str]:

@@ -49,11 +49,6 @@ def test_the_line_runs_at_two_megabaud():
             clocks_per_bit(clock)
 
 
-def test_a_bus_that_is_no_bytes_is_refused():
-    with pytest.raises(ValueError, match="stream_bits = 64: the serial link carries bytes"):
-        top({"name": "x", "shell": {"beat_bits": 64}}, ULX3S)
-
-
 def test_the_top_of_a_network_is_clean_and_says_its_clock(mini, tmp_path):
     project = write_project(mini[1] / flow.ACCELERATOR, ULX3S, tmp_path / "project")
     sources = [*sorted((project / "rtl").glob("*.sv")), PLL]

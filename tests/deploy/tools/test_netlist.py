@@ -101,7 +101,7 @@ def test_ecp5_gives_one_netlist_for_nextpnr_and_for_simulation(tmp_path):
 def test_errors(project, tmp_path, monkeypatch):
     with pytest.raises(SynthesisError, match=r"accel\.json does not exist"):
         netlist.synthesize(tmp_path)
-    with pytest.raises(SynthesisError, match="family 'ice40' has no synthesis"):
+    with pytest.raises(SynthesisError, match="device 'ice40' has no synthesis"):
         netlist.synthesize(project, "ice40")
     copy = shutil.copytree(project, tmp_path / "copy")
     (copy / "rtl" / "toy.sv").write_text("module toy; endmodul\n")

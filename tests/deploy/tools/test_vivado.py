@@ -62,11 +62,6 @@ def test_the_readme_says_what_was_not_run():
     assert "instead of" not in vivado.files(known | {"clock_mhz": 187.5})["README.md"]
 
 
-def test_boards_without_vivado_are_refused():
-    with pytest.raises(ValueError, match="ulx3s is of family ecp5"):
-        vivado.files(facts() | {"board": "ulx3s"})
-
-
 def test_vivado_is_found_where_it_is_said_to_be(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("VIVADO", raising=False)

@@ -11,7 +11,7 @@ from signflow.hw.boards import boards
 
 from .vivado_project import project
 
-BOARDS = sorted(name for name, board in boards().items() if board.family in ("zynq", "zynqmp"))
+BOARDS = sorted(name for name, board in boards().items() if board.toolchain == "vivado")
 pytestmark = pytest.mark.skipif(tcl.find_tclsh() is None, reason="needs tclsh")
 
 
