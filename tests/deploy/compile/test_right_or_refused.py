@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from onnx import helper, numpy_helper
 
+from signflow.deploy.compile import export, streamline
+
 from .onnx_networks import GENERAL, network, node, quant, sign, signs, verdict
 
 ENTRY = [node("Sub", "x half", "x0"), sign("x0", "s0")]
@@ -203,3 +205,14 @@ def test_pools_and_scalars_in_any_order(order, tmp_path):
         at = f"m{k}"
     model = conv(*nodes, sign(at, "s2"), node("Flatten", "s2", "f"), size=(7, 9), features=24)
     assert verdict(model, tmp_path, 24) == "equal"
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.5])
+def test_an_image_whose_every_pixel_becomes_one_number(offset, tmp_path):
+    """0 is no sign: two values -0 and +0 would be taken for bits."""
+    entry = [node("Mul", "x zero", "x0"), node("Add", "x0 offset", "x1"), quant("x1", "s0")]
+    model = network([*entry, node("MatMul", "s0 w0", "a0"), node("Sub", "a0 one", "a1"), sign("a1", "s1"),
+                     node("MatMul", "s1 w2", "y")], [1, 8], [1, 3], **WEIGHTS, offset=np.float32(offset))  # fmt: skip
+    assert verdict(model, tmp_path) == "equal"
+    nodes = streamline.streamline(export.load(tmp_path / "net.onnx", "uint8")).graph.node
+    assert offset or next(n.op_type for n in nodes if "MatMul" in n.op_type) == "MatMul"

@@ -17,6 +17,7 @@ from signflow.deploy.compile import export, streamline
 from signflow.deploy.compile.reach import reaches
 from signflow.deploy.golden.intgraph import IntGraph
 from signflow.deploy.golden.thresholds import (
+    Rule,
     ThresholdsError,
     drop_lower,
     integers,
@@ -108,6 +109,24 @@ def test_kinds_of_channels_by_every_integer_in_range(which, shipped, pooled):
             assert (changes == 2) == rule.windows[c] and (changes == 0) == rule.constant[c]
             windows += changes == 2
     assert windows > 0
+
+
+def test_two_pools_in_front_of_one_sign_keep_their_order(chain, tmp_path):
+    rng = np.random.default_rng(3)
+    c = chain((1, 14, 14)).conv(rng.choice([-1.0, 1.0], (4, 1, 3, 3))).pool(2).pool(3).quant(64.0, 4)
+    c = c.flatten().dense(rng.choice([-1.0, 1.0], (3, 16)))
+    integer = streamline.streamline(export.load(c.save(tmp_path / "n.onnx"), "uint8"))
+    assert [rule.pools for rule in rules(integer)] == [(2, 3)]
+
+
+def test_a_window_may_end_at_the_largest_integer_in_range():
+    """Bits 1 0 0 0 1 over 0..4: both sides occur, so T2 = 4 makes a window; T2 = 5 leaves a single threshold."""
+    ends = np.array([[1, 4], [1, 5], [0, 4], [2, 2]])
+    rule = Rule("n", None, "x", (), ends, np.zeros(4, np.int64), np.full(4, 4), "BINARY", None)
+    assert rule.windows.tolist() == [True, False, False, False]
+    x = np.arange(5)[:, None]
+    bits = (x < ends[:, 0]) | (x >= ends[:, 1])
+    assert rule.constant.tolist() == (bits == bits[:1]).all(axis=0).tolist() == [False, False, False, True]
 
 
 def test_ranges_are_reached(chain, tmp_path):
