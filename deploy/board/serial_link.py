@@ -3,8 +3,8 @@
     with Accelerator("tfc.bit", link=SerialLink("/dev/ttyUSB0")) as tfc: ...
 
 `SerialLink` is a link as `board.Accelerator` wants one. The packet format is defined in the header of
-`hw/rtl/serial_link.sv`; in short: the host asks and the FPGA answers, every packet carries a CRC-32, data carry their
-position in the stream. What is lost or damaged is asked for again; no answer within a second is an error.
+`hw/rtl/sf_serial_link.sv`; in short: the host asks and the FPGA answers, every packet carries a CRC-32, data carry
+their position in the stream. What is lost or damaged is asked for again; no answer within a second is an error.
 
 Needs numpy and pyserial only, and is one file, because it travels with a package. The bitstream is loaded before, by
 other means (`openFPGALoader -b ulx3s tfc.bit`).
@@ -38,7 +38,7 @@ class LinkError(RuntimeError):
 
 @dataclass(frozen=True)
 class Reply:
-    """A reply as `hw/rtl/serial_link.sv` defines it; ``payload`` is the value of READ, else results."""
+    """A reply as `hw/rtl/sf_serial_link.sv` defines it; ``payload`` is the value of READ, else results."""
 
     session: int
     kind: int

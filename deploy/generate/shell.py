@@ -2,14 +2,14 @@
 
 The shell speaks beats of the board's bus in packets of whole frames; the accelerator inside speaks words and frames:
 
-    in -> beats_to_words -> accelerator -> words_to_beats -> out
-                   \\-- tags: fifo, a bit a frame --/                status_page watches both ends
+    in -> sf_beats_to_words -> accelerator -> sf_words_to_beats -> out
+                      \\-- tags: sf_fifo, a bit a frame --/             sf_status_page watches both ends
 """
 
 from collections.abc import Mapping
 
-SHELL_MODULES = ("beats_to_words", "words_to_beats", "fifo", "status_page")
-AXI_MODULES = ("axi_lite",)
+SHELL_MODULES = ("sf_beats_to_words", "sf_words_to_beats", "sf_fifo", "sf_status_page")
+AXI_MODULES = ("sf_axi_lite",)
 
 SHELL = """\
 // {name}_shell: the accelerator {name} between two streams of {beat_bits} bit beats, with a status page.
@@ -63,7 +63,7 @@ module {name}_shell #(
   assign in_ready_o  = in_ready && run_q;
   assign out_valid_o = out_valid && run_q;
 
-  beats_to_words #(.BEAT_BITS({beat_bits}), .WORD_BITS({in_word_bits}), .WORDS({in_words})) i_in (
+  sf_beats_to_words #(.BEAT_BITS({beat_bits}), .WORD_BITS({in_word_bits}), .WORDS({in_words})) i_in (
     .clk_i, .rst_ni(run_q),
     .in_data_i, .in_valid_i(in_valid_i && run_q), .in_ready_o(in_ready), .in_last_i,
     .out_data_o(in_word), .out_valid_o(in_word_valid), .out_ready_i(in_word_ready),
@@ -78,21 +78,21 @@ module {name}_shell #(
     .m_axis_tlast(out_word_last)
   );
 
-  fifo #(.WIDTH(1), .DEPTH({tags})) i_tags (
+  sf_fifo #(.WIDTH(1), .DEPTH({tags})) i_tags (
     .clk_i, .rst_ni(run_q),
     .in_data_i(in_tag), .in_valid_i(in_tag_valid), .in_ready_o(in_tag_ready),
     .out_data_o(out_tag), .out_valid_o(out_tag_valid), .out_ready_i(out_tag_ready)
   );
 
   assign out_word_ready = out_room && !halted;
-  words_to_beats #(.WORD_BITS({out_word_bits}), .BEAT_BITS({beat_bits})) i_out (
+  sf_words_to_beats #(.WORD_BITS({out_word_bits}), .BEAT_BITS({beat_bits})) i_out (
     .clk_i, .rst_ni(run_q),
     .in_data_i(out_word), .in_valid_i(out_word_valid && !halted), .in_ready_o(out_room), .in_last_i(out_word_last),
     .out_data_o, .out_valid_o(out_valid), .out_ready_i(out_ready_i && run_q), .out_last_o,
     .tag_i(out_tag), .tag_valid_i(out_tag_valid), .tag_ready_o(out_tag_ready)
   );
 
-  status_page #(.HASH(128'h{network_hash}), .CLOCK_KHZ({clock_khz})) i_page (
+  sf_status_page #(.HASH(128'h{network_hash}), .CLOCK_KHZ({clock_khz})) i_page (
     .clk_i, .rst_ni,
     .reg_addr_i, .reg_read_i, .reg_write_i, .reg_wdata_i, .reg_rdata_o, .soft_reset_o(soft_reset),
     .in_valid_i, .in_ready_i(in_ready_o), .out_valid_i(out_valid_o), .out_ready_i,
@@ -129,7 +129,7 @@ module {name}_axi #(
   wire        page = address[11:8] == 4'd0;   // the status page; the rest reads 0
   wire        unused = &{{1'b0, s_axi_ctrl_awprot, s_axi_ctrl_arprot}};
 
-  axi_lite #(.ADDR_BITS(12)) i_registers (
+  sf_axi_lite #(.ADDR_BITS(12)) i_registers (
     .clk_i(aclk), .rst_ni(aresetn),
     .aw_addr_i(s_axi_ctrl_awaddr), .aw_valid_i(s_axi_ctrl_awvalid), .aw_ready_o(s_axi_ctrl_awready),
     .w_data_i(s_axi_ctrl_wdata), .w_strb_i(s_axi_ctrl_wstrb),

@@ -39,11 +39,11 @@ SCRIPT = (
     'setattr -set rom_style "logic" a:rom_style=distributed',  # Vivado's word for it, which Yosys takes for LUT RAM
     f"{SYNTHESIS} -run prepare:check",
 )
-PART = "dot_binary$mvau.gen_tree.gen_pe[0].i_dot"
+PART = "sf_dot_binary$sf_mvau.gen_tree.gen_pe[0].i_dot"
 ONE_PART = (
     f"rename {PART} part",
-    "chtype -set part t:dot_binary$*",
-    "delete dot_binary$*",
+    "chtype -set part t:sf_dot_binary$*",
+    "delete sf_dot_binary$*",
     "setattr -mod -set keep_hierarchy 1 part",
     "flatten",
     # a dot product alone would be made for speed; in its MVAU the carry chains behind it are slower: 2.5 ns
@@ -202,7 +202,7 @@ def _operator(folder: Path, facts: Mapping, entry: Mapping, exact: bool) -> _Uni
     """An operator of `accel.json`, as it is or, an MVAU without ``exact``, made lighter."""
     sources, memory = [f"rtl/{module}.sv" for module in entry.get("modules", [entry["module"]])], facts["mem_dir"]
     params, macs = entry["params"], int(entry.get("macs", 0))
-    matrix = not exact and entry["module"] == "mvau"
+    matrix = not exact and entry["module"] == "sf_mvau"
     parts = matrix and params["ACT_WIDTH"] == 1 and macs >= LARGE_MACS
     content, words, patterns = [(folder / source).read_bytes() for source in sources], [], {}
     for name, value in params.items():

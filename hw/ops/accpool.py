@@ -1,4 +1,4 @@
-"""Global sum: every channel summed over all positions of a map (`hw/rtl/accpool.sv`)."""
+"""Global sum: every channel summed over all positions of a map (`hw/rtl/sf_accpool.sv`)."""
 
 import math
 
@@ -37,7 +37,7 @@ class AccPool_sf(ChannelOp):
         context[self.onnx_node.output[0]] = x.sum(axis=1, dtype=np.float64).astype(np.float32)
 
     def rtl_instance(self, model) -> RtlInstance:
-        """See `accpool.sv`."""
+        """See `sf_accpool.sv`."""
         dt, out = self.get_input_datatype(), self.get_output_datatype()
         self.check_integer(dt)
         self.check_holds(out, int(dt.min()) * self.positions(), int(dt.max()) * self.positions())
@@ -49,7 +49,7 @@ class AccPool_sf(ChannelOp):
             "IS_SIGNED": int(dt.signed()),
             "OUT_WIDTH": out.bitwidth(),
         }
-        return RtlInstance("accpool", params)
+        return RtlInstance("sf_accpool", params)
 
     def timing(self, *arrivals: np.ndarray) -> np.ndarray:
         """One cycle after the word of the last position."""

@@ -1,4 +1,4 @@
-"""Sum of two streams, element by element (`hw/rtl/add.sv`)."""
+"""Sum of two streams, element by element (`hw/rtl/sf_add.sv`)."""
 
 import numpy as np
 from qonnx.core.datatype import DataType
@@ -39,7 +39,7 @@ class Add_sf(ChannelOp):
         context[self.onnx_node.output[0]] = (a + b).astype(np.float32)
 
     def rtl_instance(self, model) -> RtlInstance:
-        """See `add.sv`."""
+        """See `sf_add.sv`."""
         self.folds()
         a, b, out = self.get_input_datatype(0), self.get_input_datatype(1), self.get_output_datatype()
         self.check_integer(a, b)
@@ -52,7 +52,7 @@ class Add_sf(ChannelOp):
             "SIGNED1": int(b.signed()),
             "OUT_WIDTH": out.bitwidth(),
         }
-        return RtlInstance("add", params)
+        return RtlInstance("sf_add", params)
 
     def timing(self, *arrivals: np.ndarray) -> np.ndarray:
         """One cycle after both words."""

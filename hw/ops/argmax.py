@@ -1,4 +1,4 @@
-"""LabelSelect with K = 1: index of the largest value, the first one on a tie (`hw/rtl/argmax.sv`)."""
+"""LabelSelect with K = 1: index of the largest value, the first one on a tie (`hw/rtl/sf_argmax.sv`)."""
 
 import numpy as np
 from finn.custom_op.fpgadataflow.labelselect import LabelSelect
@@ -16,7 +16,7 @@ class LabelSelect_sf(StreamOp, LabelSelect, RTLBackend):
         return "decision", ""
 
     def rtl_instance(self, model) -> RtlInstance:
-        """See `argmax.sv`."""
+        """See `sf_argmax.sv`."""
         labels, idt, odt = self.get_nodeattr("Labels"), self.get_input_datatype(), self.get_output_datatype()
         if self.get_nodeattr("K") != 1 or self.get_nodeattr("PE") != 1:
             raise self.fail(
@@ -28,7 +28,7 @@ class LabelSelect_sf(StreamOp, LabelSelect, RTLBackend):
         if odt.max() < labels - 1 or odt.signed():
             raise self.fail(f"outputDataType {odt.name} cannot hold the index {labels - 1}")
         return RtlInstance(
-            "argmax",
+            "sf_argmax",
             {"LABELS": labels, "WIDTH": idt.bitwidth(), "IS_SIGNED": int(idt.signed()), "OUT_WIDTH": odt.bitwidth()},
         )
 

@@ -1,4 +1,4 @@
-"""Fork of a stream (`hw/rtl/duplicate.sv`)."""
+"""Fork of a stream (`hw/rtl/sf_duplicate.sv`)."""
 
 import numpy as np
 
@@ -25,9 +25,9 @@ class Duplicate_sf(ChannelOp):
         return "movement", ""
 
     def rtl_instance(self, model) -> RtlInstance:
-        """See `duplicate.sv`."""
+        """See `sf_duplicate.sv`."""
         self.folds()
-        return RtlInstance("duplicate", {"WIDTH": self.get_instream_width()})
+        return RtlInstance("sf_duplicate", {"WIDTH": self.get_instream_width()})
 
     def timing(self, *arrivals: np.ndarray) -> np.ndarray:
         """A word is offered in the cycle in which it arrives."""

@@ -1,4 +1,4 @@
-"""Width converter between two streams, one of which is a multiple of the other (`hw/rtl/dwc.sv`)."""
+"""Width converter between two streams, one of which is a multiple of the other (`hw/rtl/sf_dwc.sv`)."""
 
 import numpy as np
 from finn.custom_op.fpgadataflow.streamingdatawidthconverter import StreamingDataWidthConverter
@@ -34,10 +34,10 @@ class StreamingDataWidthConverter_sf(StreamOp, StreamingDataWidthConverter, RTLB
         return o >= i, max(i, o) // min(i, o)
 
     def rtl_instance(self, model) -> RtlInstance:
-        """See `dwc.sv`."""
+        """See `sf_dwc.sv`."""
         self._ratio()
         return RtlInstance(
-            "dwc", {"IN_WIDTH": self.get_nodeattr("inWidth"), "OUT_WIDTH": self.get_nodeattr("outWidth")}
+            "sf_dwc", {"IN_WIDTH": self.get_nodeattr("inWidth"), "OUT_WIDTH": self.get_nodeattr("outWidth")}
         )
 
     def get_exp_cycles(self) -> int:

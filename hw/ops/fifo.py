@@ -1,4 +1,4 @@
-"""FIFO between two operators (`hw/rtl/fifo.sv`)."""
+"""FIFO between two operators (`hw/rtl/sf_fifo.sv`)."""
 
 import math
 
@@ -34,13 +34,13 @@ class StreamingFIFO_sf(StreamOp, StreamingFIFO, RTLBackend):
         context[self.onnx_node.output[0]] = context[self.onnx_node.input[0]]
 
     def rtl_instance(self, model) -> RtlInstance:
-        """See `fifo.sv`."""
+        """See `sf_fifo.sv`."""
         if self.get_nodeattr("depth") < 2:
             raise self.fail(f"depth = {self.get_nodeattr('depth')}, must be >= 2 for one word a cycle")
         if self.get_nodeattr("ram_style") not in ("auto", "distributed", "block"):
             raise self.fail(f"ram_style is {self.get_nodeattr('ram_style')}; FIFOs are auto, distributed or block here")
         return RtlInstance(
-            "fifo", {"WIDTH": self.get_instream_width(), "DEPTH": self.capacity(), "BLOCK": int(self.block())}
+            "sf_fifo", {"WIDTH": self.get_instream_width(), "DEPTH": self.capacity(), "BLOCK": int(self.block())}
         )
 
     def get_exp_cycles(self) -> int:

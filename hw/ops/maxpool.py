@@ -1,4 +1,4 @@
-"""Maximum pooling, of binary maps an OR (`hw/rtl/maxpool.sv`). FINN has a window generator and an HLS pool for it."""
+"""Maximum pooling, of binary maps an OR (`hw/rtl/sf_maxpool.sv`). FINN has a window generator and an HLS pool."""
 
 import math
 from collections.abc import Sequence
@@ -102,7 +102,7 @@ class MaxPool_sf(StreamOp, RTLBackend):
         context[self.onnx_node.output[0]] = y.reshape(context[self.onnx_node.output[0]].shape).astype(np.float32)
 
     def rtl_instance(self, model) -> RtlInstance:
-        """See `maxpool.sv`."""
+        """See `sf_maxpool.sv`."""
         h, w, kh, kw, c, pe = self._dims()
         if pe < 1 or c % pe:
             raise self.fail(f"PE = {pe} does not divide Channels = {c}")
@@ -111,7 +111,7 @@ class MaxPool_sf(StreamOp, RTLBackend):
         if not (1 <= kh <= h and 1 <= kw <= w):
             raise self.fail(f"the window {kh}x{kw} does not fit the {h}x{w} frame")
         types = {"WIDTH": dt.bitwidth(), "SIGNED": int(dt.bitwidth() > 1 and dt.signed())}
-        return RtlInstance("maxpool", {"C": c, "PE": pe, "H": h, "W": w, "KH": kh, "KW": kw} | types)
+        return RtlInstance("sf_maxpool", {"C": c, "PE": pe, "H": h, "W": w, "KH": kh, "KW": kw} | types)
 
     def get_exp_cycles(self) -> int:
         """One cycle a word: H*W*C/PE."""

@@ -1,5 +1,5 @@
-"""MVAU (`hw/rtl/mvau.sv`): XNOR-popcount for binary inputs, sums of +-x for integer ones, products for integer weights;
-up to two thresholds behind them.
+"""MVAU (`hw/rtl/sf_mvau.sv`): XNOR-popcount for binary inputs, sums of +-x for integer ones, products for integer
+weights; up to two thresholds behind them.
 """
 
 import math
@@ -180,7 +180,7 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         return np.broadcast_to(t, (mh, steps))
 
     def _starts(self, weights: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-        """Start values of the accumulators, (MH,): -T1, and what `dot_integer.sv` leaves out."""
+        """Start values of the accumulators, (MH,): -T1, and what `sf_dot_integer.sv` leaves out."""
         if self._binary_input() or self._weight_bits() > 1:
             return -thresholds[:, 0]
         last_of_threes = weights.reshape(len(weights), -1, self.get_nodeattr("SIMD"))[:, :, 2::3]
@@ -197,7 +197,7 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
             raise self.fail(f"outputDataType {odt.name} does not hold the accumulators, {int(low)}..{int(high)}")
 
     def _images(self, weights: np.ndarray, thresholds: np.ndarray) -> dict[str, list[str]]:
-        """Memory images by the parameter of `mvau.sv` that names them; no entry where a module needs none."""
+        """Memory images by the parameter of `sf_mvau.sv` that names them; no entry where a module needs none."""
         get, bits, acc = self.get_nodeattr, self._weight_bits(), self.acc_width()
         (nf, sf), pe, simd = self._folds(), get("PE"), get("SIMD")
         codes = weights if bits > 1 else weights > 0
@@ -213,7 +213,7 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         return images
 
     def rtl_instance(self, model) -> RtlInstance:
-        """See `mvau.sv`."""
+        """See `sf_mvau.sv`."""
         self._check()
         get = self.get_nodeattr
         weights = self._weights(model)
@@ -232,7 +232,7 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
             "WINDOW": get("window"), "BLOCK": int(self.block()),
         }  # fmt: skip
         params |= {key: name if key in images else "" for key, name in files.items()}
-        return RtlInstance("mvau", params, {files[key]: words for key, words in images.items()})
+        return RtlInstance("sf_mvau", params, {files[key]: words for key, words in images.items()})
 
     def get_instream_width(self, ind: int = 0) -> int:
         """Bits of the activation stream; weights and thresholds are no streams here."""

@@ -1,4 +1,4 @@
-"""Broadcast of a vector over the positions of a map (`hw/rtl/replicate.sv`)."""
+"""Broadcast of a vector over the positions of a map (`hw/rtl/sf_replicate.sv`)."""
 
 import math
 from collections.abc import Sequence
@@ -56,9 +56,9 @@ class Replicate_sf(ChannelOp):
         return self.get_nodeattr("NumChannels") % word == 0
 
     def rtl_instance(self, model) -> RtlInstance:
-        """See `replicate.sv`."""
+        """See `sf_replicate.sv`."""
         return RtlInstance(
-            "replicate", {"WIDTH": self.get_instream_width(), "WORDS": self.folds(), "COPIES": self.copies()}
+            "sf_replicate", {"WIDTH": self.get_instream_width(), "WORDS": self.folds(), "COPIES": self.copies()}
         )
 
     def accepts(self, *arrivals: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Sliding-window generator, serial (`hw/rtl/swg.sv`) or one window a cycle (`hw/rtl/swg_parallel.sv`)."""
+"""Sliding-window generator, serial (`hw/rtl/sf_swg.sv`) or one window a cycle (`hw/rtl/sf_swg_parallel.sv`)."""
 
 import math
 from collections.abc import Sequence
@@ -84,15 +84,15 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
             raise self.fail("ram_style is ultra; pixels lie in block or distributed memory here")
 
     def rtl_instance(self, model) -> RtlInstance:
-        """See `swg.sv` and `swg_parallel.sv`."""
+        """See `sf_swg.sv` and `sf_swg_parallel.sv`."""
         self._check()
         get = self.get_nodeattr
         h, w, kh, kw, sh, sw = self._dims()
         params = {"ELEM_WIDTH": self.get_input_datatype().bitwidth(), "C": get("IFMChannels")}
         params |= {"H": h, "W": w, "KH": kh, "KW": kw, "SH": sh, "SW": sw}
         if get("parallel_window"):
-            return RtlInstance("swg_parallel", params)
-        return RtlInstance("swg", params | {"SIMD": get("SIMD"), "BLOCK": int(self.block())})
+            return RtlInstance("sf_swg_parallel", params)
+        return RtlInstance("sf_swg", params | {"SIMD": get("SIMD"), "BLOCK": int(self.block())})
 
     def _sizes(self) -> tuple[int, int, int]:
         """(words of a pixel, output rows, output columns)."""
@@ -104,7 +104,7 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
         return self._dims()[0] - (self._sizes()[1] - 1) * self._dims()[4]
 
     def ring_words(self) -> int:
-        """Words of the ring of `swg.sv`."""
+        """Words of the ring of `sf_swg.sv`."""
         _, w, kh, _, sh, _ = self._dims()
         return (self._last_rows() + (kh - 1 if kh > sh else sh)) * w * self._sizes()[0]
 
@@ -150,7 +150,7 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
         return places, last
 
     def _serial(self, arrivals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(cycle of every write, cycle of every read) of `swg.sv`, row of windows by row of windows.
+        """(cycle of every write, cycle of every read) of `sf_swg.sv`, row of windows by row of windows.
 
         Word i is written when it is there and the ring has room: i < base + ring, base being the first word of the
         current row of windows. It is read from the

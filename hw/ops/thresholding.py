@@ -1,5 +1,5 @@
-"""Thresholds on integers: a table for narrow ones (`hw/rtl/lut.sv`), a binary search for wide ones
-(`hw/rtl/thresholds.sv`).
+"""Thresholds on integers: a table for narrow ones (`hw/rtl/sf_lut.sv`), a binary search for wide ones
+(`hw/rtl/sf_thresholds.sv`).
 """
 
 import numpy as np
@@ -137,7 +137,7 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         return self.get_nodeattr("PE") * (roms + sum(bits / 2 for bits, _ in memory))
 
     def rtl_instance(self, model) -> RtlInstance:
-        """See `lut.sv` and `thresholds.sv`."""
+        """See `sf_lut.sv` and `sf_thresholds.sv`."""
         self._check()
         limits, turned = self.limits(model)
         if self.get_nodeattr("shared") and len(limits) > 1:
@@ -159,7 +159,7 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
             "CHANNELS": len(codes),
             "TABLE_FILE": file,
         }
-        return RtlInstance("lut", params, {file: hex_words(to_bits(codes.reshape(-1, 1), odt.bitwidth()))})
+        return RtlInstance("sf_lut", params, {file: hex_words(to_bits(codes.reshape(-1, 1), odt.bitwidth()))})
 
     def _search(self, limits: np.ndarray, turned: np.ndarray) -> RtlInstance:
         if self.get_nodeattr("numSteps") > MAX_STEPS:
@@ -186,7 +186,7 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
             "BLOCK_FROM": sum(not _in_block(bits, folds << s) for s in range(stages)),
             "SIGNS_FILE": f"{name}_signs.mem" if turned.any() else "",
         }  # fmt: skip
-        return RtlInstance("thresholds", params, mem)
+        return RtlInstance("sf_thresholds", params, mem)
 
     def get_exp_cycles(self) -> int:
         """One cycle a word."""

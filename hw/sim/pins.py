@@ -1,6 +1,6 @@
 """One compiled design cycle by cycle, every pin by name: for what is no single stream (buses, resets, several streams).
 
-    model = verilator.compile("status_page", [rtl / "status_page.sv"], variant="check", harness=pins.harness())
+    model = verilator.compile("sf_status_page", [rtl / "sf_status_page.sv"], variant="check", harness=pins.harness())
     dut = Pins(model)
     dut.cycle(rst_ni=0)
     dut.cycle(rst_ni=1, reg_addr_i=0)["reg_rdata_o"]

@@ -1,6 +1,6 @@
 """Run one compiled design: words in, words out, with the cycle of every handshake.
 
-    dut = StreamModel(verilator.compile("fifo", [rtl / "fifo.sv"], {"WIDTH": 12, "DEPTH": 4}, variant="check"))
+    dut = StreamModel(verilator.compile("sf_fifo", [rtl / "sf_fifo.sv"], {"WIDTH": 12, "DEPTH": 4}, variant="check"))
     run = dut.run(pack(codes, 12), out_words=len(codes), in_stall=0.3, out_stall=0.3, seed=1, stamps=True)
     assert (unpack(run.words, 12, 1) == codes).all()
 

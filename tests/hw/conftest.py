@@ -74,7 +74,7 @@ def gate(name, source, sink, width, slot):
     return f"""
   wire {name}_room, {name}_open = gates_{slot}[cycle_q];
   assign {source}_ready = {name}_room && {name}_open;
-  fifo #(.WIDTH({width}), .DEPTH({BUFFER})) {name} (.clk_i, .rst_ni,
+  sf_fifo #(.WIDTH({width}), .DEPTH({BUFFER})) {name} (.clk_i, .rst_ni,
     .in_data_i({source}_data), .in_valid_i({source}_valid && {name}_open), .in_ready_o({name}_room),
     .out_data_o({sink}_data), .out_valid_o({sink}_valid), .out_ready_i({sink}_ready));
 """
@@ -117,7 +117,7 @@ def wrapper(name, rtl, ins, outs, gates):
         (_, a), (_, b) = sides[0]
         text += nets(("whole0", wide_in), ("whole1", wide_in), ("part0", a.width), ("part1", b.width))
         text += nets(("held0", a.width), ("held1", b.width))
-        text += f"""  duplicate #(.WIDTH({wide_in})) i_split (.clk_i, .rst_ni, .in_data_i, .in_valid_i, .in_ready_o,
+        text += f"""  sf_duplicate #(.WIDTH({wide_in})) i_split (.clk_i, .rst_ni, .in_data_i, .in_valid_i, .in_ready_o,
     .out0_data_o(whole0_data), .out0_valid_o(whole0_valid), .out0_ready_i(whole0_ready),
     .out1_data_o(whole1_data), .out1_valid_o(whole1_valid), .out1_ready_i(whole1_ready));
   assign part0_data = whole0_data[{a.width - 1}:0], part1_data = whole1_data[{wide_in - 1}:{a.width}];
@@ -192,7 +192,7 @@ class Bench:
         assert [s.width for s in self.outs] == [self.op.get_outstream_width(i) for i in range(len(self.outs))]
         files = []
         if len(self.ins) + len(self.outs) > 2:
-            sources, files = sorted({*sources, "fifo", "duplicate"}), [self.folder / f"bench_{top}.sv"]
+            sources, files = sorted({*sources, "sf_fifo", "sf_duplicate"}), [self.folder / f"bench_{top}.sv"]
             files[0].write_text(wrapper(f"bench_{top}", self.rtl, self.ins, self.outs, gates))
             top, parameters = f"bench_{top}", {}
         files += [RTL_DIR / f"{m}.sv" for m in sources]

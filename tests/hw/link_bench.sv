@@ -1,4 +1,4 @@
-// serial_link between the pins of a ULX3S top and something simple: every byte comes back inverted, and eight registers.
+// sf_serial_link between the pins of a ULX3S top and something simple: every byte comes back inverted, and eight registers.
 //
 //   registers   0: 1 stops the way back   4: writes to 8 so far   8: scratch   16: reads of 8 so far
 //               20: link errors   24: overruns   others: bytes delivered
@@ -25,7 +25,7 @@ module link_bench #(
   wire [31:0] wdata, errors;
   logic [31:0] rdata, stop_q, scratch_q, writes_q, reads_q;
 
-  serial_link #(.CLOCKS_PER_BIT(CLOCKS_PER_BIT), .IN_DEPTH(IN_DEPTH), .OUT_DEPTH(OUT_DEPTH)) i_link (
+  sf_serial_link #(.CLOCKS_PER_BIT(CLOCKS_PER_BIT), .IN_DEPTH(IN_DEPTH), .OUT_DEPTH(OUT_DEPTH)) i_link (
     .clk_i(clk), .rst_ni(rst_n), .rx_i(ftdi_txd), .tx_o(ftdi_rxd),
     .out_data_o(there), .out_valid_o(there_valid), .out_ready_i(there_ready), .out_last_o(there_last),
     .in_data_i(back), .in_valid_i(back_valid), .in_ready_o(back_ready), .in_last_i(back_last),
@@ -35,7 +35,7 @@ module link_bench #(
   assign errors_o = errors;
 
   wire there_ready_free;
-  fifo #(.WIDTH(9), .DEPTH(4)) i_way (
+  sf_fifo #(.WIDTH(9), .DEPTH(4)) i_way (
     .clk_i(clk), .rst_ni(rst_n),
     .in_data_i({there_last, ~there}), .in_valid_i(there_valid && !stop_q[0]), .in_ready_o(there_ready_free),
     .out_data_o({back_last, back}), .out_valid_o(back_valid), .out_ready_i(back_ready)

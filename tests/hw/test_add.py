@@ -65,7 +65,7 @@ def test_illegal_attributes(bench, attribute, value, message):
 
 def test_elaboration_refuses():
     with pytest.raises(RtlError, match="OUT_WIDTH = 4 is less than WIDTH0 = 5"):
-        verilator.lint("add", [RTL_DIR / "add.sv"], {"OUT_WIDTH": 4})
+        verilator.lint("sf_add", [RTL_DIR / "sf_add.sv"], {"OUT_WIDTH": 4})
 
 
 def test_finn_wrapper_has_both_streams(bench, tmp_path):
@@ -81,15 +81,15 @@ DIAMOND = """module diamond #(parameter int DEPTH = 32) (input wire clk_i, input
   input wire [9:0] in_data_i, input wire in_valid_i, output wire in_ready_o,
   output wire [5:0] out_data_o, output wire out_valid_o, input wire out_ready_i);
   wire [9:0] a, b, held; wire [2:0] level; wire av, ar, bv, br, hv, hr, lv, lr;
-  duplicate #(.WIDTH(10)) i_fork (.clk_i, .rst_ni, .in_data_i, .in_valid_i, .in_ready_o, .out0_data_o(a),
+  sf_duplicate #(.WIDTH(10)) i_fork (.clk_i, .rst_ni, .in_data_i, .in_valid_i, .in_ready_o, .out0_data_o(a),
     .out0_valid_o(av), .out0_ready_i(ar), .out1_data_o(b), .out1_valid_o(bv), .out1_ready_i(br));
-  fifo #(.WIDTH(10), .DEPTH(DEPTH)) i_beside (.clk_i, .rst_ni, .in_data_i(a), .in_valid_i(av), .in_ready_o(ar),
+  sf_fifo #(.WIDTH(10), .DEPTH(DEPTH)) i_beside (.clk_i, .rst_ni, .in_data_i(a), .in_valid_i(av), .in_ready_o(ar),
     .out_data_o(held), .out_valid_o(hv), .out_ready_i(hr));
-  thresholds #(.IN_WIDTH(10), .STAGES(3), .OUT_WIDTH(3), .FOLDS(2), .THRESHOLDS_0("t0.mem"), .THRESHOLDS_1("t1.mem"),
+  sf_thresholds #(.IN_WIDTH(10), .STAGES(3), .OUT_WIDTH(3), .FOLDS(2), .THRESHOLDS_0("t0.mem"), .THRESHOLDS_1("t1.mem"),
     .THRESHOLDS_2("t2.mem")) i_levels (
     .clk_i, .rst_ni,
     .in_data_i(b), .in_valid_i(bv), .in_ready_o(br), .out_data_o(level), .out_valid_o(lv), .out_ready_i(lr));
-  add #(.WIDTH0(5), .WIDTH1(3), .SIGNED1(0), .OUT_WIDTH(6)) i_join (.clk_i, .rst_ni, .in0_data_i(held[9:5]),
+  sf_add #(.WIDTH0(5), .WIDTH1(3), .SIGNED1(0), .OUT_WIDTH(6)) i_join (.clk_i, .rst_ni, .in0_data_i(held[9:5]),
     .in0_valid_i(hv), .in0_ready_o(hr), .in1_data_i(level), .in1_valid_i(lv), .in1_ready_o(lr),
     .out_data_o, .out_valid_o, .out_ready_i);
   wire unused_low = &{1'b0, held[4:0]};
@@ -99,7 +99,7 @@ endmodule
 
 def diamond(folder, depth):
     (folder / "diamond.sv").write_text(DIAMOND)
-    files = [RTL_DIR / f"{m}.sv" for m in ("add", "duplicate", "fifo", "thresholds")]
+    files = [RTL_DIR / f"{m}.sv" for m in ("sf_add", "sf_duplicate", "sf_fifo", "sf_thresholds")]
     return verilator.compile("diamond", [folder / "diamond.sv", *files], {"DEPTH": depth}, variant="check")
 
 

@@ -14,7 +14,7 @@ OKAY, SLVERR = 0, 2
 
 @pytest.fixture(scope="module")
 def model():
-    return verilator.compile("axi_lite", [RTL_DIR / "axi_lite.sv"], variant="check", harness=pins.harness())
+    return verilator.compile("sf_axi_lite", [RTL_DIR / "sf_axi_lite.sv"], variant="check", harness=pins.harness())
 
 
 class Manager:

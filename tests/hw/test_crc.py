@@ -18,7 +18,7 @@ BENCH = """module crc_bench (input wire clk_i, input wire rst_ni,
   wire take = in_valid_i && in_ready_o;
   assign in_ready_o = !out_valid_o || out_ready_i;
   always_ff @(posedge clk_i) out_valid_o <= rst_ni && (take || (out_valid_o && !out_ready_i));
-  crc32 i_crc (.clk_i, .clear_i(take && in_data_i[8]), .data_i(in_data_i[7:0]), .valid_i(take),
+  sf_crc32 i_crc (.clk_i, .clear_i(take && in_data_i[8]), .data_i(in_data_i[7:0]), .valid_i(take),
     .crc_o(out_data_o[31:0]), .right_o(out_data_o[32]));
 endmodule
 """
@@ -29,7 +29,7 @@ def crc(tmp_path_factory):
     """Messages -> for each, (CRC, whether it ends with its own) after every byte."""
     file = tmp_path_factory.mktemp("crc") / "crc_bench.sv"
     file.write_text(BENCH)
-    model = StreamModel(verilator.compile("crc_bench", [file, RTL_DIR / "crc32.sv"], variant="check"))
+    model = StreamModel(verilator.compile("crc_bench", [file, RTL_DIR / "sf_crc32.sv"], variant="check"))
 
     def run(messages, **options):
         codes = np.concatenate([[CLEAR, *message] for message in messages])

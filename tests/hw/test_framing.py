@@ -26,15 +26,15 @@ CASE = """
       else if (valid && ready && mid_open_i) word_q <= last ? 0 : word_q + 1;
     assign last = word_q == {words} - 1;
     wire [{beat}-1:0] out;
-    beats_to_words #(.BEAT_BITS({beat}), .WORD_BITS({word}), .WORDS({words})) i_in (.clk_i, .rst_ni,
+    sf_beats_to_words #(.BEAT_BITS({beat}), .WORD_BITS({word}), .WORDS({words})) i_in (.clk_i, .rst_ni,
       .in_data_i(in_data_i[{beat}-1:0]), .in_valid_i(in_valid_i && select_i == {k}), .in_last_i,
       .in_ready_o(in_ready[{k}]),
       .out_data_o(data), .out_valid_o(valid), .out_ready_i(ready && mid_open_i),
       .tag_o(tag), .tag_valid_o(tag_valid), .tag_ready_i(tag_ready),
       .busy_o(busy[{k}]), .early_o(early[{k}]), .halted_o(halted[{k}]));
-    fifo #(.WIDTH(1), .DEPTH({tags})) i_tags (.clk_i, .rst_ni, .in_data_i(tag), .in_valid_i(tag_valid),
+    sf_fifo #(.WIDTH(1), .DEPTH({tags})) i_tags (.clk_i, .rst_ni, .in_data_i(tag), .in_valid_i(tag_valid),
       .in_ready_o(tag_ready), .out_data_o(otag), .out_valid_o(otag_valid), .out_ready_i(otag_ready));
-    words_to_beats #(.WORD_BITS({word}), .BEAT_BITS({beat})) i_out (.clk_i, .rst_ni,
+    sf_words_to_beats #(.WORD_BITS({word}), .BEAT_BITS({beat})) i_out (.clk_i, .rst_ni,
       .in_data_i(data), .in_valid_i(valid && mid_open_i), .in_ready_o(ready), .in_last_i(last),
       .out_data_o(out), .out_valid_o(out_valid[{k}]), .out_ready_i(out_ready_i && select_i == {k}),
       .out_last_o(out_last[{k}]), .tag_i(otag), .tag_valid_i(otag_valid), .tag_ready_o(otag_ready));
@@ -63,7 +63,7 @@ def bench(tmp_path_factory):
     cases = "".join(CASE.format(k=k, beat=b, word=w, words=n, tags=TAGS) for k, (b, w, n) in enumerate(CASES))
     source = tmp_path_factory.mktemp("framing") / "framing.sv"
     source.write_text(BENCH.format(n=len(CASES), cases=cases))
-    files = [source, *(RTL_DIR / f"{m}.sv" for m in ("beats_to_words", "words_to_beats", "fifo"))]
+    files = [source, *(RTL_DIR / f"{m}.sv" for m in ("sf_beats_to_words", "sf_words_to_beats", "sf_fifo"))]
     return pins.Pins(verilator.compile("framing", files, variant="check", harness=pins.harness()), seed=3)
 
 
@@ -179,7 +179,7 @@ def test_busy_means_inside_a_frame(bench):
     assert seen == [0, *[1] * 9] * 2, "10 beats a frame"
 
 
-@pytest.mark.parametrize("module", ["beats_to_words", "words_to_beats"])
+@pytest.mark.parametrize("module", ["sf_beats_to_words", "sf_words_to_beats"])
 def test_widths_that_do_not_divide_are_refused(module):
     with pytest.raises(RtlError, match="BEAT_BITS = 64"):
         verilator.lint(module, [Path(RTL_DIR / f"{module}.sv")], {"BEAT_BITS": 64, "WORD_BITS": 24})

@@ -10,9 +10,9 @@ from signflow.hw.sim import verilator
 
 MODULES = sorted(p.stem for p in RTL_DIR.glob("*.sv"))
 FILES = {
-    "mvau": {"WEIGHTS_FILE": "w.mem", "START_FILE": "s.mem"},
-    "lut": {"TABLE_FILE": "t.mem"},
-    "thresholds": {"THRESHOLDS_0": "t.mem", "THRESHOLDS_1": "t.mem"},
+    "sf_mvau": {"WEIGHTS_FILE": "w.mem", "START_FILE": "s.mem"},
+    "sf_lut": {"TABLE_FILE": "t.mem"},
+    "sf_thresholds": {"THRESHOLDS_0": "t.mem", "THRESHOLDS_1": "t.mem"},
 }
 
 

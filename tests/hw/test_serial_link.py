@@ -19,8 +19,8 @@ from signflow.hw.sim.uart import SimulatedPort, compile_port
 SYNC, POLL, READ, WRITE, DATA, LAST, AGAIN = 0, 1, 2, 3, 4, 8, 16
 STOP, WRITES, SCRATCH, READS, ERRORS, OVERRUNS, DELIVERED = 0, 4, 8, 16, 20, 24, 28
 BITS = 8
-MODULES = RtlInstance("serial_link", {}).modules
-SOURCES = [Path(__file__).with_name("link_bench.sv"), *(RTL_DIR / f"{m}.sv" for m in [*MODULES, "fifo"])]
+MODULES = RtlInstance("sf_serial_link", {}).modules
+SOURCES = [Path(__file__).with_name("link_bench.sv"), *(RTL_DIR / f"{m}.sv" for m in [*MODULES, "sf_fifo"])]
 
 
 def stuff(body):
@@ -318,11 +318,11 @@ def test_a_payload_longer_than_the_buffer_is_dropped_whole(power):
 @pytest.mark.parametrize(
     ("module", "parameters", "message"),
     [
-        ("replay_fifo", {"DEPTH": 48}, "DEPTH = 48, must be a power of two from 4 to 32768"),
-        ("replay_fifo", {"DEPTH": 65536}, "DEPTH = 65536, must be a power of two"),
-        ("replay_fifo", {"WIDTH": 0}, "WIDTH = 0, must be >= 1"),
-        ("link_reply", {"MOST": 256}, "MOST = 256, must be from 1 to 255"),
-        ("serial_link", {"IN_DEPTH": 100}, "DEPTH = 100, must be a power of two"),
+        ("sf_replay_fifo", {"DEPTH": 48}, "DEPTH = 48, must be a power of two from 4 to 32768"),
+        ("sf_replay_fifo", {"DEPTH": 65536}, "DEPTH = 65536, must be a power of two"),
+        ("sf_replay_fifo", {"WIDTH": 0}, "WIDTH = 0, must be >= 1"),
+        ("sf_link_reply", {"MOST": 256}, "MOST = 256, must be from 1 to 255"),
+        ("sf_serial_link", {"IN_DEPTH": 100}, "DEPTH = 100, must be a power of two"),
     ],
 )
 def test_elaboration_refuses(module, parameters, message):

@@ -18,7 +18,7 @@ module page (input wire clk_i, input wire rst_ni, input wire preset_i,
   output wire [31:0] reg_rdata_o, output wire soft_reset_o, input wire in_valid_i, input wire in_ready_i,
   input wire out_valid_i, input wire out_ready_i, input wire frame_in_i, input wire frame_out_i, input wire early_i,
   input wire busy_i, input wire [31:0] link_errors_i, input wire link_overrun_i);
-  status_page #(.HASH(128'h00112233_44556677_8899AABB_CCDDEEFF), .CLOCK_KHZ(50000)) i_page (.*);
+  sf_status_page #(.HASH(128'h00112233_44556677_8899AABB_CCDDEEFF), .CLOCK_KHZ(50000)) i_page (.*);
   always @(posedge clk_i) if (preset_i) begin
     i_page.in_stall_q <= 32'hFFFF_FFFA;
     i_page.out_stall_q <= 32'hFFFF_FFFC;
@@ -32,7 +32,7 @@ endmodule
 def model(tmp_path_factory):
     source = tmp_path_factory.mktemp("page") / "page.sv"
     source.write_text(BENCH)
-    files = [source, RTL_DIR / "status_page.sv"]
+    files = [source, RTL_DIR / "sf_status_page.sv"]
     return verilator.compile("page", files, variant="check", harness=pins.harness())
 
 

@@ -85,13 +85,13 @@ def test_any_thresholds(bench, case):
 @pytest.mark.parametrize(
     ("channels", "pe", "idt", "odt", "steps", "module"),
     [
-        (1, 1, "UINT8", "BIPOLAR", 1, "lut"),
-        (3, 1, "UINT8", "UINT8", 255, "lut"),
-        (6, 2, "BIPOLAR", "BINARY", 1, "lut"),
-        (64, 1, "INT6", "BINARY", 1, "thresholds"),
-        (8, 8, "INT13", "BIPOLAR", 1, "thresholds"),
-        (4, 2, "INT16", "UINT8", 255, "thresholds"),
-        (256, 2, "INT20", "UINT4", 15, "thresholds"),
+        (1, 1, "UINT8", "BIPOLAR", 1, "sf_lut"),
+        (3, 1, "UINT8", "UINT8", 255, "sf_lut"),
+        (6, 2, "BIPOLAR", "BINARY", 1, "sf_lut"),
+        (64, 1, "INT6", "BINARY", 1, "sf_thresholds"),
+        (8, 8, "INT13", "BIPOLAR", 1, "sf_thresholds"),
+        (4, 2, "INT16", "UINT8", 255, "sf_thresholds"),
+        (256, 2, "INT20", "UINT4", 15, "sf_thresholds"),
     ],
 )
 def test_usual_forms(bench, channels, pe, idt, odt, steps, module):

@@ -15,9 +15,9 @@ PAIR = """module uart_pair #(parameter int TX = 8, parameter int RX = 8) (
   input wire [7:0] in_data_i, input wire in_valid_i, output wire in_ready_o,
   output wire [8:0] out_data_o, output wire out_valid_o, input wire out_ready_i);
   wire line, valid, error;
-  uart_tx #(.CLOCKS_PER_BIT(TX)) i_tx (.clk_i, .rst_ni, .data_i(in_data_i), .valid_i(in_valid_i), .ready_o(in_ready_o),
-    .tx_o(line));
-  uart_rx #(.CLOCKS_PER_BIT(RX)) i_rx (.clk_i, .rst_ni, .rx_i(line), .data_o(out_data_o[7:0]), .valid_o(valid),
+  sf_uart_tx #(.CLOCKS_PER_BIT(TX)) i_tx (.clk_i, .rst_ni, .data_i(in_data_i), .valid_i(in_valid_i),
+    .ready_o(in_ready_o), .tx_o(line));
+  sf_uart_rx #(.CLOCKS_PER_BIT(RX)) i_rx (.clk_i, .rst_ni, .rx_i(line), .data_o(out_data_o[7:0]), .valid_o(valid),
     .error_o(error));
   assign out_data_o[8] = error, out_valid_o = valid || error;
 endmodule
@@ -28,7 +28,7 @@ LINE = """module uart_line #(parameter int RX = 8) (input wire clk_i, input wire
   output wire [8:0] out_data_o, output wire out_valid_o, input wire out_ready_i);
   wire valid, error;
   assign in_ready_o = 1'b1;
-  uart_rx #(.CLOCKS_PER_BIT(RX)) i_rx (.clk_i, .rst_ni, .rx_i(in_data_i || !in_valid_i), .data_o(out_data_o[7:0]),
+  sf_uart_rx #(.CLOCKS_PER_BIT(RX)) i_rx (.clk_i, .rst_ni, .rx_i(in_data_i || !in_valid_i), .data_o(out_data_o[7:0]),
     .valid_o(valid), .error_o(error));
   assign out_data_o[8] = error, out_valid_o = valid || error;
 endmodule
@@ -43,7 +43,7 @@ def build(tmp_path_factory):
     (folder / "uart_line.sv").write_text(LINE)
 
     def model(top, **parameters):
-        files = [folder / f"{top}.sv", RTL_DIR / "uart_rx.sv", RTL_DIR / "uart_tx.sv"]
+        files = [folder / f"{top}.sv", RTL_DIR / "sf_uart_rx.sv", RTL_DIR / "sf_uart_tx.sv"]
         return StreamModel(verilator.compile(top, files, parameters, variant="check"))
 
     return model
@@ -121,7 +121,7 @@ def test_the_idle_line_says_nothing(line):
     assert heard(line, np.concatenate([np.ones(5000, int), wave([0])]), 1) == [0]
 
 
-@pytest.mark.parametrize("module", ["uart_rx", "uart_tx"])
+@pytest.mark.parametrize("module", ["sf_uart_rx", "sf_uart_tx"])
 def test_elaboration_refuses(module):
     with pytest.raises(RtlError, match="CLOCKS_PER_BIT = 3, must be >= 4"):
         verilator.lint(module, [RTL_DIR / f"{module}.sv"], {"CLOCKS_PER_BIT": 3})

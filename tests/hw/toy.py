@@ -41,7 +41,7 @@ module toy #(parameter string MEM_DIR = "mem/") (
       if (m_axis_tvalid && m_axis_tready) out_q <= m_axis_tlast ? '0 : out_q + 1'b1;
     end
   assign m_axis_tlast = out_q == {OUT_WORDS - 1};
-  fifo #(.WIDTH({OUT_BITS}), .DEPTH(32)) i_fifo (.clk_i, .rst_ni,
+  sf_fifo #(.WIDTH({OUT_BITS}), .DEPTH(32)) i_fifo (.clk_i, .rst_ni,
     .in_data_i(hash_q), .in_valid_i(give_q != 0), .in_ready_o(room),
     .out_data_o(m_axis_tdata), .out_valid_o(m_axis_tvalid), .out_ready_i(m_axis_tready));
 endmodule
@@ -51,14 +51,14 @@ endmodule
 
 def accelerator(folder: Path, fifo: Path) -> Path:
     """The folder of the toy; ``fifo`` is the library's module."""
-    for name, text in {"rtl/toy.sv": RTL, "rtl/fifo.sv": fifo.read_text(), "mem/key.mem": f"{KEY:x}\n"}.items():
+    for name, text in {"rtl/toy.sv": RTL, "rtl/sf_fifo.sv": fifo.read_text(), "mem/key.mem": f"{KEY:x}\n"}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     sides = {
         "input": {"words": IN_WORDS, "stream_bits": IN_BITS},
         "output": {"words": OUT_WORDS, "stream_bits": OUT_BITS},
     }
-    facts = {"name": "toy", "top": "toy", "mem_dir": "mem", "sources": ["rtl/fifo.sv", "rtl/toy.sv"], **sides}
+    facts = {"name": "toy", "top": "toy", "mem_dir": "mem", "sources": ["rtl/sf_fifo.sv", "rtl/toy.sv"], **sides}
     facts |= {"board": "pynq-z2", "part": "", "clock_mhz": 100, "operators": []}
     facts |= {"predicted": {"latency": 14, "interval": 12, "bottleneck": "toy"}}
     (folder / "accel.json").write_text(json.dumps(facts))

@@ -39,7 +39,7 @@ class Board(SimulatedPort):
     """A powered bench; `power_cycle` replaces it behind the same port."""
 
     def __init__(self, mismatch=0.0):
-        sources = [BENCH, *(RTL_DIR / f"{m}.sv" for m in [*RtlInstance("serial_link", {}).modules, "fifo"])]
+        sources = [BENCH, *(RTL_DIR / f"{m}.sv" for m in [*RtlInstance("sf_serial_link", {}).modules, "sf_fifo"])]
         self._model = compile_port("link_bench", sources, {"CLOCKS_PER_BIT": BITS})
         super().__init__(self._model, clocks_per_bit=BITS, mismatch=mismatch)
 

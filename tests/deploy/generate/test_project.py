@@ -101,8 +101,10 @@ def test_refusals(accelerator, tmp_path):
     with pytest.raises(shell.ShellError, match=r"accel\.json does not exist"):
         shell.write_project(tmp_path / "none", board("pynq-z2"), tmp_path / "p")
     copy = shutil.copytree(accelerator, tmp_path / "copy")
-    (copy / "accel.json").write_text((copy / "accel.json").read_text().replace('"name": "mini"', '"name": "axi_lite"'))
-    with pytest.raises(shell.ShellError, match="cannot be called 'axi_lite'"):
+    (copy / "accel.json").write_text(
+        (copy / "accel.json").read_text().replace('"name": "mini"', '"name": "sf_axi_lite"')
+    )
+    with pytest.raises(shell.ShellError, match="cannot be called 'sf_axi_lite'"):
         shell.project_facts(copy, board("pynq-z2"))
 
 

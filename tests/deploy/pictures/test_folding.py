@@ -69,9 +69,9 @@ def test_cycles_and_fifos_are_those_of_the_accelerator(mini):
     assert [t.get_text() for t in left.get_yticklabels()] == [op["node"] for op in work]
     texts = [t.get_text() for t in left.findobj(Text)]
     assert all(
-        f"PE {op['params']['PE']}, SIMD {op['params']['SIMD']}" in texts for op in work if op["module"] == "mvau"
+        f"PE {op['params']['PE']}, SIMD {op['params']['SIMD']}" in texts for op in work if op["module"] == "sf_mvau"
     )
-    depths = [op["params"]["DEPTH"] for op in facts["operators"] if op["module"] == "fifo"]
+    depths = [op["params"]["DEPTH"] for op in facts["operators"] if op["module"] == "sf_fifo"]
     assert [bar.get_height() for bar in right.patches] == depths
 
 

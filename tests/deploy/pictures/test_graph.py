@@ -164,7 +164,7 @@ def test_an_accelerator_has_its_fifos_and_converters_on_the_wires(mini, moving):
         assert sorted(diagram.nodes) == sorted(operator["node"] for operator in facts["operators"])
         marks = {mark.node: mark for wire in diagram.wires for mark in wire.marks}
         for operator in facts["operators"]:
-            if operator["module"] == "fifo":
+            if operator["module"] == "sf_fifo":
                 assert marks[operator["node"]].text == str(operator["params"]["DEPTH"])
         slowest = {box.name for box in diagram.boxes if box.slowest}
         interval = facts["predicted"]["interval"]

@@ -114,8 +114,10 @@ def matrix(folder: Path, block: int) -> Path:
     params = {"MW": 96, "MH": 64, "SIMD": 32, "PE": 16, "ACT_WIDTH": 1, "ACT_SIGNED": 0, "WEIGHT_WIDTH": 1}
     params |= {"ACC_WIDTH": 8, "THRESHOLDS": 1, "WINDOW": 0, "BLOCK": block}
     params |= {"WEIGHTS_FILE": "weights.mem", "START_FILE": "start.mem", "GAP_FILE": ""}
-    modules = RtlInstance("mvau", {}).modules
-    accelerator(folder, [{"node": "m", "op": "M", "module": "mvau", "params": params, "macs": 512, "modules": modules}])
+    modules = RtlInstance("sf_mvau", {}).modules
+    accelerator(
+        folder, [{"node": "m", "op": "M", "module": "sf_mvau", "params": params, "macs": 512, "modules": modules}]
+    )
     for module in modules:
         shutil.copy(RTL_DIR / f"{module}.sv", folder / "rtl")
     words = {"weights": (12, 512), "start": (4, 128)}

@@ -26,7 +26,7 @@ FRAMES = 20
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """The toy accelerator for the PYNQ-Z2."""
-    folder = toy.accelerator(tmp_path_factory.mktemp("toy"), RTL_DIR / "fifo.sv")
+    folder = toy.accelerator(tmp_path_factory.mktemp("toy"), RTL_DIR / "sf_fifo.sv")
     return write_project(folder, board("pynq-z2"), tmp_path_factory.mktemp("project") / "8-project")
 
 
@@ -87,7 +87,7 @@ def test_one_run_of_yosys_for_the_same_content(project, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_ecp5_gives_one_netlist_for_nextpnr_and_for_simulation(tmp_path):
-    folder = toy.accelerator(tmp_path / "toy", RTL_DIR / "fifo.sv")
+    folder = toy.accelerator(tmp_path / "toy", RTL_DIR / "sf_fifo.sv")
     made = netlist.synthesize(write_project(folder, board("ulx3s"), tmp_path / "project"))
     text = (made.folder / netlist.JSON).read_text()
     cells = json.loads(text)["modules"]["toy_ulx3s"]["cells"]

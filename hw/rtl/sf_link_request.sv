@@ -1,4 +1,4 @@
-// Takes requests of the serial link apart (packet format: serial_link.sv) and decides which are intact.
+// Takes requests of the serial link apart (packet format: sf_serial_link.sv) and decides which are intact.
 //
 //   latency     request_o is 1 cycle after end_i; a payload byte is pushed 5 bytes after it came, the last one at end_i
 //   throughput  1 byte/cycle
@@ -8,7 +8,7 @@
 // begins. Everything else but an empty packet gives dropped_o. It executes nothing.
 `default_nettype none
 
-module link_request (
+module sf_link_request (
   input  wire         clk_i,
   input  wire         rst_ni,
   // from the line
@@ -47,7 +47,7 @@ module link_request (
 
   wire crc_right;
   wire [31:0] unused_crc;
-  crc32 i_crc (.clk_i, .clear_i(!rst_ni || end_i), .data_i, .valid_i, .crc_o(unused_crc), .right_o(crc_right));
+  sf_crc32 i_crc (.clk_i, .clear_i(!rst_ni || end_i), .data_i, .valid_i, .crc_o(unused_crc), .right_o(crc_right));
 
   wire is_data = kind_o[2:0] == DATA;
   wire size_right = is_data ? count_q > SHORT : count_q == (kind_o[2:0] == WRITE ? LONG : SHORT);

@@ -8,7 +8,7 @@
 // a table input at every register. Whoever uses the tree knows which results count.
 `default_nettype none
 
-module dot_binary #(
+module sf_dot_binary #(
   parameter int  SIMD   = 64,
   localparam int LEAVES = (SIMD + 14) / 15,
   localparam int LEVELS = $clog2(LEAVES),
@@ -19,7 +19,7 @@ module dot_binary #(
   input  wire  [SIMD-1:0]  weights_i,
   output wire  [WIDTH-1:0] count_o
 );
-  if (SIMD < 1) $error("dot_binary: SIMD = %0d, must be >= 1", SIMD);
+  if (SIMD < 1) $error("sf_dot_binary: SIMD = %0d, must be >= 1", SIMD);
 
   function automatic logic [1:0] full_add(input logic a, input logic b, input logic c);
     return {(a & b) | (a & c) | (b & c), a ^ b ^ c};

@@ -8,7 +8,7 @@
 // noise. A stop bit that is not 1 gives error_o instead of valid_o. valid_o and error_o last one cycle; it has no buffer.
 `default_nettype none
 
-module uart_rx #(
+module sf_uart_rx #(
   parameter int CLOCKS_PER_BIT = 25
 ) (
   input  wire        clk_i,
@@ -18,7 +18,7 @@ module uart_rx #(
   output wire        valid_o,
   output wire        error_o
 );
-  if (CLOCKS_PER_BIT < 4) $error("uart_rx: CLOCKS_PER_BIT = %0d, must be >= 4", CLOCKS_PER_BIT);
+  if (CLOCKS_PER_BIT < 4) $error("sf_uart_rx: CLOCKS_PER_BIT = %0d, must be >= 4", CLOCKS_PER_BIT);
 
   localparam int TW = $clog2(CLOCKS_PER_BIT);
   localparam logic [TW-1:0] HALF = TW'((CLOCKS_PER_BIT - 1) / 2);

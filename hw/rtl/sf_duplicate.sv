@@ -9,7 +9,7 @@
 // within a word. It does not let one output run ahead: put FIFOs behind it.
 `default_nettype none
 
-module duplicate #(
+module sf_duplicate #(
   parameter int WIDTH = 8
 ) (
   input  wire              clk_i,
@@ -24,7 +24,7 @@ module duplicate #(
   output wire              out1_valid_o,
   input  wire              out1_ready_i
 );
-  if (WIDTH < 1) $error("duplicate: WIDTH = %0d, must be >= 1", WIDTH);
+  if (WIDTH < 1) $error("sf_duplicate: WIDTH = %0d, must be >= 1", WIDTH);
 
   logic done0_q, done1_q;  // the output has taken the word at the input
   wire  ready0 = done0_q || out0_ready_i;

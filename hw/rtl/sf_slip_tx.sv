@@ -6,7 +6,7 @@
 // mark_i: this is an end, whatever data_i says. in_ready_o follows out_ready_i within the cycle. It has no buffer.
 `default_nettype none
 
-module slip_tx (
+module sf_slip_tx (
   input  wire        clk_i,
   input  wire        rst_ni,
   input  wire [7:0]  in_data_i,

@@ -10,7 +10,7 @@
 // It does not decode addresses: an offset without a register reads what the bus gives, with OKAY. It ignores AxPROT.
 `default_nettype none
 
-module axi_lite #(
+module sf_axi_lite #(
   parameter int ADDR_BITS = 8
 ) (
   input  wire                  clk_i,
@@ -43,7 +43,7 @@ module axi_lite #(
 );
   localparam logic [1:0] OKAY = 2'b00, SLVERR = 2'b10;
 
-  if (ADDR_BITS < 3) $error("axi_lite: ADDR_BITS = %0d, must be >= 3", ADDR_BITS);
+  if (ADDR_BITS < 3) $error("sf_axi_lite: ADDR_BITS = %0d, must be >= 3", ADDR_BITS);
 
   logic [ADDR_BITS-1:0] aw_addr_q, ar_addr_q;
   logic [31:0]          w_data_q, r_data_q;

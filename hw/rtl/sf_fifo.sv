@@ -7,7 +7,7 @@
 // in_ready_o does not depend on out_ready_i: the FIFO breaks the ready chain. It does not count or report its fill level.
 `default_nettype none
 
-module fifo #(
+module sf_fifo #(
   parameter int WIDTH = 8,
   parameter int DEPTH = 2,
   parameter bit BLOCK = 1'b0
@@ -21,8 +21,8 @@ module fifo #(
   output wire              out_valid_o,
   input  wire              out_ready_i
 );
-  if (WIDTH < 1) $error("fifo: WIDTH = %0d, must be >= 1", WIDTH);
-  if (DEPTH < 2) $error("fifo: DEPTH = %0d, must be >= 2", DEPTH);
+  if (WIDTH < 1) $error("sf_fifo: WIDTH = %0d, must be >= 1", WIDTH);
+  if (DEPTH < 2) $error("sf_fifo: DEPTH = %0d, must be >= 2", DEPTH);
 
   localparam int PW = DEPTH > 2 ? $clog2(DEPTH) : 1;
   localparam int CW = $clog2(DEPTH + 1);

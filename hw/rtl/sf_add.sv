@@ -8,7 +8,7 @@
 // in0_ready_o depends combinationally on in1_valid_i and the other way round.
 `default_nettype none
 
-module add #(
+module sf_add #(
   parameter int PE        = 1,
   parameter int WIDTH0    = 5,
   parameter bit SIGNED0   = 1'b1,
@@ -28,9 +28,9 @@ module add #(
   output wire                     out_valid_o,
   input  wire                     out_ready_i
 );
-  if (PE < 1) $error("add: PE = %0d, must be >= 1", PE);
+  if (PE < 1) $error("sf_add: PE = %0d, must be >= 1", PE);
   if (OUT_WIDTH < WIDTH0 || OUT_WIDTH < WIDTH1)
-    $error("add: OUT_WIDTH = %0d is less than WIDTH0 = %0d or WIDTH1 = %0d", OUT_WIDTH, WIDTH0, WIDTH1);
+    $error("sf_add: OUT_WIDTH = %0d is less than WIDTH0 = %0d or WIDTH1 = %0d", OUT_WIDTH, WIDTH0, WIDTH1);
 
   logic out_valid_q;
   wire  advance = !out_valid_q || out_ready_i;

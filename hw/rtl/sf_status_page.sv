@@ -18,7 +18,7 @@
 // cycle of a clear is not counted, frames begun before it and given after it are counted as given.
 `default_nettype none
 
-module status_page #(
+module sf_status_page #(
   parameter logic [127:0] HASH      = '0,
   parameter int           CLOCK_KHZ = 100000
 ) (
@@ -48,7 +48,7 @@ module status_page #(
   localparam logic [4:0]  RESET_CYCLES = 5'd16;
   localparam logic [5:0] CONTROL = 6'h07, CYCLES_LO = 6'h0B, SCRATCH = 6'h10;  // offsets / 4
 
-  if (CLOCK_KHZ < 1) $error("status_page: CLOCK_KHZ = %0d, must be >= 1", CLOCK_KHZ);
+  if (CLOCK_KHZ < 1) $error("sf_status_page: CLOCK_KHZ = %0d, must be >= 1", CLOCK_KHZ);
 
   logic [4:0]  reset_q;
   logic [31:0] frames_in_q, frames_out_q, in_stall_q, out_stall_q, latency_q, scratch_q, errors_q, high_q;

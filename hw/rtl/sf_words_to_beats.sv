@@ -10,7 +10,7 @@
 // It does not count words: in_last_i comes from the accelerator.
 `default_nettype none
 
-module words_to_beats #(
+module sf_words_to_beats #(
   parameter int WORD_BITS = 16,
   parameter int BEAT_BITS = 64
 ) (
@@ -36,9 +36,9 @@ module words_to_beats #(
   localparam int CW = R > 1 ? $clog2(R) : 1;
 
   if (BEAT_BITS < 1 || WORD_BITS < 1)
-    $error("words_to_beats: WORD_BITS = %0d, BEAT_BITS = %0d, must be >= 1", WORD_BITS, BEAT_BITS);
+    $error("sf_words_to_beats: WORD_BITS = %0d, BEAT_BITS = %0d, must be >= 1", WORD_BITS, BEAT_BITS);
   if ((UP ? BEAT_BITS % WORD_BITS : WORD_BITS % BEAT_BITS) != 0)
-    $error("words_to_beats: WORD_BITS = %0d, BEAT_BITS = %0d: one must be a multiple of the other", WORD_BITS, BEAT_BITS);
+    $error("sf_words_to_beats: WORD_BITS = %0d, BEAT_BITS = %0d: one must be a multiple of the other", WORD_BITS, BEAT_BITS);
 
   logic [CW-1:0] place_q;                               // of the next word in its beat, or of the beat in its word
   logic          valid_q, last_q;

@@ -6,7 +6,7 @@
 // The idle line is 1. It has no buffer and knows no break.
 `default_nettype none
 
-module uart_tx #(
+module sf_uart_tx #(
   parameter int CLOCKS_PER_BIT = 25
 ) (
   input  wire        clk_i,
@@ -16,7 +16,7 @@ module uart_tx #(
   output wire        ready_o,
   output wire        tx_o
 );
-  if (CLOCKS_PER_BIT < 4) $error("uart_tx: CLOCKS_PER_BIT = %0d, must be >= 4", CLOCKS_PER_BIT);
+  if (CLOCKS_PER_BIT < 4) $error("sf_uart_tx: CLOCKS_PER_BIT = %0d, must be >= 4", CLOCKS_PER_BIT);
 
   localparam int TW = $clog2(CLOCKS_PER_BIT);
   localparam logic [TW-1:0] WHOLE = TW'(CLOCKS_PER_BIT - 1);

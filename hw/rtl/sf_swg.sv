@@ -12,7 +12,7 @@
 // No padding (a separate operator's job), no dilation.
 `default_nettype none
 
-module swg #(
+module sf_swg #(
   parameter int ELEM_WIDTH = 1,
   parameter int C    = 64,
   parameter int SIMD = 64,
@@ -34,9 +34,9 @@ module swg #(
   output wire              out_valid_o,
   input  wire              out_ready_i
 );
-  if (C % SIMD != 0)    $error("swg: SIMD = %0d does not divide C = %0d", SIMD, C);
-  if (KH > H || KW > W) $error("swg: kernel %0dx%0d is larger than the %0dx%0d frame", KH, KW, H, W);
-  if (SH < 1 || SW < 1) $error("swg: stride %0dx%0d, must be >= 1", SH, SW);
+  if (C % SIMD != 0)    $error("sf_swg: SIMD = %0d does not divide C = %0d", SIMD, C);
+  if (KH > H || KW > W) $error("sf_swg: kernel %0dx%0d is larger than the %0dx%0d frame", KH, KW, H, W);
+  if (SH < 1 || SW < 1) $error("sf_swg: stride %0dx%0d, must be >= 1", SH, SW);
 
   localparam int CF   = C / SIMD;
   localparam int OH   = SH > 0 ? (H - KH) / SH + 1 : 1;

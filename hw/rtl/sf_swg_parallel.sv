@@ -10,7 +10,7 @@
 // No padding, no dilation.
 `default_nettype none
 
-module swg_parallel #(
+module sf_swg_parallel #(
   parameter int ELEM_WIDTH = 8,
   parameter int C  = 1,
   parameter int H  = 8,
@@ -30,8 +30,8 @@ module swg_parallel #(
   output wire                    out_valid_o,
   input  wire                    out_ready_i
 );
-  if (SH < 1 || SW < 1) $error("swg_parallel: stride %0dx%0d, must be >= 1", SH, SW);
-  if (KH > H || KW > W) $error("swg_parallel: kernel %0dx%0d is larger than the %0dx%0d frame", KH, KW, H, W);
+  if (SH < 1 || SW < 1) $error("sf_swg_parallel: stride %0dx%0d, must be >= 1", SH, SW);
+  if (KH > H || KW > W) $error("sf_swg_parallel: kernel %0dx%0d is larger than the %0dx%0d frame", KH, KW, H, W);
 
   localparam int XW  = W > 1 ? $clog2(W) : 1;
   localparam int YW  = H > 1 ? $clog2(H) : 1;

@@ -15,7 +15,7 @@
 // Stages from BLOCK_FROM on lie in block RAM, the others in logic. Every lane has a read port of its own.
 `default_nettype none
 
-module thresholds #(
+module sf_thresholds #(
   parameter int    IN_WIDTH     = 16,
   parameter bit    IN_SIGNED    = 1'b1,
   parameter int    STAGES       = 2,
@@ -44,10 +44,10 @@ module thresholds #(
   output wire                     out_valid_o,
   input  wire                     out_ready_i
 );
-  if (STAGES < 1 || STAGES > 8)  $error("thresholds: STAGES = %0d, must be 1 to 8", STAGES);
-  if (WINDOW && STAGES != 2)     $error("thresholds: WINDOW = 1 and STAGES = %0d; a window has 2 stages", STAGES);
-  if (WINDOW && OUT_WIDTH != 1)  $error("thresholds: WINDOW = 1 and OUT_WIDTH = %0d; a window gives 1 bit", OUT_WIDTH);
-  if (BLOCK_FROM < 0)            $error("thresholds: BLOCK_FROM = %0d, must be >= 0", BLOCK_FROM);
+  if (STAGES < 1 || STAGES > 8)  $error("sf_thresholds: STAGES = %0d, must be 1 to 8", STAGES);
+  if (WINDOW && STAGES != 2)     $error("sf_thresholds: WINDOW = 1 and STAGES = %0d; a window has 2 stages", STAGES);
+  if (WINDOW && OUT_WIDTH != 1)  $error("sf_thresholds: WINDOW = 1 and OUT_WIDTH = %0d; a window gives 1 bit", OUT_WIDTH);
+  if (BLOCK_FROM < 0)            $error("sf_thresholds: BLOCK_FROM = %0d, must be >= 0", BLOCK_FROM);
 
   localparam int FW = FOLDS > 1 ? $clog2(FOLDS) : 1;
   localparam int TW = IN_WIDTH + 1;
@@ -71,7 +71,7 @@ module thresholds #(
   for (genvar s = 0; s < STAGES; s++) begin : gen_stage
     localparam int DEPTH = FOLDS * 2**s;
     localparam int AW    = DEPTH > 1 ? $clog2(DEPTH) : 1;
-    if (!GIVEN[s]) $error("thresholds: THRESHOLDS_%0d is empty", s);
+    if (!GIVEN[s]) $error("sf_thresholds: THRESHOLDS_%0d is empty", s);
 
     logic [FW-1:0] fold_q;  // of the word that is read
     wire here = s == 0 ? in_valid_i : valid_q[s == 0 ? 0 : 2*s-1];

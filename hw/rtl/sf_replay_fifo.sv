@@ -10,7 +10,7 @@
 // full_o is lost. With release_i = 1 and release_to_i = read_o it is a plain FIFO to its reader.
 `default_nettype none
 
-module replay_fifo #(
+module sf_replay_fifo #(
   parameter int WIDTH = 9,
   parameter int DEPTH = 2048
 ) (
@@ -35,9 +35,9 @@ module replay_fifo #(
   output wire [15:0]       read_o,
   output wire [15:0]       tail_o
 );
-  if (WIDTH < 1) $error("replay_fifo: WIDTH = %0d, must be >= 1", WIDTH);
+  if (WIDTH < 1) $error("sf_replay_fifo: WIDTH = %0d, must be >= 1", WIDTH);
   if (DEPTH < 4 || DEPTH > 32768 || 2**$clog2(DEPTH) != DEPTH)
-    $error("replay_fifo: DEPTH = %0d, must be a power of two from 4 to 32768", DEPTH);
+    $error("sf_replay_fifo: DEPTH = %0d, must be a power of two from 4 to 32768", DEPTH);
 
   localparam int AW = $clog2(DEPTH);
 

@@ -7,7 +7,7 @@
 // It does not convert ratios that are no integers: chain two converters through the least common multiple.
 `default_nettype none
 
-module dwc #(
+module sf_dwc #(
   parameter int IN_WIDTH  = 8,
   parameter int OUT_WIDTH = 32
 ) (
@@ -24,9 +24,9 @@ module dwc #(
   localparam int R  = UP ? OUT_WIDTH / IN_WIDTH : IN_WIDTH / OUT_WIDTH;
   localparam int CW = R > 1 ? $clog2(R) : 1;
 
-  if (IN_WIDTH < 1 || OUT_WIDTH < 1) $error("dwc: IN_WIDTH = %0d, OUT_WIDTH = %0d, must be >= 1", IN_WIDTH, OUT_WIDTH);
+  if (IN_WIDTH < 1 || OUT_WIDTH < 1) $error("sf_dwc: IN_WIDTH = %0d, OUT_WIDTH = %0d, must be >= 1", IN_WIDTH, OUT_WIDTH);
   if ((UP ? OUT_WIDTH % IN_WIDTH : IN_WIDTH % OUT_WIDTH) != 0)
-    $error("dwc: OUT_WIDTH = %0d and IN_WIDTH = %0d: one must be a multiple of the other", OUT_WIDTH, IN_WIDTH);
+    $error("sf_dwc: OUT_WIDTH = %0d and IN_WIDTH = %0d: one must be a multiple of the other", OUT_WIDTH, IN_WIDTH);
 
   logic [CW-1:0] count_q;
   wire last = count_q == CW'(R - 1);

@@ -16,7 +16,7 @@
 // There is no saturation: ACC_WIDTH must hold acc - T1 with its sign, and 2**(ACC_WIDTH-1) must reach every gap.
 `default_nettype none
 
-module accumulate #(
+module sf_accumulate #(
   parameter int    NF         = 4,
   parameter int    PE         = 4,
   parameter int    ACC_WIDTH  = 8,
@@ -37,9 +37,9 @@ module accumulate #(
   output wire [PE*OUT_WIDTH-1:0] results_o,
   output wire                    valid_o
 );
-  if (THRESHOLDS < 0 || THRESHOLDS > 2) $error("accumulate: THRESHOLDS = %0d, must be 0, 1 or 2", THRESHOLDS);
-  if (WINDOW && THRESHOLDS != 2)        $error("accumulate: WINDOW = 1 needs THRESHOLDS = 2, not %0d", THRESHOLDS);
-  if (THRESHOLDS == 2 && (START_FILE == "" || GAP_FILE == "")) $error("accumulate: THRESHOLDS = 2 needs START_FILE and GAP_FILE");
+  if (THRESHOLDS < 0 || THRESHOLDS > 2) $error("sf_accumulate: THRESHOLDS = %0d, must be 0, 1 or 2", THRESHOLDS);
+  if (WINDOW && THRESHOLDS != 2)        $error("sf_accumulate: WINDOW = 1 needs THRESHOLDS = 2, not %0d", THRESHOLDS);
+  if (THRESHOLDS == 2 && (START_FILE == "" || GAP_FILE == "")) $error("sf_accumulate: THRESHOLDS = 2 needs START_FILE and GAP_FILE");
 
   localparam int NFW = NF > 1 ? $clog2(NF) : 1;
   wire result = valid_i && last_i;

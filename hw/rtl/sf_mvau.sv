@@ -12,7 +12,7 @@
 //   throughput  one vector in exactly NF*SF cycles, no gaps; the SF input words are taken during nf = 0 and replayed after that
 //   latency     3 + STAGES cycles from the last step of a fold to its output word, STAGES as in dot_*.sv; with THRESHOLDS = 2 one more
 //
-// Accumulators (accumulate.sv) start at a constant of their neuron: start = -T1, or N - T1 with dot_integer (N: what it leaves out).
+// Accumulators (sf_accumulate.sv) start at a constant of their neuron: start = -T1, or N - T1 with sf_dot_integer (N: what it leaves out).
 //
 // Memories ($readmemh): WEIGHTS_FILE, NF*SF words of PE*SIMD weights; START_FILE (unused where all are 0) and GAP_FILE (T2 - T1, for
 // THRESHOLDS = 2), NF words of PE*ACC_WIDTH bits. Weights are logic, or with BLOCK = 1 in block RAM. ACC_WIDTH must hold acc - T1.
@@ -20,11 +20,11 @@
 // Nothing stalls between the input and the FIFO at the output: a step starts only if its result will find room there. So in_ready_o does not
 // depend on out_ready_i, and the data path has no enables.
 //
-// TREE = 0 replaces the tree of dot_binary by the $countones it computes, after the same number of cycles. Synthesis builds the tree; Verilator
+// TREE = 0 replaces the tree of sf_dot_binary by the $countones it computes, after the same number of cycles. Synthesis builds the tree; Verilator
 // takes $countones unless told otherwise, because it runs ten times faster. The tests compare both.
 `default_nettype none
 
-module mvau #(
+module sf_mvau #(
   parameter int    MW           = 64,
   parameter int    MH           = 16,
   parameter int    SIMD         = 16,
@@ -55,12 +55,12 @@ module mvau #(
   output wire                       out_valid_o,
   input  wire                       out_ready_i
 );
-  if (SIMD < 1 || MW % SIMD != 0) $error("mvau: SIMD = %0d does not divide MW = %0d", SIMD, MW);
-  if (PE < 1 || MH % PE != 0)     $error("mvau: PE = %0d does not divide MH = %0d", PE, MH);
-  if (ACT_WIDTH < 1)              $error("mvau: ACT_WIDTH = %0d, must be >= 1", ACT_WIDTH);
+  if (SIMD < 1 || MW % SIMD != 0) $error("sf_mvau: SIMD = %0d does not divide MW = %0d", SIMD, MW);
+  if (PE < 1 || MH % PE != 0)     $error("sf_mvau: PE = %0d does not divide MH = %0d", PE, MH);
+  if (ACT_WIDTH < 1)              $error("sf_mvau: ACT_WIDTH = %0d, must be >= 1", ACT_WIDTH);
   if (WEIGHT_WIDTH < 1 || WEIGHT_WIDTH > 1 && ACT_WIDTH == 1)
-    $error("mvau: WEIGHT_WIDTH = %0d with ACT_WIDTH = %0d; bits need weights of one bit", WEIGHT_WIDTH, ACT_WIDTH);
-  if (WEIGHTS_FILE == "")         $error("mvau: WEIGHTS_FILE is empty");
+    $error("sf_mvau: WEIGHT_WIDTH = %0d with ACT_WIDTH = %0d; bits need weights of one bit", WEIGHT_WIDTH, ACT_WIDTH);
+  if (WEIGHTS_FILE == "")         $error("sf_mvau: WEIGHTS_FILE is empty");
 
   localparam int SF    = MW / SIMD;
   localparam int NF    = MH / PE;
@@ -149,14 +149,14 @@ module mvau #(
                         : COUNT ? $clog2(SIMD + 1) : STAGES + 2;
   logic [PE-1:0][PART_W-1:0] parts;
   if (WEIGHT_WIDTH > 1) begin : gen_product
-    dot_product #(.SIMD(SIMD), .PE(PE), .ACT_WIDTH(ACT_WIDTH), .ACT_SIGNED(ACT_SIGNED), .WEIGHT_WIDTH(WEIGHT_WIDTH)) i_dot (
+    sf_dot_product #(.SIMD(SIMD), .PE(PE), .ACT_WIDTH(ACT_WIDTH), .ACT_SIGNED(ACT_SIGNED), .WEIGHT_WIDTH(WEIGHT_WIDTH)) i_dot (
       .clk_i, .act_i(act_q), .weights_i(weights), .sum_o(parts));
   end else if (ACT_WIDTH > 1) begin : gen_integer
-    dot_integer #(.SIMD(SIMD), .PE(PE), .ACT_WIDTH(ACT_WIDTH), .ACT_SIGNED(ACT_SIGNED)) i_dot (
+    sf_dot_integer #(.SIMD(SIMD), .PE(PE), .ACT_WIDTH(ACT_WIDTH), .ACT_SIGNED(ACT_SIGNED)) i_dot (
       .clk_i, .act_i(act_q), .weights_i(weights), .sum_o(parts));
   end else if (!COUNT) begin : gen_tree
     for (genvar p = 0; p < PE; p++) begin : gen_pe
-      dot_binary #(.SIMD(SIMD)) i_dot (.clk_i, .act_i(act_q), .weights_i(weights[p*SIMD +: SIMD]), .count_o(parts[p]));
+      sf_dot_binary #(.SIMD(SIMD)) i_dot (.clk_i, .act_i(act_q), .weights_i(weights[p*SIMD +: SIMD]), .count_o(parts[p]));
     end
   end else begin : gen_count
     logic [STAGES-1:0][LANES-1:0] act;  // of this step and the ones before
@@ -181,13 +181,13 @@ module mvau #(
   end
   wire [PE*OUT_WIDTH-1:0] results;
   wire                    result;
-  accumulate #(.NF(NF), .PE(PE), .ACC_WIDTH(ACC_WIDTH), .THRESHOLDS(THRESHOLDS), .WINDOW(WINDOW), .START_FILE(START_FILE),
+  sf_accumulate #(.NF(NF), .PE(PE), .ACC_WIDTH(ACC_WIDTH), .THRESHOLDS(THRESHOLDS), .WINDOW(WINDOW), .START_FILE(START_FILE),
                .GAP_FILE(GAP_FILE)) i_accumulate (
     .clk_i, .rst_ni, .parts_i(terms), .valid_i(valid_q[STAGES]), .first_i(SF == 1 || first_q[STAGES]), .last_i(last_q[STAGES]),
     .results_o(results), .valid_o(result));
 
   wire unused_ready;  // there is always room
-  fifo #(.WIDTH(PE*OUT_WIDTH), .DEPTH(ROOM)) i_fifo (
+  sf_fifo #(.WIDTH(PE*OUT_WIDTH), .DEPTH(ROOM)) i_fifo (
     .clk_i, .rst_ni, .in_data_i(results), .in_valid_i(result), .in_ready_o(unused_ready), .out_data_o, .out_valid_o, .out_ready_i);
 endmodule
 

@@ -8,7 +8,7 @@
 // adders, one adder a stage. The registers run freely, without enable or reset; whoever uses the sums knows which count.
 `default_nettype none
 
-module dot_product #(
+module sf_dot_product #(
   parameter int  SIMD         = 4,
   parameter int  PE           = 2,
   parameter int  ACT_WIDTH    = 8,
@@ -23,9 +23,9 @@ module dot_product #(
   input  wire   [PE*SIMD*WEIGHT_WIDTH-1:0] weights_i,
   output wire               [PE*WIDTH-1:0] sum_o
 );
-  if (SIMD < 1 || PE < 1) $error("dot_product: SIMD = %0d, PE = %0d, must be >= 1", SIMD, PE);
+  if (SIMD < 1 || PE < 1) $error("sf_dot_product: SIMD = %0d, PE = %0d, must be >= 1", SIMD, PE);
   if (ACT_WIDTH < 2 || WEIGHT_WIDTH < 2)
-    $error("dot_product: ACT_WIDTH = %0d, WEIGHT_WIDTH = %0d, must be >= 2", ACT_WIDTH, WEIGHT_WIDTH);
+    $error("sf_dot_product: ACT_WIDTH = %0d, WEIGHT_WIDTH = %0d, must be >= 2", ACT_WIDTH, WEIGHT_WIDTH);
 
   for (genvar p = 0; p < PE; p++) begin : gen_row
     logic [SIMD-1:0][PRODUCT_W-1:0] product_q;

@@ -7,7 +7,7 @@
 // pair, or an error of the line). Two ends in a row are an empty packet, which the reader skips.
 `default_nettype none
 
-module slip_rx (
+module sf_slip_rx (
   input  wire        clk_i,
   input  wire        rst_ni,
   input  wire [7:0]  data_i,

@@ -30,7 +30,7 @@
 // It has no timeouts and does not check that payloads make whole frames (the shell does). link_overrun_o: DATA had no room.
 `default_nettype none
 
-module serial_link #(
+module sf_serial_link #(
   parameter int CLOCKS_PER_BIT = 25,
   parameter int IN_DEPTH = 8192,         // bytes buffered towards the accelerator
   parameter int OUT_DEPTH = 2048         // result bytes kept until they are acknowledged
@@ -69,10 +69,10 @@ module serial_link #(
   wire [15:0] acknowledged, position;
   logic [7:0] session_q, last_sequence_q;
 
-  uart_rx #(.CLOCKS_PER_BIT(CLOCKS_PER_BIT)) i_uart_rx (
+  sf_uart_rx #(.CLOCKS_PER_BIT(CLOCKS_PER_BIT)) i_uart_rx (
     .clk_i, .rst_ni, .rx_i, .data_o(rx_data), .valid_o(rx_valid), .error_o(rx_error)
   );
-  slip_rx i_slip_rx (
+  sf_slip_rx i_slip_rx (
     .clk_i, .rst_ni, .data_i(rx_data), .valid_i(rx_valid), .error_i(rx_error),
     .data_o(stuffed_data), .valid_o(stuffed_valid), .end_o(stuffed_end), .bad_o(stuffed_bad)
   );
@@ -96,14 +96,14 @@ module serial_link #(
   logic [15:0] acknowledged_q;
   logic        again_q;
 
-  link_request i_request (
+  sf_link_request i_request (
     .clk_i, .rst_ni, .data_i(stuffed_data), .valid_i(stuffed_valid), .end_i(stuffed_end), .bad_i(stuffed_bad),
     .session_i(session_q), .position_i(accepted),
     .push_data_o(push_data), .push_o(push), .commit_o(commit), .rollback_o(rollback), .full_i(push_full),
     .request_o(request), .session_o(asked_session), .kind_o(kind), .sequence_o(sequence_number),
     .ack_o(acknowledged), .position_o(position), .value_o(reg_wdata_o), .dropped_o(dropped), .overrun_o(overrun)
   );
-  replay_fifo #(.WIDTH(9), .DEPTH(IN_DEPTH)) i_in_buffer (
+  sf_replay_fifo #(.WIDTH(9), .DEPTH(IN_DEPTH)) i_in_buffer (
     .clk_i, .rst_ni, .clear_i(sync),
     .in_data_i(push_data), .in_push_i(push), .commit_i(commit), .rollback_i(rollback), .full_o(push_full),
     .out_data_o(sent_data), .out_valid_o, .out_pop_i(out_ready_i),
@@ -112,7 +112,7 @@ module serial_link #(
   );
   // an acknowledgement is believed only between what was released and what there is
   wire plausible = acknowledged_q - result_tail <= result_head - result_tail;
-  replay_fifo #(.WIDTH(9), .DEPTH(OUT_DEPTH)) i_out_buffer (
+  sf_replay_fifo #(.WIDTH(9), .DEPTH(OUT_DEPTH)) i_out_buffer (
     .clk_i, .rst_ni, .clear_i(sync),
     .in_data_i({in_last_i, in_data_i}), .in_push_i(in_valid_i), .commit_i(1'b1), .rollback_i(1'b0), .full_o(result_full),
     .out_data_o(result_data), .out_valid_o(result_valid), .out_pop_i(result_pop),
@@ -147,7 +147,7 @@ module serial_link #(
 
   wire [7:0] reply_data, line_data;
   wire       reply_mark, reply_valid, reply_ready, line_valid, line_ready;
-  link_reply i_reply (
+  sf_link_reply i_reply (
     .clk_i, .rst_ni, .start_i(start), .session_i(session_q), .kind_i(kind_q), .sequence_i(sequence_q),
     .accepted_i(accepted), .room_i(16'(IN_DEPTH) - (accepted - consumed_tail)),
     .from_i(plausible && again_q ? acknowledged_q : result_from),
@@ -155,11 +155,11 @@ module serial_link #(
     .result_i(result_data), .result_valid_i(result_valid && session_right_q), .result_pop_o(result_pop),
     .data_o(reply_data), .mark_o(reply_mark), .valid_o(reply_valid), .ready_i(reply_ready)
   );
-  slip_tx i_slip_tx (
+  sf_slip_tx i_slip_tx (
     .clk_i, .rst_ni, .in_data_i(reply_data), .in_mark_i(reply_mark), .in_valid_i(reply_valid), .in_ready_o(reply_ready),
     .out_data_o(line_data), .out_valid_o(line_valid), .out_ready_i(line_ready)
   );
-  uart_tx #(.CLOCKS_PER_BIT(CLOCKS_PER_BIT)) i_uart_tx (
+  sf_uart_tx #(.CLOCKS_PER_BIT(CLOCKS_PER_BIT)) i_uart_tx (
     .clk_i, .rst_ni, .data_i(line_data), .valid_i(line_valid), .ready_o(line_ready), .tx_o
   );
 

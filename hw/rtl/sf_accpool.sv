@@ -8,7 +8,7 @@
 //   storage     one sum for each channel, in LUT RAM, or in registers if a vector is one word
 `default_nettype none
 
-module accpool #(
+module sf_accpool #(
   parameter int PE        = 1,
   parameter int WORDS     = 4,
   parameter int POSITIONS = 16,
@@ -25,9 +25,9 @@ module accpool #(
   output wire                     out_valid_o,
   input  wire                     out_ready_i
 );
-  if (WORDS < 1)         $error("accpool: WORDS = %0d, must be >= 1", WORDS);
-  if (POSITIONS < 1)     $error("accpool: POSITIONS = %0d, must be >= 1", POSITIONS);
-  if (OUT_WIDTH < WIDTH) $error("accpool: OUT_WIDTH = %0d is less than WIDTH = %0d", OUT_WIDTH, WIDTH);
+  if (WORDS < 1)         $error("sf_accpool: WORDS = %0d, must be >= 1", WORDS);
+  if (POSITIONS < 1)     $error("sf_accpool: POSITIONS = %0d, must be >= 1", POSITIONS);
+  if (OUT_WIDTH < WIDTH) $error("sf_accpool: OUT_WIDTH = %0d is less than WIDTH = %0d", OUT_WIDTH, WIDTH);
 
   localparam int AW = WORDS > 1 ? $clog2(WORDS) : 1;
   localparam int NW = POSITIONS > 1 ? $clog2(POSITIONS) : 1;

@@ -8,7 +8,7 @@
 // Memory: TABLE_FILE, CHANNELS * 2**IN_WIDTH words of OUT_WIDTH bits ($readmemh), channel by channel, addressed by the element's bits.
 `default_nettype none
 
-module lut #(
+module sf_lut #(
   parameter int    IN_WIDTH   = 8,
   parameter int    OUT_WIDTH  = 1,
   parameter int    PE         = 1,
@@ -24,7 +24,7 @@ module lut #(
   output wire                     out_valid_o,
   input  wire                     out_ready_i
 );
-  if (CHANNELS != 1 && CHANNELS % PE != 0) $error("lut: PE = %0d does not divide CHANNELS = %0d", PE, CHANNELS);
+  if (CHANNELS != 1 && CHANNELS % PE != 0) $error("sf_lut: PE = %0d does not divide CHANNELS = %0d", PE, CHANNELS);
 
   localparam int FOLDS = CHANNELS == 1 ? 1 : CHANNELS / PE;
   localparam int FW = FOLDS > 1 ? $clog2(FOLDS) : 1;

@@ -8,7 +8,7 @@
 //   storage     one row of outputs
 `default_nettype none
 
-module maxpool #(
+module sf_maxpool #(
   parameter int C      = 64,
   parameter int PE     = 64,
   parameter int H      = 8,
@@ -27,9 +27,9 @@ module maxpool #(
   output wire                 out_valid_o,
   input  wire                 out_ready_i
 );
-  if (C % PE != 0)    $error("maxpool: PE = %0d does not divide C = %0d", PE, C);
-  if (KH > H || KW > W) $error("maxpool: window %0dx%0d is larger than the %0dx%0d frame", KH, KW, H, W);
-  if (WIDTH < 1 || WIDTH == 1 && SIGNED) $error("maxpool: WIDTH = %0d with SIGNED = %0d", WIDTH, SIGNED);
+  if (C % PE != 0)    $error("sf_maxpool: PE = %0d does not divide C = %0d", PE, C);
+  if (KH > H || KW > W) $error("sf_maxpool: window %0dx%0d is larger than the %0dx%0d frame", KH, KW, H, W);
+  if (WIDTH < 1 || WIDTH == 1 && SIGNED) $error("sf_maxpool: WIDTH = %0d with SIGNED = %0d", WIDTH, SIGNED);
 
   localparam int CF = C / PE;
   localparam int OH = H / KH;

@@ -7,7 +7,7 @@
 // right_o: the bytes so far end with their own CRC, least significant byte first. It does not count bytes.
 `default_nettype none
 
-module crc32 (
+module sf_crc32 (
   input  wire         clk_i,
   input  wire         clear_i,          // start anew; wins over valid_i
   input  wire [7:0]   data_i,

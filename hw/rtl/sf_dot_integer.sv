@@ -9,7 +9,7 @@
 // registered adders follows, one adder a stage. The registers run freely, without enable or reset; whoever uses the sums knows which count.
 `default_nettype none
 
-module dot_integer #(
+module sf_dot_integer #(
   parameter int  SIMD       = 9,
   parameter int  PE         = 4,
   parameter int  ACT_WIDTH  = 8,
@@ -24,8 +24,8 @@ module dot_integer #(
   input  wire        [PE*SIMD-1:0] weights_i,
   output wire       [PE*WIDTH-1:0] sum_o
 );
-  if (SIMD < 1 || PE < 1) $error("dot_integer: SIMD = %0d, PE = %0d, must be >= 1", SIMD, PE);
-  if (ACT_WIDTH < 2) $error("dot_integer: ACT_WIDTH = %0d, must be >= 2", ACT_WIDTH);
+  if (SIMD < 1 || PE < 1) $error("sf_dot_integer: SIMD = %0d, PE = %0d, must be >= 1", SIMD, PE);
+  if (ACT_WIDTH < 2) $error("sf_dot_integer: ACT_WIDTH = %0d, must be >= 2", ACT_WIDTH);
 
   // ---- stage 1: the four sums of every three, index {y is added, x is added}; a missing activation is 0
   wire [THREES*3*ACT_WIDTH-1:0] act = (THREES*3*ACT_WIDTH)'(act_i);

@@ -8,7 +8,7 @@
 //   storage     the vector, in LUT RAM; a single word stays in the output register
 `default_nettype none
 
-module replicate #(
+module sf_replicate #(
   parameter int WIDTH  = 8,
   parameter int WORDS  = 4,
   parameter int COPIES = 16
@@ -22,8 +22,8 @@ module replicate #(
   output wire              out_valid_o,
   input  wire              out_ready_i
 );
-  if (WORDS < 1)  $error("replicate: WORDS = %0d, must be >= 1", WORDS);
-  if (COPIES < 1) $error("replicate: COPIES = %0d, must be >= 1", COPIES);
+  if (WORDS < 1)  $error("sf_replicate: WORDS = %0d, must be >= 1", WORDS);
+  if (COPIES < 1) $error("sf_replicate: COPIES = %0d, must be >= 1", COPIES);
 
   localparam int AW = WORDS > 1 ? $clog2(WORDS) : 1;
   localparam int CW = COPIES > 1 ? $clog2(COPIES) : 1;

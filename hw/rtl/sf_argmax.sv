@@ -4,7 +4,7 @@
 //   latency     1 cycle from the last value to the index
 `default_nettype none
 
-module argmax #(
+module sf_argmax #(
   parameter int LABELS   = 10,
   parameter int WIDTH    = 8,
   parameter bit IS_SIGNED = 1'b0,
@@ -19,8 +19,8 @@ module argmax #(
   output wire                 out_valid_o,
   input  wire                 out_ready_i
 );
-  if (LABELS < 1) $error("argmax: LABELS = %0d, must be >= 1", LABELS);
-  if (2**OUT_WIDTH < LABELS) $error("argmax: OUT_WIDTH = %0d cannot hold the index of %0d labels", OUT_WIDTH, LABELS);
+  if (LABELS < 1) $error("sf_argmax: LABELS = %0d, must be >= 1", LABELS);
+  if (2**OUT_WIDTH < LABELS) $error("sf_argmax: OUT_WIDTH = %0d cannot hold the index of %0d labels", OUT_WIDTH, LABELS);
 
   logic [OUT_WIDTH-1:0] index_q, best_q, out_q;
   logic [WIDTH-1:0]     value_q;

@@ -1,4 +1,4 @@
-// Puts replies of the serial link together (packet format: serial_link.sv).
+// Puts replies of the serial link together (packet format: sf_serial_link.sv).
 //
 //   latency     1 cycle from start_i to the first byte offered
 //   throughput  1 byte/cycle
@@ -7,7 +7,7 @@
 // with_value_i, else results as long as they wait: at most MOST, none behind the last byte of a packet of frames.
 `default_nettype none
 
-module link_reply #(
+module sf_link_reply #(
   parameter int MOST = 240
 ) (
   input  wire        clk_i,
@@ -33,7 +33,7 @@ module link_reply #(
   output wire        valid_o,
   input  wire        ready_i
 );
-  if (MOST < 1 || MOST > 255) $error("link_reply: MOST = %0d, must be from 1 to 255", MOST);
+  if (MOST < 1 || MOST > 255) $error("sf_link_reply: MOST = %0d, must be from 1 to 255", MOST);
 
   typedef enum logic [2:0] {IDLE, BEGIN, HEAD, VALUE, RESULTS, FLAGS, CHECK, FINISH} state_t;
 
@@ -49,7 +49,7 @@ module link_reply #(
   wire [31:0] crc;
   wire unused_right;
 
-  crc32 i_crc (
+  sf_crc32 i_crc (
     .clk_i, .clear_i(state_q == BEGIN), .data_i(data_o), .valid_i(taken && state_q != CHECK),
     .crc_o(crc), .right_o(unused_right)
   );

@@ -11,7 +11,7 @@
 // It does not restart by itself after an error and does not know which words of the broken frame were given.
 `default_nettype none
 
-module beats_to_words #(
+module sf_beats_to_words #(
   parameter int BEAT_BITS = 64,
   parameter int WORD_BITS = 16,
   parameter int WORDS     = 5
@@ -43,9 +43,9 @@ module beats_to_words #(
   localparam int BW    = BEATS > 1 ? $clog2(BEATS) : 1;
 
   if (BEAT_BITS < 1 || WORD_BITS < 1 || WORDS < 1)
-    $error("beats_to_words: BEAT_BITS = %0d, WORD_BITS = %0d, WORDS = %0d, must be >= 1", BEAT_BITS, WORD_BITS, WORDS);
+    $error("sf_beats_to_words: BEAT_BITS = %0d, WORD_BITS = %0d, WORDS = %0d, must be >= 1", BEAT_BITS, WORD_BITS, WORDS);
   if ((DOWN ? BEAT_BITS % WORD_BITS : WORD_BITS % BEAT_BITS) != 0)
-    $error("beats_to_words: BEAT_BITS = %0d, WORD_BITS = %0d: one must be a multiple of the other", BEAT_BITS, WORD_BITS);
+    $error("sf_beats_to_words: BEAT_BITS = %0d, WORD_BITS = %0d: one must be a multiple of the other", BEAT_BITS, WORD_BITS);
 
   logic [BW-1:0] beat_q;
   logic          halted_q;
