@@ -17,6 +17,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from torch import nn
 
 from signflow.deploy.compile import engine
+from signflow.deploy.names import identifier
 from signflow.deploy.steps import ACCELERATOR, STEPS
 from signflow.hw import ops
 from signflow.models.files import replacing
@@ -69,12 +70,8 @@ class Settings:
 
     @property
     def name(self) -> str:
-        """Short name of the network, an identifier in SystemVerilog."""
-        return (
-            self.source
-            if self.source in NETWORKS
-            else "".join(c if c.isalnum() else "_" for c in Path(self.source).stem)
-        )
+        """Short name of the network, for its folder and its module (`signflow.deploy.names`)."""
+        return self.source if self.source in NETWORKS else identifier(Path(self.source).stem)
 
     @property
     def package(self) -> str:

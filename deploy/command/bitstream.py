@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from signflow.deploy import flow
 from signflow.deploy.board import bitstream
@@ -30,7 +31,7 @@ def run(console: Console, work: Path, images: int, json_file: Path | None) -> di
     settings = flow.settings_of(work)
     project = bitstream.make_project(work)
     facts = bitstream.project_facts(project)
-    console.print(f"project [bold]{project}[/]: network hash {facts['shell']['network_hash']}", highlight=False)
+    console.print(f"project {project}: network hash {facts['shell']['network_hash']}", highlight=False)
     found = {"network": settings.name, "board": settings.board, "network_hash": facts["shell"]["network_hash"]}
     try:
         found["checks"] = _checks(console, project, facts, synthesis=not images)
@@ -47,7 +48,7 @@ def run(console: Console, work: Path, images: int, json_file: Path | None) -> di
 
 def _checks(console: Console, project: Path, facts: dict, synthesis: bool) -> list[dict]:
     with console.status("checks") as status:
-        rows = bitstream.checks(project, facts, synthesis, lambda name: status.update(f"checks: {name}"))
+        rows = bitstream.checks(project, facts, synthesis, lambda name: status.update(Text(f"checks: {name}")))
     table = Table(title=f"{facts['top']}: checks without a vendor tool")
     for head in ("check", "result", "detail"):
         table.add_column(head, overflow="fold")
@@ -66,7 +67,7 @@ def _netlist(console: Console, work: Path, project: Path, facts: dict, count: in
         made = time.perf_counter() - start
 
         def tick(done: int) -> None:
-            status.update(f"netlist: {done} of {len(images)} images, {gates.cycles:,} cycles")
+            status.update(Text(f"netlist: {done} of {len(images)} images, {gates.cycles:,} cycles"))
 
         rungs = [form.torch(), form.golden(), Rung("netlist", lambda part: form.head.settle(gates(part, tick)))]
         rows = climb([rung for rung in rungs if rung], images.pixels, images.labels, logits=form.head)
@@ -87,7 +88,7 @@ def _bitstream(console: Console, work: Path, project: Path, facts: dict) -> dict
         synthesised = json.loads((work / SYNTHESISED).read_text())
     planned = fit.estimate(flow.read(work, FOLDED))
     with console.status(tools.name) as status:
-        result = tools.build(project, planned, synthesised, lambda what: status.update(f"{tools.name}: {what}"))
+        result = tools.build(project, planned, synthesised, lambda what: status.update(Text(f"{tools.name}: {what}")))
     console.print(resources.summary(tools.summary(result)))
-    console.print(f"bitstream [bold]{project / 'build' / facts['name']}.bit[/]", highlight=False)
+    console.print(f"bitstream {project / 'build' / facts['name']}.bit", highlight=False)
     return result

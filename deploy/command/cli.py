@@ -15,7 +15,9 @@ from signflow.deploy.steps import STEPS, since
 
 quiet_libraries()
 
-console = Console()
+PLAIN = {"markup": False, "emoji": False}
+"""What is printed holds the user's own text (paths, names), in which "[bold]" or ":x:" mean nothing."""
+console, errors = Console(**PLAIN), Console(stderr=True, soft_wrap=True, highlight=False, **PLAIN)
 VENDOR_STEP = 3
 """Exit code of `signflow bitstream` when everything is done but what needs the vendor's tool, which is not here."""
 NETWORK_HELP = "NETWORK is a chain of `signflow networks` (tfc, sfc, lfc, cnv, ...), or a QONNX file."
@@ -37,19 +39,19 @@ class Command(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
-            Console(stderr=True).print("interrupted; finished products are kept")
+            errors.print("interrupted; finished products are kept")
             sys.exit(130)
         except Exception as e:
             if os.environ.get("SIGNFLOW_TRACEBACK"):
                 raise
             if getattr(e, "exit_code", None) == VENDOR_STEP:
-                Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(str(e))
+                errors.print(str(e))
                 sys.exit(VENDOR_STEP)
-            Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]error:[/] {type(e).__name__}:", end=" ")
-            Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(str(e))
+            errors.print("error:", style="red", end=" ")
+            errors.print(f"{type(e).__name__}: {e}")
             if not isinstance(e, EXPECTED):
                 words = "this is a fault of signflow: SIGNFLOW_TRACEBACK=1 shows where; please report it with your file"
-                Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(words)
+                errors.print(words)
             sys.exit(1)
 
 
@@ -196,7 +198,7 @@ def build(network, board, out, kind, weights, random_weights, target_fps, foldin
     show.folding(console, facts)
     keys = ("predicted", "operators")
     flow.write_json({"network": network, "board": board, "seconds": seconds} | {k: facts[k] for k in keys}, json_file)
-    console.print(f"products in [bold]{work}[/]")
+    console.print(f"products in {work}")
 
 
 @main.command(epilog=NETWORK_HELP)
@@ -377,7 +379,7 @@ def demo(net: str, board: str, images: int) -> None:
     show.folding(console, flow.accelerator(settings.work))
     ladder.ladder(console, settings.work, of_dataset(net, "sample", images), min(images, 200), 1)
     show.report(console, settings.work, False, False)
-    console.print(f"products in [bold]{settings.work}[/]; the accelerator is {settings.work / flow.ACCELERATOR}")
+    console.print(f"products in {settings.work}; the accelerator is {settings.work / flow.ACCELERATOR}")
 
 
 @main.command()

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from signflow.deploy import flow
 from signflow.deploy.command import resources
@@ -22,7 +23,7 @@ def bar(console: Console, text: str, total: int | None = None):
     """A progress bar; gives (done, text, total) -> None to move it."""
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -38,7 +39,7 @@ def build(console: Console, settings: flow.Settings, work: Path, start: str) -> 
 
         def tick(step: str, seconds: float | None) -> None:
             if seconds is None:
-                status.update(f"{step}: {flow.STEPS[step].does}")
+                status.update(Text(f"{step}: {flow.STEPS[step].does}"))
             else:
                 console.print(
                     f"  {step:<12}{seconds:7.1f} s   {flow.STEPS[step].does}",
@@ -46,7 +47,7 @@ def build(console: Console, settings: flow.Settings, work: Path, start: str) -> 
                     soft_wrap=True,
                 )
 
-        console.print(f"building [bold]{settings.source}[/] for {settings.board}")
+        console.print(f"building {settings.source} for {settings.board}")
         seconds = flow.build(settings, work, start, tick)
     console.print(f"  {'total':<12}{sum(seconds.values()):7.1f} s", highlight=False)
     for note in notes_of(flow.read(work, flow.INTEGER)):

@@ -143,9 +143,7 @@ def test_verify_simulate_and_json(run, mini):
 
 def test_a_file_of_another_maker_is_verified_with_the_default_options(run, chain, tmp_path):
     """The top of its ladder is QONNX, which runs 64 images only: the others are compared with the integer graph."""
-    rng = np.random.default_rng(0)
-    net = chain((8,)).scalar("Sub", 128).sign().dense(rng.choice([-1.0, 1.0], (6, 8))).sign()
-    net.dense(rng.choice([-1.0, 1.0], (4, 6))).save(tmp_path / "net.onnx")
+    tiny(chain, tmp_path / "net.onnx")
     code, text = run("build", "net.onnx", "--input", "uint8")
     assert code == 0, text
     code, text = run("verify", "net.onnx", "--json", "v.json")
@@ -160,3 +158,32 @@ def test_a_file_of_another_maker_is_verified_with_the_default_options(run, chain
     ladder = json.loads(Path("v.json").read_text())["ladder"]
     assert [r["logits"] for r in ladder] == [256, 256, 16, 320, 280]
     assert ladder[-1]["against"] == ["QONNX", "integer graph"] and not any(r["mismatches"] for r in ladder)
+
+
+def tiny(chain, path):
+    """A small network of another maker in ``path``."""
+    rng = np.random.default_rng(0)
+    net = chain((8,)).scalar("Sub", 128).sign().dense(rng.choice([-1.0, 1.0], (6, 8))).sign()
+    return net.dense(rng.choice([-1.0, 1.0], (4, 6))).save(path)
+
+
+@pytest.mark.parametrize("stem, top", [("fifo", "net_fifo"), ("1net", "net_1net"), ("clk_i", "net_clk_i")])
+def test_a_network_may_be_called_like_a_module_or_a_port(run, chain, tmp_path, stem, top):
+    """The build ends with its simulation."""
+    tiny(chain, tmp_path / f"{stem}.onnx")
+    code, text = run("build", f"{stem}.onnx", "--input", "uint8")
+    assert code == 0, text
+    facts = json.loads((tmp_path / "out" / f"{top}-pynq-z2" / flow.ACCELERATOR / "accel.json").read_text())
+    assert facts["top"] == facts["name"] == top and facts["check"]["result"] == "passed"
+
+
+def test_brackets_in_a_path_are_part_of_the_path(run, chain, tmp_path):
+    """To the library that prints they could be markup."""
+    (tmp_path / "d[").mkdir()
+    tiny(chain, tmp_path / "d[" / "x].onnx")
+    code, text = run("build", "d[/x].onnx", "--input", "uint8", "--out", "b[/foo] [red] :cat:")
+    assert code == 0 and "building d[/x].onnx" in text and "products in b[/foo] [red] :cat:" in text, text
+    code, text = run("verify", "d[/x].onnx", "--out", "b[/foo] [red] :cat:", "--images", 4, "--stall-images", 0)
+    assert code == 0 and "Traceback" not in text, text
+    code, text = run("build", "e[/y].onnx", "--input", "uint8")
+    assert code == 1 and "e[/y].onnx: no such file" in text
