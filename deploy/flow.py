@@ -45,7 +45,6 @@ from signflow.deploy.steps import (
     since,
 )
 from signflow.deploy.verify.check import mark, prove
-from signflow.hw.boards import board
 from signflow.hw.sim import verilator
 from signflow.models.networks import network
 
@@ -96,7 +95,7 @@ def step_lower(_: Settings, work: Path) -> None:
 
 def step_fold(settings: Settings, work: Path) -> None:
     """`signflow.deploy.plan`: the given folding, a target rate, or the fastest that fits the board."""
-    model, target = read(work, HARDWARE), board(settings.board)
+    model, target = read(work, HARDWARE), settings.target
     if settings.folding:
         fold.apply_folding(model, fold.read_folding(Path(settings.folding)))
         fit.check_fits(model, target, fit.ALL)
@@ -114,11 +113,7 @@ def step_generate(settings: Settings, work: Path) -> None:
     """`signflow.deploy.generate.accelerator`."""
     model = read(work, FOLDED)
     predicted = asdict(timing.predict(graph.operators(model)))
-    target = board(settings.board)
-    extra = {
-        "board": target.name,
-        "part": target.part,
-        "clock_mhz": target.clock_mhz,
+    extra = settings.target.facts() | {
         "image": streamline.image_facts(model),
         "rounding": notes_of(model),
     }
@@ -163,7 +158,7 @@ def build(
     """
     if start not in STEPS:
         raise FlowError(f"unknown step {start!r}; the steps are {', '.join(STEPS)}")
-    board(settings.board)
+    _ = settings.target  # raises for an unknown board
     work.mkdir(parents=True, exist_ok=True)
     seconds = {}
     with locked(work):

@@ -9,7 +9,7 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_type_hints
 
@@ -20,6 +20,7 @@ from signflow.deploy.compile import engine
 from signflow.deploy.names import identifier
 from signflow.deploy.steps import ACCELERATOR, STEPS
 from signflow.hw import ops
+from signflow.hw.boards import Board, board
 from signflow.models.files import replacing
 from signflow.models.networks import NETWORKS, network
 from signflow.models.untrained import untrained
@@ -51,12 +52,18 @@ class Settings:
     """A JSON file node -> attribute -> value that fixes the folding; "" lets signflow choose."""
     random_weights: int | None = None
     """Seed of random parameters (`signflow.models.untrained`) for one of our networks, instead of trained ones."""
+    clock: float = 0.0
+    """The clock in MHz; 0 takes the board's."""
+    own_board: dict | None = None
+    """The board of a user's file, as `asdict` has it; None takes ``board`` from `hw/boards.toml`."""
     check: bool = True
     """The build ends with its check; False leaves the accelerator unchecked, and `accel.json` says so."""
 
     def __post_init__(self):
         if not 0 <= self.fps < math.inf:
             raise FlowError(f"a target of {self.fps} images a second: give a number above 0, or none for the fastest")
+        if self.clock:
+            _ = self.target  # raises for a clock that cannot be
         if self.random_weights is None:
             return
         if self.weights:
@@ -72,6 +79,12 @@ class Settings:
     def name(self) -> str:
         """Short name of the network, for its folder and its module (`signflow.deploy.names`)."""
         return self.source if self.source in NETWORKS else identifier(Path(self.source).stem)
+
+    @property
+    def target(self) -> Board:
+        """The board with the clock that the build is for. Raises BoardError for an unknown one."""
+        found = Board(**self.own_board) if self.own_board else board(self.board)
+        return replace(found, clock_mhz=self.clock) if self.clock else found
 
     @property
     def package(self) -> str:
@@ -154,7 +167,7 @@ def settings_of(work: Path) -> Settings:
     path = work / SETTINGS
     remedy = "run `signflow build` without --from"
     found = _read_json(path, f"{work} holds no build: run `signflow build` first", remedy)
-    known = get_type_hints(Settings) | {"fps": float | int}
+    known = get_type_hints(Settings) | {"fps": float | int, "clock": float | int}
     for key, value in found.items():
         if key not in known or not isinstance(value, known[key]):
             raise FlowError(f"{path}: {key!r}: {value!r} is no setting of this version of signflow: {remedy}")

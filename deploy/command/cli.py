@@ -4,7 +4,7 @@ exit code.
 
 import os
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -12,6 +12,7 @@ from rich.console import Console
 
 from signflow.deploy.command.quiet import quiet_libraries
 from signflow.deploy.steps import STEPS, since
+from signflow.hw import boards as known
 
 quiet_libraries()
 
@@ -68,10 +69,31 @@ def _where(function):
     function = click.option(
         "--out", type=click.Path(path_type=Path), help="Folder of the products [out/<net>-<board>]."
     )(function)
-    function = click.option("--board", default="pynq-z2", show_default=True, help="Board (see hw/boards.toml).")(
-        function
-    )
-    return click.argument("network")(function)
+    return click.argument("network")(_board(function))
+
+
+def _board(function):
+    """The options --board and --boards."""
+    help = "TOML file of boards, in the form of hw/boards.toml: adds to ours, overrides their fields."
+    function = click.option(
+        "--boards", type=click.Path(path_type=Path), callback=_own_boards, expose_value=False, is_eager=True, help=help
+    )(function)
+    return click.option("--board", default="pynq-z2", show_default=True, help="Board (see hw/boards.toml).")(function)
+
+
+def _own_boards(context: click.Context, _, file: Path | None) -> None:
+    """Check a file of boards, and remember it for `_settings`."""
+    if file is not None:
+        known.boards(file)
+        context.meta["boards"] = file
+
+
+def _settings(network: str, board: str, *args, **options):
+    """Settings of a build, with the board of the user's file where one was given."""
+    from signflow.deploy.products import Settings
+
+    own = click.get_current_context().meta.get("boards")
+    return Settings(network, board, *args, own_board=asdict(known.board(board, own)) if own else None, **options)
 
 
 def _json(function):
@@ -172,6 +194,7 @@ def export(network: str, weights: str, output: Path) -> None:
     help="Images a second at the board's clock [as fast as fits 80 % of its LUTs (ulx3s: 25 %) and 90 % of its block "
     "RAM].",
 )
+@click.option("--clock", type=click.FloatRange(min=0, min_open=True), metavar="MHZ", help="Clock [the board's].")
 @click.option("--folding", default="", help="JSON file node -> attribute -> value that fixes the folding.")
 @click.option(
     "--from",
@@ -183,16 +206,22 @@ def export(network: str, weights: str, output: Path) -> None:
 )
 @click.option("--check/--no-check", default=True, show_default=True, help="End with a proof on a few images.")
 @_json
-def build(network, board, out, kind, weights, random_weights, target_fps, folding, start, check, json_file) -> None:
+def build(
+    network, board, out, kind, weights, random_weights, target_fps, clock, folding, start, check, json_file
+) -> None:
     """Network -> accelerator: SystemVerilog, memory images, compiled simulation."""
     from signflow.deploy import flow
     from signflow.deploy.command import show
 
     work = _work(network, board, out)
-    fresh = flow.Settings(network, board, kind, weights, random_weights=random_weights)
+    fresh = _settings(network, board, kind, weights, random_weights=random_weights)
+    target = {"clock": clock} if clock else {}
+    target |= {"board": board, "own_board": fresh.own_board} if fresh.own_board else {}
+    if target and "fold" not in since(start):
+        raise click.UsageError("--clock and --boards need --from fold or an earlier step: the folding depends on them")
     settings = flow.settings_of(work) if start != "export" else fresh
     folded = {"fps": target_fps or 0.0, "folding": folding} if "fold" in since(start) else {}
-    settings = replace(settings, **folded, check=check)
+    settings = replace(settings, **folded, **target, check=check)
     seconds = show.build(console, settings, work, start)
     facts = flow.accelerator(work)
     show.folding(console, facts)
@@ -292,7 +321,7 @@ def _built(network: str, board: str, out: Path | None) -> Path:
 
     work = _work(network, board, out)
     if not (work / flow.ACCELERATOR).exists():
-        show.build(console, flow.Settings(network, board), work, "export")
+        show.build(console, _settings(network, board), work, "export")
         show.folding(console, flow.accelerator(work))
     return work
 
@@ -364,7 +393,7 @@ def thresholds(network, kind, weights, images, layer, channel, drop_lower, movin
 
 @main.command()
 @click.option("--net", default="cnv", show_default=True, help="One of our trained networks.")
-@click.option("--board", default="pynq-z2", show_default=True)
+@_board
 @click.option(
     "--images", default=1000, show_default=True, type=click.IntRange(1, 1000), help="Shipped images to verify."
 )
@@ -374,7 +403,7 @@ def demo(net: str, board: str, images: int) -> None:
     from signflow.deploy.command import ladder, show
     from signflow.deploy.verify.images import of_dataset
 
-    settings = flow.Settings(net, board)
+    settings = _settings(net, board)
     show.build(console, settings, settings.work, "export")
     show.folding(console, flow.accelerator(settings.work))
     ladder.ladder(console, settings.work, of_dataset(net, "sample", images), min(images, 200), 1)
@@ -384,7 +413,7 @@ def demo(net: str, board: str, images: int) -> None:
 
 @main.command()
 @click.argument("networks", nargs=-1, required=True)
-@click.option("--board", default="pynq-z2", show_default=True)
+@_board
 @click.option("--out", type=click.Path(path_type=Path), help="Folder that holds <network>-<board> of each [out].")
 @click.option("--against", is_flag=True, help="Compare cycles and resources with the first network's.")
 def table(networks: tuple[str, ...], board: str, out: Path | None, against: bool) -> None:
