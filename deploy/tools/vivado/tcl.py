@@ -1,9 +1,10 @@
 """Checks `build.tcl` without Vivado: it runs in plain `tclsh`, where every Vivado command is a mock.
 
-The mock (`hw/vivado/mock.tcl`) knows the commands and options of `commands.tcl`, the IP cores and properties of
+The mock (`hw/vivado/mock`) knows the commands and options of `commands.tcl`, the IP cores and properties of
 `ips.tcl`, and a small model of project, block design and runs. What the script asks for and the tables do not have is
 an error with its line. The script runs as if all went well, and must end with a bitstream; and once for everything that
 can go wrong, and must end with an error and without one. None of this shows that Vivado does what the tables say.
+`signflow bitstream` checks every project so: the mock is part of the package.
 """
 
 import re
@@ -16,6 +17,7 @@ import signflow.hw.boards
 from signflow.hw.scratch import Scratch
 
 VIVADO_DIR = Path(signflow.hw.boards.__file__).with_name("vivado")
+MOCK = VIVADO_DIR / "mock" / "mock.tcl"
 SCRIPT, SETTINGS = "build.tcl", "project.tcl"
 TCLSH = ("tclsh", "tclsh8.6")
 LIMIT = 60  # seconds; a run takes a tenth of one
@@ -100,7 +102,7 @@ def _good(tclsh: str, folder: Path, version: str) -> list[str]:
 
 def unknown_commands(text: str) -> list[str]:
     """Words where a command stands that look like Vivado's and are none, also where no run comes by."""
-    known = set(re.findall(r"^command (\w+)", (VIVADO_DIR / "commands.tcl").read_text(), re.M))
+    known = set(re.findall(r"^command (\w+)", MOCK.with_name("commands.tcl").read_text(), re.M))
     known |= set(re.findall(r"^\s*proc (\w+)", text, re.M))
     problems = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -124,7 +126,7 @@ def _run(tclsh: str, folder: Path, keys: tuple[str, ...]) -> tuple[int, list[str
                 (copy / path.name).symlink_to(path.resolve())
             elif path.suffix == ".tcl":
                 shutil.copyfile(path, copy / path.name)
-        command = [tclsh, str(VIVADO_DIR / "mock.tcl"), str(copy / SCRIPT), *keys]
+        command = [tclsh, str(MOCK), str(copy / SCRIPT), *keys]
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         try:
             done = subprocess.run(command, text=True, timeout=LIMIT, **pipes)

@@ -14,7 +14,7 @@ import pytest
 
 from signflow.deploy.tools.vivado import run as vivado
 from signflow.deploy.tools.vivado.run import VendorStepMissing, VivadoError
-from signflow.deploy.tools.vivado.tcl import VIVADO_DIR, find_tclsh
+from signflow.deploy.tools.vivado.tcl import MOCK, find_tclsh
 from signflow.hw.sim.toolchain import verilator_root
 
 from .test_vivado_reports import SAMPLES
@@ -34,7 +34,7 @@ def stand_in(folder: Path, *scenario: str, then: str = "") -> Path:
         f"""#!/bin/sh
 [ "$1 $2" = "-mode batch" ] || {{ echo "ERROR: unexpected arguments $*"; exit 9; }}
 for last; do :; done
-{find_tclsh()} {VIVADO_DIR / "mock.tcl"} "$last" {" ".join(scenario)} > mock.log
+{find_tclsh()} {MOCK} "$last" {" ".join(scenario)} > mock.log
 cat mock.log
 {copies}
 {then}

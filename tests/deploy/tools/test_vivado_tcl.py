@@ -150,7 +150,7 @@ def test_a_script_that_does_not_end(tmp_path, monkeypatch):
 
 def test_the_script_refuses_a_path_with_a_space(tmp_path):
     script = project(tmp_path / "my project") / "build.tcl"
-    command = [tcl.find_tclsh(), tcl.VIVADO_DIR / "mock.tcl", script]
+    command = [tcl.find_tclsh(), tcl.MOCK, script]
     done = subprocess.run(command, capture_output=True, text=True)
     assert "contains a space, which Vivado does not take" in done.stdout and "@exit 1" in done.stdout
 

@@ -1,7 +1,7 @@
 # Runs a Vivado script without Vivado: tclsh mock.tcl SCRIPT ?key value ...?
 #
 # Every command of commands.tcl exists, takes the options listed there and nothing else, and keeps a small model of project,
-# block design (mock_design.tcl, mock_validate.tcl) and runs. The keys make a scenario: how synthesis and implementation turn out.
+# block design (design.tcl, validate.tcl) and runs. The keys make a scenario: how synthesis and implementation turn out.
 # Output: what the script prints; then a line "@problem LINE TEXT" for everything wrong and "@exit STATUS".
 #
 # This shows that the script is consistent with the tables. It does not show that Vivado does what they say.
@@ -247,8 +247,8 @@ proc exit {{status 0}} { finish $status }
 proc unknown {name args} { refuse "unknown command $name" }
 
 source [file join [file dirname [info script]] commands.tcl]
-source [file join [file dirname [info script]] mock_design.tcl]
-source [file join [file dirname [info script]] mock_validate.tcl]
+source [file join [file dirname [info script]] design.tcl]
+source [file join [file dirname [info script]] validate.tcl]
 if {[catch {source $script} message choices]} {
   if {[dict get $choices -errorcode] ne "MOCK"} {
     set line 0

@@ -1,4 +1,4 @@
-# The block design of mock.tcl: cells with pins and buses by IP core, and nets. Addresses and validation: mock_validate.tcl.
+# The block design of mock.tcl: cells with pins and buses by IP core, and nets. Addresses and validation: validate.tcl.
 
 array set core_of {}    ;# cell -> IP core or "module"
 array set config {}     ;# "cell property" -> value
