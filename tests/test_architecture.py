@@ -1,6 +1,9 @@
-"""The house rules that a machine can check: imports point one way, and the root is a package only as `signflow`."""
+"""The house rules that a machine can check: imports point one way, rooms stand on the rooms below them, and what
+computes does not print.
+"""
 
 import ast
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,25 @@ import pytest
 import signflow.deploy
 
 ROOT = Path(signflow.deploy.__file__).resolve().parents[1]
+ROOMS = (
+    *(
+        "names",
+        "steps",
+        "compile",
+        "golden",
+        "plan",
+        "generate",
+        "products",
+        "tools",
+        "verify",
+        "pictures",
+        "flow",
+        "board",
+    ),
+    *("accelerator", "command"),
+)
+"""The rooms of deploy/, each importing only what stands before it."""
+SCREEN = ("rich", "click")
 FORBIDDEN = {
     "models": ("signflow.deploy", "signflow.hw", "finn", "qonnx"),
     "hw": ("signflow.deploy", "signflow.models", "torch", "brevitas"),
@@ -39,3 +61,43 @@ def test_only_the_engine_boots_finn():
 
 def test_the_root_is_no_package_of_its_own():
     assert not (ROOT / "__init__.py").exists()
+
+
+def house():
+    """`docs/draw_house.py`, which knows rooms and arrows."""
+    spec = importlib.util.spec_from_file_location("draw_house", ROOT / "docs" / "draw_house.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_rooms_stand_on_the_rooms_below_them():
+    rooms, arrows = house().arrows_of(ROOT)
+    assert set(rooms) <= {*ROOMS, "models", "hw"}
+    for above, below in arrows:
+        if above in ROOMS and below in ROOMS:
+            assert ROOMS.index(below) < ROOMS.index(above), f"{above} imports {below}"
+    assert house().floors_of(rooms, arrows)[1] == []
+
+
+def test_the_picture_of_the_house_is_current():
+    draw = house()
+    rooms, arrows = draw.arrows_of(ROOT)
+    floors, back = draw.floors_of(rooms, arrows)
+    wanted = draw.picture(floors, arrows, back)
+    assert (ROOT / "docs" / "house.svg").read_text() == wanted, "run: python docs/draw_house.py"
+
+
+def prints(path: Path) -> bool:
+    """It writes to the screen: a print that names no file."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    plain = [call for call in calls if "file" not in [keyword.arg for keyword in call.keywords]]
+    return "print" in [call.func.id for call in plain if isinstance(call.func, ast.Name)]
+
+
+def test_only_the_command_prints():
+    for path in sorted((ROOT / "deploy").rglob("*.py")):
+        if path.relative_to(ROOT / "deploy").parts[0] == "command" or path.name == "yosys_forks.py":
+            continue  # the latter is a program of its own, which answers on its standard output
+        assert not {name.split(".")[0] for name in imports(path)} & set(SCREEN), path
+        assert not prints(path), path
