@@ -17,7 +17,7 @@ from qonnx.transformation.general import GiveReadableTensorNames
 
 from signflow.deploy.compile import lower, streamline
 from signflow.deploy.compile.export import export, load, save
-from signflow.deploy.compile.passes.rounding import notes_of
+from signflow.deploy.compile.passes.notes import notes_of
 from signflow.deploy.generate.accelerator import generate
 from signflow.deploy.plan import buffer, fit, fold, graph, timing
 from signflow.deploy.products import (

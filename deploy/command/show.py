@@ -12,7 +12,7 @@ from rich.text import Text
 
 from signflow.deploy import flow
 from signflow.deploy.command import resources
-from signflow.deploy.compile.passes.rounding import notes_of
+from signflow.deploy.compile.passes.notes import notes_of
 from signflow.deploy.tools.report import report as reported
 from signflow.deploy.verify.images import Images
 from signflow.deploy.verify.simulate import simulate as run

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from signflow.deploy import products
-from signflow.deploy.compile.passes.rounding import notes_of
+from signflow.deploy.compile.passes.notes import notes_of
 from signflow.deploy.generate.accelerator import changed
 from signflow.deploy.steps import ACCELERATOR
 from signflow.deploy.verify.ladder import check, climb

@@ -30,10 +30,11 @@ from signflow.deploy.compile.passes.codes import read_image
 from signflow.deploy.compile.passes.explain import refuse_steps
 from signflow.deploy.compile.passes.head import make_head
 from signflow.deploy.compile.passes.integer_graph import IntegerGraph, Tensor
+from signflow.deploy.compile.passes.notes import notes_on, save_notes
 from signflow.deploy.compile.passes.numbers import Numbers
 from signflow.deploy.compile.passes.products import EXACT_FLOAT32, Feed, Product
 from signflow.deploy.compile.passes.regions import Region, attribute, walk
-from signflow.deploy.compile.passes.rounding import grain, note, save_notes
+from signflow.deploy.compile.passes.rounding import grain
 from signflow.deploy.compile.passes.scales import grid, quantiser_scale, scale_and_offset
 from signflow.deploy.compile.passes.transitions import Accumulators, CodeRule, code_rule, sign_rule
 from signflow.deploy.compile.passes.truth import Truth, truth
@@ -194,13 +195,9 @@ class _Enumeration:
                 reason = f"its results are quantised in {len(region.exits)} ways ({', '.join(region.exits)})"
                 raise refuse(region.node, reason, "one quantiser behind a layer")
             if not same:
-                self._note(region, source.numbers, found)
+                self.notes += notes_on(region, tensor, source.numbers, found)
                 known.append((found, self._quantise(region, source, found, readers, tensor)))
             self.feeds[tensor] = same[0] if same else known[0][1]
-
-    def _note(self, region: Region, numbers: Numbers, found: Truth) -> None:
-        steps = float((numbers.error / numbers.scale).max())
-        self.notes += note(region.node.name, numbers.channels, *found.undecided, steps)
 
     def _quantise(
         self, region: Region, source: _Source, found: Truth, readers: list[NodeProto], tensor: str

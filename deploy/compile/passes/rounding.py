@@ -11,15 +11,11 @@ an order that depends on the library and the machine. Two bounds say how far the
 Weights and activations that are float32(integer * scale) add what they differ from integer * scale. `truth` evaluates
 the network at both ends of the interval that follows. Where the result is the same as in its middle, the hardware
 equals the reference in whatever order it adds. Where it is not, there is no single result to be equal to: these sums
-are counted and noted here, the hardware takes what the real number gives, and `signflow build` says so.
+are counted and noted (`notes`); the hardware takes what the real number gives.
 """
 
-import json
-
 import numpy as np
-from qonnx.core.modelwrapper import ModelWrapper
 
-NOTES_KEY = "signflow.rounding"
 ROUNDING = 2.0**-24
 """Largest relative error of one float32 operation."""
 
@@ -43,27 +39,3 @@ def sum_error(terms: np.ndarray, multiple_of: float) -> np.ndarray:
     additions = np.minimum(count - np.arange(count) + 1, count)  # and one rounding of the product itself
     error = ROUNDING * (-np.sort(-terms, axis=1)) @ additions
     return np.where(exact, 0.0, error * (1 + 2 * count * ROUNDING))
-
-
-def note(name: str, channels: int, channel: np.ndarray, integer: np.ndarray, error: float) -> list[str]:
-    """What to say of the sums ``integer`` of ``channel`` (both (count,)) of product ``name``, which the order of
-    addition decides; ``error`` in steps of one integer. Empty if there are none.
-    """
-    if not len(channel):
-        return []
-    several = len(np.unique(channel))
-    return [
-        f"{name}: float32 sums may be off by {error:.2g} of a step. In {several} of {channels} channels {len(channel)} "
-        f"sums lie that near to a switch (channel {channel[0]} at {integer[0]}): there the order of addition decides "
-        "in PyTorch, the real sum in hardware"
-    ]
-
-
-def save_notes(model: ModelWrapper, notes: list[str]) -> None:
-    """Store in the model's metadata."""
-    model.set_metadata_prop(NOTES_KEY, json.dumps(notes))
-
-
-def notes_of(model: ModelWrapper) -> list[str]:
-    """The notes of a streamlined model; empty when every sum equals the reference's in any order of addition."""
-    return json.loads(model.get_metadata_prop(NOTES_KEY) or "[]")

@@ -9,7 +9,8 @@ import pytest
 from signflow.deploy import flow
 from signflow.deploy.compile import export, streamline
 from signflow.deploy.compile.passes import enumerate_thresholds
-from signflow.deploy.compile.passes.rounding import grain, notes_of, sum_error
+from signflow.deploy.compile.passes.notes import notes_of
+from signflow.deploy.compile.passes.rounding import grain, sum_error
 from signflow.deploy.golden.intgraph import IntGraph
 
 INPUTS, OUTPUTS = 6, 12
@@ -34,14 +35,14 @@ def every_order(terms: np.ndarray, bias: np.ndarray) -> np.ndarray:
 @pytest.fixture
 def undecided(monkeypatch):
     """Fills with (channel, integer) of all notes."""
-    found, real = set(), enumerate_thresholds.note
+    pairs, real = set(), enumerate_thresholds.notes_on
 
-    def note(name, channels, channel, integer, error):
-        found.update(zip(channel.tolist(), integer.tolist(), strict=True))
-        return real(name, channels, channel, integer, error)
+    def notes_on(region, tensor, numbers, found):
+        pairs.update(zip(*(column.tolist() for column in found.undecided), strict=True))
+        return real(region, tensor, numbers, found)
 
-    monkeypatch.setattr(enumerate_thresholds, "note", note)
-    return found
+    monkeypatch.setattr(enumerate_thresholds, "notes_on", notes_on)
+    return pairs
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -96,7 +97,7 @@ def test_the_accelerator_says_so(chain, tmp_path):
     c = chain((8,)).dense(np.ones((3, 8)), 0.3).scalar("Sub", 0.6).sign().dense(np.ones((2, 3)))
     settings = flow.Settings(str(c.save(tmp_path / "net.onnx")), input="bipolar", fps=1e5)
     for step in ("export", "streamline", "lower", "fold", "generate"):
-        flow.STEPS[step](settings, tmp_path)
+        getattr(flow, f"step_{step}")(settings, tmp_path)
     facts = json.loads((tmp_path / flow.ACCELERATOR / "accel.json").read_text())
     assert facts["rounding"] == notes_of(flow.read(tmp_path, flow.INTEGER))
     assert len(facts["rounding"]) == 1
