@@ -19,6 +19,7 @@ import os
 import tempfile
 import threading
 import time
+import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,21 @@ CONTROL, SCRATCH = 0x1C, 0x40
 FLAGS = {0: "frames in flight", 1: "input waits", 2: "output waits", 8: "LAST_EARLY", 9: "OVERRUN"}
 STICKY = 1 << 8 | 1 << 9
 RANGES = {"uint8": (0, 255), "uint8/255": (0, 255), "int8": (-128, 127), "bipolar": (-1, 1)}
+
+MOST = 1 << 28
+"""No size in `accel.json` is larger."""
+_SIDE = {"shape": list, "dtype": str, "words": int, "word_elems": int, "elem_bits": int}
+FIELDS = {
+    "package": {"link": str, "simulated": bool, "bitstream_sha256": str, "driver_sha256": str, "link_sha256": str,
+                "vectors_sha256": str},
+    "shell": {"beat_bits": int, "in_word_bits": int, "in_beats": int, "out_word_bits": int, "out_beats": int,
+              "page_version": int, "clock_khz": int, "network_hash": str},
+    "image": {"kind": str, "shape": list, "order": str, "binary": bool},
+    "input": _SIDE,
+    "output": _SIDE,
+    "predicted": {"latency": int, "interval": int},
+}  # fmt: skip
+"""What `accel.json` must say, and with which types."""
 
 
 class AcceleratorError(RuntimeError):
@@ -391,29 +407,91 @@ def _read_package(bitfile: Path):
             raise AcceleratorError(f"{path} is missing: unpack the whole package into one folder")
     try:
         facts = json.loads(facts_file.read_text())
-    except ValueError as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise AcceleratorError(f"{facts_file} is damaged ({error}): unpack the package again") from None
-    if "package" not in facts:
+    if not isinstance(facts, dict) or "package" not in facts:
         raise AcceleratorError(f"{facts_file} is not of a package: make one with `signflow package`")
+    try:
+        _check_facts(facts)
+        _check_sums(facts["package"], bitfile, vectors_file)
+        with np.load(vectors_file) as arrays:
+            vectors = dict(arrays)
+        _check_vectors(facts, vectors)
+    except (ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
+        raise AcceleratorError(f"{bitfile.parent} is damaged ({error}): unpack the package again") from None
+    return facts, vectors
+
+
+def _fits(value, kind) -> bool:
+    """Whether a value of `accel.json` is of that type; numbers, and those in lists, are sizes."""
+    if kind is list:
+        return type(value) is list and all(_fits(n, int) for n in value)
+    return type(value) is kind and (kind is not int or 0 < value <= MOST)
+
+
+def _check_facts(facts) -> None:
+    """Raises ValueError unless `accel.json` has the fields that are used here, and they fit together."""
+    for part, fields in FIELDS.items():
+        found = facts.get(part)
+        if not isinstance(found, dict):
+            raise ValueError(f"accel.json: {part} is no object")
+        for name, kind in fields.items():
+            if not _fits(found.get(name), kind):
+                raise ValueError(f"accel.json: {part}.{name} is {found.get(name)!r:.60}, which no package says")
+    image, shell, package = facts["image"], facts["shell"], facts["package"]
+    if image["kind"] not in RANGES or image["order"] not in ("NCHW", "NHWC", "flat"):
+        raise ValueError(f"accel.json: images of kind {image['kind']!r:.60} and order {image['order']!r:.60}")
+    if package["link"] not in ("pynq_link.py", "serial_link.py"):
+        raise ValueError(f"accel.json: {package['link']!r:.60} is no link of signflow")
+    if len(image["shape"]) not in (1, 3) or _count(image) != _count(facts["input"]):
+        raise ValueError(f"accel.json: images of shape {image['shape']}, and a stream of {facts['input']['shape']}")
+    for side, name in ((facts["input"], "in"), (facts["output"], "out")):
+        word, beats = shell[f"{name}_word_bits"], shell[f"{name}_beats"] * shell["beat_bits"]
+        fits = side["elem_bits"] * side["word_elems"] <= word and side["words"] * word <= beats <= 8 * MOST
+        if not fits or word % 8 or beats % 8 or side["words"] * side["word_elems"] != _count(side):
+            raise ValueError(f"accel.json: words, beats and shape of the {name}put do not fit together")
+
+
+def _count(side) -> int:
+    """Numbers in a frame: Python's own integers, which do not overflow."""
+    count = 1
+    for n in side["shape"]:
+        count *= n
+    return count
+
+
+def _check_sums(package, bitfile: Path, vectors_file: Path) -> None:
+    """Raises AcceleratorError for a file that is not the package's, OSError for one that cannot be read."""
     driver = Path(__file__)
-    link = driver.with_name(facts["package"]["link"])
+    link = driver.with_name(package["link"])
     for what, path in (("bitstream", bitfile), ("driver", driver), ("link", link), ("vectors", vectors_file)):
-        found, wanted = hashlib.sha256(path.read_bytes()).hexdigest(), facts["package"][f"{what}_sha256"]
+        found, wanted = hashlib.sha256(path.read_bytes()).hexdigest(), package[f"{what}_sha256"]
         if found != wanted:
             raise AcceleratorError(
                 f"{path} is not this package's {what}: its SHA-256 starts with {found[:12]}, accel.json says "
                 f"{wanted[:12]}; unpack the package again"
             )
-    with np.load(vectors_file) as arrays:
-        return facts, dict(arrays)
+
+
+def _check_vectors(facts, vectors) -> None:
+    """Raises ValueError, TypeError unless the images with known results are of this network."""
+    for name in ("images", "results", *(("head_low", "head_step") if "head" in vectors else ())):
+        if name not in vectors:
+            raise ValueError(f"accel.npz lacks {name}")
+    codec, results = Codec(facts), vectors["results"]
+    if results.shape != (len(codec.check(vectors["images"])), codec.count) or results.dtype.kind not in "iu":
+        raise ValueError(f"accel.npz: results of shape {results.shape} and type {results.dtype}")
+    if "head" in vectors and (vectors["head"].ndim != 2 or vectors["head"].shape[1] != codec.count):
+        raise ValueError(f"accel.npz: a head of shape {vectors['head'].shape}")
 
 
 def _lock(link, bitfile: Path):
     """Hold the board's lock file; AcceleratorError names the process that holds it already."""
     usual = Path(tempfile.gettempdir()) / f"signflow-{type(link).__name__}.lock"
     path = link.lock_file(bitfile) if hasattr(link, "lock_file") else usual
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a link could name any file
     try:
-        handle = path.open("a+")
+        handle = open(path, "r+", opener=lambda name, _: os.open(name, flags, 0o600))  # noqa: SIM115 (it is kept)
     except OSError as error:
         raise AcceleratorError(f"the board's lock file cannot be opened: {error}") from None
     try:
@@ -427,7 +505,8 @@ def _lock(link, bitfile: Path):
     if not _lies_there(handle):  # whoever held it before has removed it since
         handle.close()
         return _lock(link, bitfile)
-    handle.truncate(0)
+    handle.seek(0)
+    handle.truncate()
     handle.write(str(os.getpid()))
     handle.flush()
     return handle
