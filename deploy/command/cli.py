@@ -84,7 +84,10 @@ def _board(function):
 def _own_boards(context: click.Context, _, file: Path | None) -> None:
     """Check a file of boards, and remember it for `_settings`."""
     if file is not None:
-        known.boards(file)
+        from signflow.deploy.tools import toolchain
+
+        for own in known.boards(file).values():
+            toolchain(own)
         context.meta["boards"] = file
 
 

@@ -74,3 +74,6 @@ def test_every_verb_takes_a_file_of_boards(tmp_path, verb):
     file.write_text(MINE.replace("lut = 17600", "lut = -1"))
     done = CliRunner().invoke(main, [verb, *([] if verb == "demo" else ["tfc"]), "--boards", str(file)])
     assert done.exit_code == 1 and "board 'mine': lut = -1, it must be a whole number above 0" in done.output
+    file.write_text(MINE.replace("vivado", "quartus"))
+    done = CliRunner().invoke(main, [verb, *([] if verb == "demo" else ["tfc"]), "--boards", str(file)])
+    assert done.exit_code == 1 and "toolchain = 'quartus', it must be one of vivado, nextpnr-ecp5" in done.output
