@@ -17,10 +17,10 @@ from qonnx.core.modelwrapper import ModelWrapper
 from torch import nn
 
 from signflow.deploy.compile import engine
-from signflow.deploy.names import identifier
 from signflow.deploy.steps import ACCELERATOR, STEPS
 from signflow.hw import ops
 from signflow.hw.boards import Board, board
+from signflow.hw.names import identifier
 from signflow.models.files import replacing
 from signflow.models.networks import NETWORKS, network
 from signflow.models.untrained import untrained
@@ -77,7 +77,7 @@ class Settings:
 
     @property
     def name(self) -> str:
-        """Short name of the network, for its folder and its module (`signflow.deploy.names`)."""
+        """Short name of the network, for its folder and its module (`signflow.hw.names`)."""
         return self.source if self.source in NETWORKS else identifier(Path(self.source).stem)
 
     @property

@@ -30,6 +30,7 @@ from signflow.hw.scratch import Scratch
 from signflow.hw.sim.dma import Dma
 from signflow.hw.sim.handoff import DMA_BASE, REGISTERS_BASE
 from signflow.hw.sim.soc import SocModel
+from signflow.hw.sim.trusted import check_design
 
 MEMORY_BASE, MEMORY_BYTES, PAGE = 0x1000_0000, 1 << 28, 4096
 CYCLES_A_READ = 4096
@@ -197,6 +198,7 @@ class SimulatedDevice(Device):
         try:
             with Scratch("signflow-image-") as folder, zipfile.ZipFile(image) as archive:
                 archive.extractall(folder)
+                check_design(Path(folder))
                 return SocModel(folder)
         except zipfile.BadZipFile as error:
             raise RuntimeError(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from signflow.deploy.names import OURS, PREFIX, RESERVED, identifier
 from signflow.deploy.products import Settings
+from signflow.hw.names import OURS, PREFIX, RESERVED, identifier
 from signflow.hw.ops.base import RTL_DIR
 from signflow.hw.sim import verilator
 from signflow.models.networks import NETWORKS

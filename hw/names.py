@@ -6,12 +6,12 @@ import hashlib
 import keyword
 import re
 import unicodedata
-
-from signflow.hw.ops.base import RTL_DIR
+from pathlib import Path
 
 PREFIX, OURS = "net_", "sf_"
 """In front of a name that would not do; in front of the names of signflow's own modules."""
 LONGEST = 64
+RTL = Path(__file__).with_name("rtl")
 
 # fmt: off
 SYSTEMVERILOG = """
@@ -68,6 +68,6 @@ def identifier(stem: str) -> str:
 
 def _taken(name: str) -> bool:
     """Whether a name starts with no letter, is reserved, or may be a module of ours; in VHDL case does not count."""
-    modules = {path.stem.lower() for path in RTL_DIR.glob("*.sv")}
+    modules = {path.stem.lower() for path in RTL.glob("*.sv")}
     low = name.lower()
     return not name[0].isalpha() or low.startswith((OURS, "xpm_")) or low in RESERVED or low in modules
