@@ -12,6 +12,8 @@ from torch import nn
 
 from signflow.models import networks, weights
 
+from .own_folders import pytest_configure, pytest_sessionfinish, pytest_unconfigure  # noqa: F401  (pytest's hooks)
+
 settings.register_profile("signflow", deadline=None, derandomize=True)  # the same examples on any machine, however slow
 settings.load_profile("signflow")
 
