@@ -71,6 +71,7 @@ def both(tmp_path_factory):
     (folder / "together.py").write_text(Path(__file__).read_text())
     (folder / "script.py").write_text(SCRIPT)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    torchrun += ["--log-dir", str(folder / "log")]  # else in the temporary folder, where it stays
     env = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [*torchrun, folder / "script.py"], env=env, cwd=folder, capture_output=True, text=True, timeout=300
