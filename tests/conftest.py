@@ -1,5 +1,8 @@
 """Networks that several tests build once."""
 
+from .own_folders import pytest_configure, pytest_sessionfinish, pytest_unconfigure  # noqa: F401  (pytest's hooks)
+
+# isort: split
 import gzip
 import struct
 from pathlib import Path
@@ -11,8 +14,6 @@ from hypothesis import settings
 from torch import nn
 
 from signflow.models import networks, weights
-
-from .own_folders import pytest_configure, pytest_sessionfinish, pytest_unconfigure  # noqa: F401  (pytest's hooks)
 
 settings.register_profile("signflow", deadline=None, derandomize=True)  # the same examples on any machine, however slow
 settings.load_profile("signflow")

@@ -13,6 +13,10 @@ import pytest
 
 from signflow.hw.scratch import Scratch
 
+HOME = Path(".pytest_cache") / "home"
+# torch makes this folder at its import, which is before `pytest_configure`; it would stay in the temporary folder
+os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(__file__).resolve().parents[1] / HOME / ".cache" / "torchinductor")
+
 OWN = pytest.StashKey[Scratch]()
 ALLOWED = "pytest-of-"
 """What the name of pytest's own folders begins with; `pytest_unconfigure` removes them."""
@@ -22,13 +26,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Point everything that writes to a home or a temporary folder to those of the tests."""
     if hasattr(config, "workerinput"):
         return
-    home = config.rootpath / ".pytest_cache" / "home"
+    home = config.rootpath / HOME
     home.mkdir(parents=True, exist_ok=True)
     config.stash[OWN] = Scratch("signflow-tests-")
     for name in [name for name in os.environ if name.startswith("XDG_")]:
         del os.environ[name]
     os.environ.update(HOME=str(home), TMPDIR=config.stash[OWN].name)
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(home / ".cache" / "torchinductor")  # torch makes it at its import
     tempfile.tempdir = None
 
 
