@@ -2,10 +2,10 @@
 //
 //   count = popcount(act XNOR weights), STAGES = 2 + LEVELS cycles later
 //
-// A full adder takes a plain bit and two places with their weights: five inputs, so both of its outputs fit one 6-input look-up table. Fifteen
-// places are reduced to their lowest sum bit and seven carries that way, and then the carries are counted. Pairs of such counts are added, one
-// adder a stage. Registers follow the full adders, the counts, and every adder. They run freely, without enable or reset: an enable would cost
-// a table input at every register. Whoever uses the tree knows which results count.
+// A full adder takes a plain bit and two places with their weights: five inputs, so both of its outputs fit one 6-input
+// look-up table. Fifteen places are reduced to their lowest sum bit and seven carries that way, and then the carries are
+// counted. A tree of adders sums such counts (sf_adder_tree.sv). Registers follow the full adders and the counts. They
+// run freely, without enable or reset; whoever uses the counts knows which of them matter.
 `default_nettype none
 
 module sf_dot_binary #(
@@ -54,26 +54,11 @@ module sf_dot_binary #(
     always_ff @(posedge clk_i) reduced_q[i] <= reduce(places[15*i +: 15]);
   end
 
-  for (genvar l = 0; l <= LEVELS; l++) begin : gen_level
-    localparam int NODES = (LEAVES + (1 << l) - 1) >> l;
-    localparam int W     = 4 + l;
-    logic [NODES-1:0][W-1:0] sum_q;
-    if (l == 0) begin : gen_leaf
-      for (genvar i = 0; i < NODES; i++) begin : gen_node
-        always_ff @(posedge clk_i) sum_q[i] <= {count(reduced_q[i][7:1]), reduced_q[i][0]};
-      end
-    end else begin : gen_add
-      localparam int BELOW = (LEAVES + (1 << (l - 1)) - 1) >> (l - 1);
-      for (genvar i = 0; i < NODES; i++) begin : gen_node
-        if (2*i + 1 < BELOW) begin : gen_pair
-          always_ff @(posedge clk_i) sum_q[i] <= W'(gen_level[l-1].sum_q[2*i]) + W'(gen_level[l-1].sum_q[2*i+1]);
-        end else begin : gen_odd
-          always_ff @(posedge clk_i) sum_q[i] <= W'(gen_level[l-1].sum_q[2*i]);
-        end
-      end
-    end
+  wire [LEAVES-1:0][3:0] counts;
+  for (genvar i = 0; i < LEAVES; i++) begin : gen_count
+    assign counts[i] = {count(reduced_q[i][7:1]), reduced_q[i][0]};
   end
-  assign count_o = gen_level[LEVELS].sum_q[0];
+  sf_adder_tree #(.N(LEAVES), .WIDTH(4), .IS_SIGNED(1'b0)) i_tree (.clk_i, .terms_i(counts), .sum_o(count_o));
 endmodule
 
 `default_nettype wire

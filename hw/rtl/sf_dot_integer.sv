@@ -4,9 +4,10 @@
 //   latency     STAGES = 2 + LEVELS cycles
 //   throughput  PE sums a cycle
 //
-// Activations are taken by threes x, y, z. The four sums z +- x +- y are made once for all PE rows. Each row selects one of them and inverts it where
-// the weight of z is -1 (inverting is one short of negating: N counts what is missing, and belongs to the caller's constants). A tree of
-// registered adders follows, one adder a stage. The registers run freely, without enable or reset; whoever uses the sums knows which count.
+// Activations are taken by threes x, y, z. The four sums z +- x +- y are made once for all PE rows. Each row selects one
+// of them and inverts it where the weight of z is -1 (inverting is one short of negating: N counts what is missing, and
+// belongs to the caller's constants). A tree of adders follows (sf_adder_tree.sv). The registers run freely, without
+// enable or reset; whoever uses the sums knows which count.
 `default_nettype none
 
 module sf_dot_integer #(
@@ -45,31 +46,14 @@ module sf_dot_integer #(
   // ---- stage 2: select and invert; then the adder tree
   for (genvar p = 0; p < PE; p++) begin : gen_row
     wire [THREES*3-1:0] w = (THREES*3)'(weights_q[p*SIMD +: SIMD]);
-    for (genvar l = 0; l <= LEVELS; l++) begin : gen_level
-      localparam int NODES = (THREES + (1 << l) - 1) >> l;
-      localparam int W     = SUM_W + l;
-      logic [NODES-1:0][W-1:0] sum_q;
-      if (l == 0) begin : gen_leaf
-        for (genvar t = 0; t < NODES; t++) begin : gen_node
-          // a missing third activation is 0: with its weight +1, only the choice counts
-          wire minus = 3*t + 2 < SIMD && !w[3*t + 2];
-          wire [1:0] index = w[3*t +: 2] ^ {2{minus}};
-          always_ff @(posedge clk_i) sum_q[t] <= choice_q[t][index] ^ {W{minus}};
-        end
-      end else begin : gen_add
-        localparam int BELOW = (THREES + (1 << (l - 1)) - 1) >> (l - 1);
-        for (genvar i = 0; i < NODES; i++) begin : gen_node
-          wire [W-2:0] a = gen_level[l-1].sum_q[2*i];
-          if (2*i + 1 < BELOW) begin : gen_pair
-            wire [W-2:0] b = gen_level[l-1].sum_q[2*i+1];
-            always_ff @(posedge clk_i) sum_q[i] <= W'($signed(a)) + W'($signed(b));
-          end else begin : gen_odd
-            always_ff @(posedge clk_i) sum_q[i] <= W'($signed(a));
-          end
-        end
-      end
+    wire [THREES-1:0][SUM_W-1:0] terms;
+    for (genvar t = 0; t < THREES; t++) begin : gen_term
+      // a missing third activation is 0: with its weight +1, only the choice counts
+      wire minus = 3*t + 2 < SIMD && !w[3*t + 2];
+      wire [1:0] index = w[3*t +: 2] ^ {2{minus}};
+      assign terms[t] = choice_q[t][index] ^ {SUM_W{minus}};
     end
-    assign sum_o[p*WIDTH +: WIDTH] = gen_level[LEVELS].sum_q[0];
+    sf_adder_tree #(.N(THREES), .WIDTH(SUM_W)) i_tree (.clk_i, .terms_i(terms), .sum_o(sum_o[p*WIDTH +: WIDTH]));
   end
 endmodule
 

@@ -4,8 +4,9 @@
 //   latency     STAGES = 2 + LEVELS cycles
 //   throughput  PE sums a cycle
 //
-// One multiplier a lane, in a DSP block or in LUTs as synthesis decides, with the two registers that a DSP block has; then a tree of registered
-// adders, one adder a stage. The registers run freely, without enable or reset; whoever uses the sums knows which count.
+// One multiplier a lane, in a DSP block or in LUTs as synthesis decides, with the two registers that a DSP block has; the
+// second one is the first of the tree of adders (sf_adder_tree.sv). The registers run freely, without enable or reset;
+// whoever uses the sums knows which count.
 `default_nettype none
 
 module sf_dot_product #(
@@ -35,27 +36,8 @@ module sf_dot_product #(
       wire signed [WEIGHT_WIDTH-1:0] weight = weights_i[(p*SIMD + i)*WEIGHT_WIDTH +: WEIGHT_WIDTH];
       always_ff @(posedge clk_i) product_q[i] <= PRODUCT_W'(act * weight);
     end
-
-    for (genvar l = 0; l <= LEVELS; l++) begin : gen_level
-      localparam int NODES = (SIMD + (1 << l) - 1) >> l;
-      localparam int W     = PRODUCT_W + l;
-      logic [NODES-1:0][W-1:0] sum_q;
-      if (l == 0) begin : gen_leaf
-        always_ff @(posedge clk_i) sum_q <= product_q;
-      end else begin : gen_add
-        localparam int BELOW = (SIMD + (1 << (l - 1)) - 1) >> (l - 1);
-        for (genvar i = 0; i < NODES; i++) begin : gen_node
-          wire [W-2:0] a = gen_level[l-1].sum_q[2*i];
-          if (2*i + 1 < BELOW) begin : gen_pair
-            wire [W-2:0] b = gen_level[l-1].sum_q[2*i+1];
-            always_ff @(posedge clk_i) sum_q[i] <= W'($signed(a)) + W'($signed(b));
-          end else begin : gen_odd
-            always_ff @(posedge clk_i) sum_q[i] <= W'($signed(a));
-          end
-        end
-      end
-    end
-    assign sum_o[p*WIDTH +: WIDTH] = gen_level[LEVELS].sum_q[0];
+    sf_adder_tree #(.N(SIMD), .WIDTH(PRODUCT_W)) i_tree (
+      .clk_i, .terms_i(product_q), .sum_o(sum_o[p*WIDTH +: WIDTH]));
   end
 endmodule
 
