@@ -1,7 +1,7 @@
 // The table of layers and the maps, as intgraph.cpp and its products see them.
 //
 // A map of bits holds every pixel (NHWC) in ceil(channels / 64) words of 64 bits, channel 0 in bit 0, unused bits 0. A map of
-// integers holds them as float: magnitudes below 2^24 are exact there, which intgraph_layers.py checks, and the FPU is faster than the
+// integers holds them as float: magnitudes below 2^24 are exact there, which compile/reach.py checks, and the FPU is faster than the
 // integer unit.
 
 #pragma once

@@ -7,7 +7,7 @@ is how `verify` finds the first node, channel and pixel that differs.
 
 Layers are named like the nodes of the hardware graph (`signflow.deploy.compile.lower`): ``MVAU_sf_0``,
 ``MaxPool_sf_0``, ``Thresholding_sf_0``, ``AccPool_sf_0``, ``Add_sf_0``, ``LabelSelect_sf_0``;
-`signflow.deploy.golden.layers` has the rules.
+`signflow.deploy.golden.layers` has the list.
 """
 
 import ctypes
@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
+from signflow.deploy.compile.dialect.program import Layer
 from signflow.deploy.compile.images import ImageInput, image_kind
-from signflow.deploy.golden.layers import Builder, Layer
+from signflow.deploy.golden.layers import program_of
 from signflow.deploy.golden.pack import WORD
 from signflow.hw.sim.toolchain import SimError, cached, cxx, digest
 
@@ -77,9 +78,10 @@ class IntGraph:
         is none of its.
         """
         self.image = ImageInput.of(model)
-        builder = Builder(model, self.image)
-        self.layers: list[Layer] = builder.layers()
-        self.layer_of = {tensor: builder.done[view.layer].name for tensor, view in builder.views.items()}
+        program = program_of(model, self.image)
+        self.layers: list[Layer] = program.done[: program.views[model.graph.output[0].name].layer + 1]
+        """The last one holds the graph's output."""
+        self.layer_of = {tensor: program.done[view.layer].name for tensor, view in program.views.items()}
         """Tensor of the integer graph -> name of the layer whose map it is."""
         slots = _slots(self.layers)
         self._structs = (_Layer * len(slots))(*map(_struct, self.layers, slots))

@@ -1,39 +1,13 @@
 """Thresholds and weights as the C++ side of `signflow.deploy.golden.intgraph` reads them (``intgraph.h``)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-PLAIN, STEP, COUNT, WINDOW = range(4)
+from signflow.deploy.compile.dialect.program import WINDOW, Steps
+
 LANES, FLOAT_LANES, WORD = 16, 32, 64
 CACHE_LINE = 64
-
-
-@dataclass(frozen=True)
-class Steps:
-    """What is stored of a number x."""
-
-    thresholds: np.ndarray
-    """(channels or 1, steps), ascending."""
-    form: int
-    """PLAIN x, STEP [x >= T], COUNT of thresholds at or below x, WINDOW [x < T1 or x >= T2]."""
-    bias: int = 0
-    """What COUNT 0 is stored as."""
-
-    @property
-    def bits(self) -> bool:
-        """The output holds bits."""
-        return self.form in (STEP, WINDOW)
-
-    def reach(self, x: tuple[int, int]) -> tuple[int, int]:
-        """(smallest, largest) output, for numbers of the reach ``x``."""
-        if self.form == PLAIN:
-            return x
-        return (0, 1) if self.bits else (self.bias, self.bias + self.thresholds.shape[1])
-
-    def by_channel(self, channels: int) -> np.ndarray:
-        """Thresholds (channels, steps)."""
-        return np.broadcast_to(self.thresholds, (channels, self.thresholds.shape[1]))
 
 
 def _blocks(padded: np.ndarray, lanes: int) -> np.ndarray:

@@ -18,9 +18,9 @@ from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
+from signflow.deploy.compile.dialect.base import integer_type
 from signflow.deploy.compile.passes.enumerate_thresholds import Sign
 from signflow.deploy.compile.passes.fold_constants import constant_bits
-from signflow.deploy.compile.passes.integer_graph import integer_type
 from signflow.deploy.compile.reach import reaches
 from signflow.deploy.golden.intgraph import IntGraph
 

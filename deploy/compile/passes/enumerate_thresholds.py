@@ -24,6 +24,7 @@ import numpy as np
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 
+from signflow.deploy.compile.dialect.base import EXACT
 from signflow.deploy.compile.errors import refuse
 from signflow.deploy.compile.images import ImageInput, image_kind
 from signflow.deploy.compile.passes.codes import read_image
@@ -32,7 +33,7 @@ from signflow.deploy.compile.passes.head import make_head
 from signflow.deploy.compile.passes.integer_graph import IntegerGraph, Tensor
 from signflow.deploy.compile.passes.notes import notes_on, save_notes
 from signflow.deploy.compile.passes.numbers import Numbers
-from signflow.deploy.compile.passes.products import EXACT_FLOAT32, Feed, Product
+from signflow.deploy.compile.passes.products import Feed, Product
 from signflow.deploy.compile.passes.regions import Region, attribute, walk
 from signflow.deploy.compile.passes.rounding import grain
 from signflow.deploy.compile.passes.scales import grid, quantiser_scale, scale_and_offset
@@ -168,7 +169,7 @@ class _Enumeration:
         if a.scale != b.scale or len(a.low) != len(b.low):
             reason = f"it adds multiples of {a.scale:.6g} ({len(a.low)} channels) and of {b.scale:.6g} ({len(b.low)})"
             raise refuse(region.node, reason, "results on the same grid, with equally many channels")
-        if (a.largest + b.largest > min(a.grain, b.grain) * EXACT_FLOAT32).any() or a.error or b.error:
+        if (a.largest + b.largest > min(a.grain, b.grain) * EXACT).any() or a.error or b.error:
             raise refuse(region.node, "float32 rounds its sums", "scales that are powers of two")
         reach = Accumulators(a.low + b.low, a.high + b.high, 1)
         scale, exact = np.full(len(a.low), a.scale), np.zeros(len(a.low))

@@ -19,9 +19,9 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.base import Transformation
 
+from signflow.deploy.compile.dialect.base import integer_type
 from signflow.deploy.compile.passes.enumerate_thresholds import SIGNS_KEY, Sign
 from signflow.deploy.compile.passes.head import Head
-from signflow.deploy.compile.passes.integer_graph import integer_type
 from signflow.deploy.compile.passes.transitions import Accumulators
 from signflow.deploy.compile.reach import reaches
 

@@ -1,14 +1,5 @@
 """Builds the integer graph node by node, in its final form: maps are NHWC, signs are bits, every tensor has its exact
-type.
-
-The dialect, by what a node reads and gives (C channels, N steps; thresholds may have one row for all channels):
-
-    Im2Col, MatMul, XnorPopcountMatMul   windows of a map; sums of integers times integers; popcounts of bits
-    MultiThreshold(x, (C, N))            lowest code + number of thresholds <= x; one bit where it is BINARY
-    Mul(x, (C,))                         signs, in front of a MultiThreshold whose code falls
-    Window(x, (C, 2))                    the bit [x < T1 or x >= T2]
-    MaxPoolNHWC, ReduceSum, Add          largest of a window, sum of a map over its positions, sum of two results
-    Flatten, TopK                        a map as one vector; the index of the largest
+type. `signflow.deploy.compile.dialect` says what its operators are.
 """
 
 from dataclasses import dataclass
@@ -19,16 +10,20 @@ from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.basic import qonnx_make_model
 
-GENERAL = "qonnx.custom_op.general"
-
-
-def integer_type(low: int, high: int) -> str:
-    """Smallest UINTn or INTn, n >= 2, that holds low..high (one bit is left to BINARY and BIPOLAR, which mean more than
-    a range).
-    """
-    if low >= 0:
-        return f"UINT{max(2, high.bit_length())}"
-    return f"INT{max(2, (-low - 1).bit_length() + 1, high.bit_length() + 1)}"
+from signflow.deploy.compile.dialect import (
+    Add,
+    Flatten,
+    Im2Col,
+    MatMul,
+    MaxPoolNHWC,
+    Mul,
+    MultiThreshold,
+    ReduceSum,
+    TopK,
+    Window,
+    XnorPopcountMatMul,
+)
+from signflow.deploy.compile.dialect.base import GENERAL, Operator, integer_type
 
 
 @dataclass(frozen=True)
@@ -61,13 +56,28 @@ class IntegerGraph:
         self.image = Tensor("global_in", tuple(shape), datatype)
         self.tensors = [self.image]
 
-    def _node(self, op_type: str, inputs: list[str], shape, datatype: str, domain: str = "", **attributes) -> Tensor:
-        number = len(self.nodes)
-        out = Tensor(f"t{number}", tuple(int(n) for n in shape), datatype)
-        node = helper.make_node(op_type, inputs, [out.name], name=f"{op_type}_{number}", domain=domain, **attributes)
+    def _node(
+        self, operator: type[Operator], inputs: list[Tensor | str], shape, datatype: str = "", **attributes
+    ) -> Tensor:
+        """A node that reads tensors and constants; without a ``datatype`` its type holds all that its range says."""
+        number, op_type = len(self.nodes), operator.__name__
+        names = [x if isinstance(x, str) else x.name for x in inputs]
+        out = f"t{number}"
+        node = helper.make_node(op_type, names, [out], name=f"{op_type}_{number}", domain=operator.DOMAIN, **attributes)
         self.nodes.append(node)
-        self.tensors.append(out)
-        return out
+        datatype = datatype or self._type(operator, node, inputs)
+        self.tensors.append(Tensor(out, tuple(int(n) for n in shape), datatype))
+        return self.tensors[-1]
+
+    def _type(self, operator: type[Operator], node: NodeProto, inputs: list[Tensor | str]) -> str:
+        """The type of all results from inputs that hold whatever their own types allow."""
+        computed = [x for x in inputs if isinstance(x, Tensor)]
+        shapes = [x.shape if isinstance(x, Tensor) else () for x in inputs]
+        constants = [None if isinstance(x, Tensor) else self.constants[x][0] for x in inputs]
+        kinds = [(x.channels, DataType[x.datatype]) for x in computed]
+        ends = [tuple(np.full(n, int(end), dtype=np.int64) for end in (kind.min(), kind.max())) for n, kind in kinds]
+        low, high = operator(node, shapes, constants).range(*ends)
+        return integer_type(int(low.min()), int(high.max()))
 
     def _constant(self, values: np.ndarray, datatype: str) -> str:
         name = f"c{len(self.constants)}"
@@ -84,11 +94,10 @@ class IntegerGraph:
             return x
         shape = [(n - k) // s + 1 for n, k, s in zip((height, width), kernel, stride, strict=True)]
         return self._node(
-            "Im2Col",
-            [x.name],
+            Im2Col,
+            [x],
             (*shape, kernel[0] * kernel[1] * channels),
             x.datatype,
-            GENERAL,
             kernel_size=list(kernel),
             stride=list(stride),
             input_shape=f"(1, {height}, {width}, {channels})",
@@ -107,69 +116,61 @@ class IntegerGraph:
             if not bipolar:
                 raise ValueError(f"{x.name} holds bits, which stand for -1 and +1, and its weights are not all +-1")
             name = self._constant(((weights + 1) // 2).astype(np.float32), "BINARY")
-            reach = integer_type(0, len(weights))
-            return self._node("XnorPopcountMatMul", [x.name, name], shape, reach, GENERAL)
+            return self._node(XnorPopcountMatMul, [x, name], shape)
         kind = "BIPOLAR" if bipolar else integer_type(min(int(weights.min()), -1), int(weights.max()))
         name = self._constant(weights.astype(np.float32), kind)
-        low, high = int(DataType[x.datatype].min()), int(DataType[x.datatype].max())
-        least = np.minimum(weights * low, weights * high).sum(axis=0).min()
-        most = np.maximum(weights * low, weights * high).sum(axis=0).max()
-        return self._node("MatMul", [x.name, name], shape, integer_type(int(least), int(most)))
+        return self._node(MatMul, [x, name], shape)
 
     def threshold(self, x: Tensor, steps: np.ndarray, lowest: int = 0, bits: bool = False) -> Tensor:
         """``lowest`` + number of ``steps`` int (channels or 1, N) that x reaches; BINARY if ``bits``."""
         kind = "BINARY" if bits else integer_type(lowest, lowest + steps.shape[1])
         layout = {3: "NHWC", 1: "NC"}[len(x.shape)]
         attributes = {"out_dtype": kind, "out_scale": 1.0, "out_bias": float(lowest), "data_layout": layout}
-        return self._node("MultiThreshold", [x.name, self._thresholds(steps)], x.shape, kind, GENERAL, **attributes)
+        return self._node(MultiThreshold, [x, self._thresholds(steps)], x.shape, kind, **attributes)
 
     def window(self, x: Tensor, low: np.ndarray, high: np.ndarray) -> Tensor:
         """The bit [x < low or x >= high]; int (channels or 1,)."""
         steps = self._thresholds(np.stack([low, high], axis=1))
-        return self._node("Window", [x.name, steps], x.shape, "BINARY", GENERAL)
+        return self._node(Window, [x, steps], x.shape, "BINARY")
 
     def signed(self, x: Tensor, signs: np.ndarray) -> Tensor:
         """``x`` times ``signs`` int (channels,) +-1; ``x`` itself if all are +1."""
         if (signs == 1).all():
             return x
-        kind = DataType[x.datatype]
-        datatype = integer_type(min(int(kind.min()), -int(kind.max())), max(int(kind.max()), -int(kind.min())))
-        return self._node("Mul", [x.name, self._constant(signs.astype(np.float32), "BIPOLAR")], x.shape, datatype)
+        return self._node(Mul, [x, self._constant(signs.astype(np.float32), "BIPOLAR")], x.shape)
 
     def pool(self, x: Tensor, size: int) -> Tensor:
         """Largest value of every window of ``size`` x ``size``."""
         height, width, channels = x.shape
         attributes = {"kernel_shape": [size, size], "strides": [size, size], "pads": [0, 0, 0, 0], "ceil_mode": 0}
         shape = (height // size, width // size, channels)
-        return self._node("MaxPoolNHWC", [x.name], shape, x.datatype, GENERAL, **attributes)
+        return self._node(MaxPoolNHWC, [x], shape, x.datatype, **attributes)
 
     def total(self, x: Tensor) -> Tensor:
         """Sum of a map over its positions, (H, W, C) -> (C,), typed like a product."""
         if x.positions == 1:
             return self.flatten(x)
-        low, high = (int(end) * x.positions for end in (DataType[x.datatype].min(), DataType[x.datatype].max()))
         axes = self._constant(np.array([1, 2], dtype=np.int64), "")
-        return self._node("ReduceSum", [x.name, axes], (x.channels,), integer_type(low, high), keepdims=0)
+        return self._node(ReduceSum, [x, axes], (x.channels,), keepdims=0)
 
     def add(self, x: Tensor, y: Tensor) -> Tensor:
         """x + y, typed like a product; one of them may be a vector (C,), which is added at every position."""
-        kinds = DataType[x.datatype], DataType[y.datatype]
-        low, high = (int(sum(ends)) for ends in zip(*((kind.min(), kind.max()) for kind in kinds), strict=True))
-        return self._node("Add", [x.name, y.name], max(x.shape, y.shape, key=len), integer_type(low, high))
+        return self._node(Add, [x, y], max(x.shape, y.shape, key=len))
 
     def flatten(self, x: Tensor) -> Tensor:
         """A map as one vector, position by position; a vector as it is."""
         if len(x.shape) == 1:
             return x
-        return self._node("Flatten", [x.name], (int(np.prod(x.shape)),), x.datatype, axis=1)
+        return self._node(Flatten, [x], (int(np.prod(x.shape)),), x.datatype, axis=1)
 
     def arg_max(self, x: Tensor) -> Tensor:
         """Index of the largest element of a vector, the first of equals."""
         largest = self._constant(np.array([1], dtype=np.int64), "")
         out = Tensor("top_index", (1,), "INT32")
         self.tensors.append(Tensor("top_value", (1,), x.datatype))
+        name = TopK.__name__
         node = helper.make_node(
-            "TopK", [x.name, largest], ["top_value", out.name], axis=-1, largest=1, sorted=1, name="TopK"
+            name, [x.name, largest], ["top_value", out.name], axis=-1, largest=1, sorted=1, name=name
         )
         self.nodes.append(node)
         return out

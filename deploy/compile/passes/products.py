@@ -6,14 +6,12 @@ import numpy as np
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 
+from signflow.deploy.compile.dialect.base import check_exact, partial, weighted
 from signflow.deploy.compile.errors import refuse
 from signflow.deploy.compile.passes.numbers import Numbers
 from signflow.deploy.compile.passes.rounding import grain, sum_error
 from signflow.deploy.compile.passes.scales import SEARCHED, common_scale, search
 from signflow.deploy.compile.passes.transitions import Accumulators
-
-EXACT_FLOAT32 = 2**24
-"""Integers up to here are exact in float32, in which PyTorch and qonnx accumulate."""
 
 
 @dataclass
@@ -58,7 +56,7 @@ class Feed:
     def sums(self, node: NodeProto, positions: int) -> Numbers:
         """Sums of each channel over ``positions``; ``node`` adds them."""
         reach = Accumulators(self.low * positions, self.high * positions, 1)
-        _check_range(node, int(max(-reach.low.min(), reach.high.max())))
+        check_exact(node, int(max(-reach.low.min(), reach.high.max())))
         error = sum_error(np.repeat(self.largest[:, None], positions, axis=1), self.grain) + self.error * positions
         return Numbers(reach, np.full(len(self.low), self.scale), self.offsets * positions, error)
 
@@ -135,11 +133,10 @@ class Product:
         """
         repeat = self.weights.shape[1] // len(feed.low)
         wide = lambda values: np.repeat(values, repeat)  # noqa: E731
-        plus, minus = (self._flat(np.maximum(sign * self.weights, 0)) for sign in (1, -1))
-        low, high = wide(feed.low), wide(feed.high)
-        reach = Accumulators(plus @ low - minus @ high, plus @ high - minus @ low, feed.step)
-        most = np.abs(self.weights).reshape(len(self.weights), -1).sum(axis=1).max()
-        _check_range(self.node, int(most) * int(max(np.abs(feed.low).max(), np.abs(feed.high).max())))
+        matrix, terms = self.weights.reshape(len(self.weights), -1).T, self.fan_in // len(feed.low)
+        ends = np.repeat(feed.low, terms), np.repeat(feed.high, terms)
+        reach = Accumulators(*weighted(matrix, *ends), feed.step)
+        check_exact(self.node, partial(matrix, *ends))
         return Numbers(
             reach,
             self.scale * feed.scale,
@@ -156,10 +153,3 @@ class Product:
             terms = np.concatenate([terms, np.broadcast_to(np.abs(bias), outputs)[:, None]], axis=1)
         drift = self._flat(np.abs(magnitude - np.abs(self.weights) * self._by_output(self.scale)))
         return sum_error(terms, multiple) + drift @ largest + self._flat(magnitude).sum(axis=1) * feed.error
-
-
-def _check_range(node: NodeProto, largest: int) -> None:
-    """No partial sum, in whatever order, is larger than ``largest``; float32 must hold it exactly."""
-    if largest >= EXACT_FLOAT32:
-        reason = f"its sums may reach {largest}, which float32 cannot count"
-        raise refuse(node, reason, f"sums below {EXACT_FLOAT32}")

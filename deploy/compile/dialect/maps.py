@@ -1,0 +1,102 @@
+"""Maps that change their places, not their numbers.
+
+Im2Col        windows of a map (H, W, C) -> (OH, OW, KH * KW * C)
+Flatten       a map as one vector, position by position
+MaxPoolNHWC   largest number of a window
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from signflow.deploy.compile.dialect.base import GENERAL, Operator, Range
+from signflow.deploy.compile.dialect.hardware import Hardware
+from signflow.deploy.compile.dialect.program import POOL, Layer, Program, View, over, places
+from signflow.deploy.compile.errors import refuse
+
+
+class Im2Col(Operator):
+    """Windows of a map."""
+
+    DOMAIN = GENERAL
+    HARDWARE = "ConvolutionInputGenerator"
+
+    def range(self, x: Range) -> Range:
+        """The channels, pixel by pixel of the window."""
+        return tuple(np.tile(end, int(np.prod(self.attribute("kernel_size")))) for end in x)
+
+    def lower(self, hardware: Hardware) -> None:
+        """A generator of windows."""
+        x, out = self.node.input[0], self.node.output[0]
+        (_, height, width, channels), datatype = hardware.shape(x), hardware.type(x).name
+        hardware.replace(
+            [self.node], self.HARDWARE, [x], out, ConvKernelDim=self.attribute("kernel_size"),
+            Stride=self.attribute("stride"), Dilation=[1, 1], IFMChannels=channels, IFMDim=[height, width],
+            OFMDim=hardware.shape(out)[1:3], SIMD=1, depthwise=0, is1D=0, inputDataType=datatype,
+            outputDataType=datatype,
+        )  # fmt: skip
+
+    def pack(self, program: Program, view: View) -> None:
+        """The product behind reads the windows."""
+        if any(self.attribute("pad_amount")):
+            raise refuse(self.node, f"padding {self.attribute('pad_amount')}", "windows without padding")
+        window = (*self.attribute("kernel_size"), *self.attribute("stride"))
+        program.views[self.node.output[0]] = replace(view, window=window)
+
+
+class Flatten(Operator):
+    """A map as one vector."""
+
+    def range(self, x: Range) -> Range:
+        """The channels, pixel by pixel."""
+        return tuple(np.tile(end, self.positions) for end in x)
+
+    def lower(self, hardware: Hardware) -> None:
+        """Nothing is left: a stream has no shape."""
+        graph, x, out = hardware.graph, self.node.input[0], self.node.output[0]
+        if x == graph.input[0].name:
+            hardware.model.set_tensor_shape(x, hardware.shape(out))
+        graph.node.remove(self.node)
+        for reader in hardware.readers(out):
+            for i, name in enumerate(reader.input):
+                reader.input[i] = x if name == out else name
+        if out == graph.output[0].name:
+            value = next(v for v in graph.value_info if v.name == x)
+            del graph.output[:]
+            graph.output.append(value)
+            graph.value_info.remove(value)
+
+    def pack(self, program: Program, view: View) -> None:
+        """Numbers lie side by side; bits do not, but a product can read all pixels as one window."""
+        height, width, channels = view.shape
+        flat = {"shape": (1, 1, height * width * channels)}
+        if program.source(view).bits and (height, width) != (1, 1):
+            flat = {"window": (height, width, 1, 1)}
+        program.views[self.node.output[0]] = replace(view, **flat)
+
+
+class MaxPoolNHWC(Operator):
+    """Largest number of a window."""
+
+    DOMAIN = GENERAL
+    HARDWARE = "MaxPool"
+
+    def range(self, x: Range) -> Range:
+        """Every pixel of the window can hold either end."""
+        return x
+
+    def lower(self, hardware: Hardware) -> None:
+        """A pool."""
+        x = self.node.input[0]
+        _, height, width, channels = hardware.shape(x)
+        hardware.replace(
+            [self.node], self.HARDWARE, [x], self.node.output[0], IFMDim=[height, width], Channels=channels,
+            PoolDim=self.attribute("kernel_shape"), PE=1, inputDataType=hardware.type(x).name,
+        )  # fmt: skip
+
+    def pack(self, program: Program, view: View) -> None:
+        """A layer of its own."""
+        window = (*self.attribute("kernel_shape"), *self.attribute("strides"))
+        shape = (*places(view.shape, window), view.shape[2])
+        layer = Layer(POOL, shape, program.source(view).bits, (view.layer,), entries=over(window))
+        program.add(self.node, self.HARDWARE, layer, view)

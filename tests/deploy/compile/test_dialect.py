@@ -1,0 +1,128 @@
+"""The table of the integer graph's operators: whole, exact in its ranges, and with one bound."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import helper
+from qonnx.custom_op.registry import getCustomOp
+
+from signflow.deploy.compile import engine
+from signflow.deploy.compile.dialect import OPERATORS
+from signflow.deploy.compile.dialect.base import EXACT, check_exact, partial
+from signflow.deploy.compile.errors import UnsupportedError
+from signflow.deploy.compile.passes.integer_graph import IntegerGraph
+
+engine.boot()
+
+
+def operator(name, x_shape, constant=None, computed=1, **attributes):
+    """An operator of a node that reads ``computed`` tensors of one shape, or one and a constant."""
+    kind = OPERATORS[name]
+    inputs = ["x", "y"][:computed] + (["c"] if constant is not None else [])
+    outputs = ["values", "out"] if name == "TopK" else ["out"]
+    node = helper.make_node(name, inputs, outputs, name=name, domain=kind.DOMAIN, **attributes)
+    shapes, constants = [tuple(x_shape)] * computed, [None] * computed
+    if constant is not None:
+        shapes, constants = [*shapes, constant.shape], [*constants, constant.astype(np.float32)]
+    return kind(node, shapes, constants)
+
+
+STEPS = {"out_dtype": "INT8", "out_scale": 1.0, "out_bias": -2.0, "data_layout": "NC"}
+POOL = {"kernel_shape": [1, 2], "strides": [1, 2], "pads": [0, 0, 0, 0]}
+# fmt: off
+CASES = {
+    "Im2Col": ((1, 2, 1), None, {"kernel_size": [1, 2], "stride": [1, 1], "input_shape": "(1,1,2,1)"},
+               lambda x, _: x.reshape(1, 2)),
+    "Flatten": ((1, 2, 2), None, {"axis": 1}, lambda x, _: x.reshape(1, 4)),
+    "MaxPoolNHWC": ((1, 2, 2), None, POOL, lambda x, _: x.max(axis=(0, 1))[None]),
+    "MatMul": ((3,), (3, 2), {}, lambda x, c: (x @ c)[None]),
+    "XnorPopcountMatMul": ((4,), (4, 2), {}, lambda x, c: (x[:, None] == c).sum(axis=0)[None]),
+    "MultiThreshold": ((2,), (2, 3), STEPS, lambda x, c: ((c <= x[:, None]).sum(axis=1) - 2)[None]),
+    "Window": ((2,), (2, 2), {}, lambda x, c: ((x < c[:, 0]) | (x >= c[:, 1]))[None].astype(int)),
+    "Mul": ((2,), (2,), {}, lambda x, c: (x * c)[None]),
+    "ReduceSum": ((1, 2, 2), None, {"keepdims": 0}, lambda x, _: x.sum(axis=(0, 1))[None]),
+    "Add": ((2,), None, {}, lambda x, y: (x + y)[None]),
+    "TopK": ((3,), (1,), {"axis": -1}, lambda x, _: np.array([[int(np.argmax(x))]])),
+}
+"""Operator: shape of x, shape of the constant, attributes, and its definition: rows of channels."""
+# fmt: on
+BITS, SIGNS = ("XnorPopcountMatMul",), ("Mul",)
+
+
+def test_every_operator_has_all_of_its_methods_and_a_case_here():
+    assert set(CASES) == set(OPERATORS)
+    for name, kind in OPERATORS.items():
+        assert not kind.__abstractmethods__, name
+        assert kind.HARDWARE or name == "Flatten", "only a flatten is nothing in hardware"
+
+
+def test_every_method_that_builds_a_node_takes_it_from_the_table():
+    graph = IntegerGraph((2, 2, 3), "UINT8")
+    x = graph.windows(graph.image, (2, 2), (1, 1))
+    sums = graph.signed(graph.product(x, np.ones((12, 2), int), True), np.array([1, -1]))
+    codes = graph.threshold(sums, np.arange(4).reshape(2, 2))
+    bits = graph.window(graph.pool(codes, 1), np.array([0, 1]), np.array([1, 2]))
+    last = graph.product(graph.flatten(bits), np.ones((2, 3), int), True)
+    graph.arg_max(graph.add(last, last))
+    graph.total(graph.image)
+    assert {node.op_type for node in graph.nodes} == set(OPERATORS)
+    for node in graph.nodes:
+        assert node.domain == OPERATORS[node.op_type].DOMAIN
+        if node.domain:
+            getCustomOp(node)
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data(), name=st.sampled_from(sorted(CASES)))
+def test_ranges_are_exact_by_trying_every_input(data, name):
+    """Both ends of every channel are reached, and nothing beyond, by independent inputs in ranges of their own."""
+    shape, constant_shape, attributes, definition = CASES[name]
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    count, lowest = 2 if name == "Add" else 1, 0 if name in BITS else -3
+    low = rng.integers(lowest, 2, (count, shape[-1]))
+    high = np.minimum(low + rng.integers(0, 3, low.shape), 1 if name in BITS else 3)
+    constant = None
+    if constant_shape is not None:
+        constant = rng.integers(0, 2, constant_shape) if name in BITS else rng.integers(-3, 4, constant_shape)
+        constant = 2 * rng.integers(0, 2, constant_shape) - 1 if name in SIGNS else constant
+        constant = np.sort(constant, axis=1) if name in ("Window", "MultiThreshold") else constant
+    positions = int(np.prod(shape[:-1]))
+    choices = [
+        range(low[k, c], high[k, c] + 1) for k in range(count) for _ in range(positions) for c in range(shape[-1])
+    ]
+    rows = []
+    for values in itertools.product(*choices):
+        x, *other = (part.reshape(shape) for part in np.array(values).reshape(count, -1))
+        rows.append(definition(x, *(other or [constant])))
+    built = operator(name, shape, constant, count, **attributes)
+    found = built.range(*zip(low, high, strict=True))
+    want = np.array(rows).reshape(len(rows), -1)
+    want_low, want_high = want.min(axis=0), want.max(axis=0)
+    assert (found[0] == want_low).all() and (found[1] == want_high).all(), (low, high, constant)
+    assert built.largest(*zip(low, high, strict=True)) >= np.abs(want).max()
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_no_partial_sum_is_larger_than_said(seed):
+    """In any order, and so for every subset of the terms."""
+    rng = np.random.default_rng(seed)
+    weights, low = rng.integers(-3, 4, (4, 2)), rng.integers(-3, 3, 4)
+    high = low + rng.integers(0, 3, 4)
+    most = 0
+    for kept in itertools.product((0, 1), repeat=4):
+        for x in itertools.product(*(sorted({a, b}) for a, b in zip(low, high, strict=True))):
+            most = max(most, int(np.abs((np.array(x) * kept) @ weights).max()))
+    assert most <= partial(weights, low, high)
+
+
+def test_the_bound_is_the_last_integer_whose_own_threshold_float32_still_holds():
+    node = helper.make_node("MatMul", ["x", "c"], ["y"], name="sums")
+    check_exact(node, EXACT)
+    with pytest.raises(UnsupportedError, match=f"'sums'.*can reach {EXACT + 1}.*up to {EXACT}"):
+        check_exact(node, EXACT + 1)
+    never = EXACT + 1
+    assert int(np.float32(never)) == never and int(np.float32(never + 1)) != never + 1
