@@ -15,7 +15,8 @@ from signflow.deploy.compile.errors import refuse
 from signflow.deploy.compile.passes.evaluate import follow
 from signflow.deploy.compile.passes.numbers import Numbers
 from signflow.deploy.compile.passes.regions import POOLS, QUANTISERS, SHAPES, Region
-from signflow.deploy.compile.passes.transitions import Accumulators, Steps, slope
+from signflow.deploy.compile.passes.transitions import Steps, slope
+from signflow.deploy.compile.passes.undecided import find_undecided, rises_or_falls
 
 BLOCK = 1 << 22
 """Numbers evaluated at a time (16 MiB of float32)."""
@@ -49,14 +50,12 @@ def truth(model: ModelWrapper, region: Region, tensor: str, numbers: Numbers) ->
     numbers = numbers.union if shared else numbers
     reach, channels = numbers.reach, numbers.channels
     count, pools = reach.count, [node for node in nodes if node.op_type in POOLS]
-    size, parts, doubts = max(2, BLOCK // channels), [], []
+    size, parts = max(2, BLOCK // channels), []
     fronts: list[list[np.ndarray]] = [[] for _ in pools]
     first = None
     for start in range(0, max(1, count - 1), size - 1):
         path = follow(model, nodes, region.start, tensor, numbers.table(start, start + size))
         ends = _by_channel(path.end, channels, nodes[-1])
-        if numbers.error.any():
-            doubts.append(_doubts(model, nodes, (region.start, tensor), numbers, start, ends))
         first = ends[0].copy() if first is None else first
         row, channel = np.nonzero(ends[1:] != ends[:-1])
         parts.append((channel, row + 1 + start, ends[row + 1, channel]))
@@ -66,35 +65,9 @@ def truth(model: ModelWrapper, region: Region, tensor: str, numbers: Numbers) ->
     channel, row, value = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = np.lexsort((row, channel))
     steps = Steps(reach, first, channel[order], row[order], value[order])
-    undecided = _undecided(doubts, every if shared else None)
+    outcome = lambda table: _by_channel(follow(model, nodes, region.start, tensor, table).end, channels, nodes[-1])  # noqa: E731
+    undecided = find_undecided(steps, numbers, rises_or_falls(model, nodes), outcome, every if shared else None)
     return Truth(steps, _in_front(region, pools, fronts, channels), pools, shared, undecided)
-
-
-def _doubts(
-    model: ModelWrapper, nodes: list[NodeProto], ends: tuple[str, str], numbers: Numbers, start: int, wanted: np.ndarray
-) -> np.ndarray:
-    """int64 (count, 2), (channel, integer): where the ends of what the reference may compute, in the rows from
-    ``start`` on, give anything else than ``wanted`` (values, channels).
-    """
-    wrong, last = np.zeros(wanted.shape, dtype=bool), start + len(wanted)
-    for side in (-1, 1):
-        found = follow(model, nodes, *ends, numbers.table(start, last, side)).end
-        wrong |= _by_channel(found, numbers.channels, nodes[-1]) != wanted
-    row, channel = np.nonzero(wrong)
-    return np.stack([channel, numbers.reach.rows(start, last)[row, channel]], axis=1)
-
-
-def _undecided(doubts: list[np.ndarray], reach: Accumulators | None) -> tuple[np.ndarray, np.ndarray]:
-    """Channels and integers of ``doubts``, each once; where one channel stood for all, those of every channel that
-    ``reach`` gives the integer.
-    """
-    found = np.unique(np.concatenate([np.empty((0, 2), dtype=np.int64), *doubts]), axis=0)
-    if reach is None:
-        return found[:, 0], found[:, 1]
-    integer = found[:, 1][:, None]
-    inside = (reach.low <= integer) & (integer <= reach.high) & ((integer - reach.low) % reach.step == 0)
-    row, channel = np.nonzero(inside)
-    return channel, found[row, 1]
 
 
 def is_shared(model: ModelWrapper, nodes: list[NodeProto], numbers: Numbers) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from signflow.deploy import flow
 from signflow.deploy.compile import export, streamline
-from signflow.deploy.compile.passes import enumerate_thresholds
+from signflow.deploy.compile.passes import enumerate_thresholds, truth
 from signflow.deploy.compile.passes.notes import notes_of
 from signflow.deploy.compile.passes.rounding import grain, sum_error
 from signflow.deploy.golden.intgraph import IntGraph
@@ -47,20 +47,22 @@ def undecided(monkeypatch):
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("alike", [False, True])
-def test_every_order_of_addition_decides_alike(chain, tmp_path, undecided, seed, alike):
-    """Ternary weights times odd scales; switches lie exactly at real sums, between them, and anywhere."""
+@pytest.mark.parametrize("turns", [False, True])
+def test_every_order_of_addition_decides_alike(chain, tmp_path, undecided, seed, alike, turns):
+    """Weights -3..3 times odd scales; switches lie exactly at real sums, and between them."""
     rng = np.random.default_rng(seed)
     integers = rng.integers(-3, 4, (OUTPUTS, INPUTS))
     scale = np.full(OUTPUTS, 0.1) if alike else rng.uniform(0.1, 0.3, OUTPUTS)
     weights = (integers * scale[:, None].astype(np.float32)).astype(np.float32)
     bias = np.zeros(OUTPUTS) if alike else rng.choice([0, 0.1, 0.7], OUTPUTS)
     switch = np.float32(0.6) if alike else (rng.integers(-8, 9, OUTPUTS) / 2 * scale + bias).astype(np.float32)
-    c = chain((INPUTS,)).dense(weights, 1.0, bias, stored=True).scalar("Sub", switch).sign()
+    c = chain((INPUTS,)).dense(weights, 1.0, bias, stored=True)
+    (c.op("Abs") if turns else c).scalar("Sub", switch).sign()
     c.dense(np.diag([1, -1] * (OUTPUTS // 2)), stored=True)
     graph = streamline.streamline(export.load(c.save(tmp_path / "net.onnx"), "bipolar"))
 
     sums = every_order(IMAGES[:, None] * weights[None], bias.astype(np.float32))
-    decisions = np.where(sums - switch >= 0, 1, -1)
+    decisions = np.where((np.abs(sums) if turns else sums) - switch >= 0, 1, -1)
     hardware = IntGraph(graph)(IMAGES) * np.array([1, -1] * (OUTPUTS // 2))
     n = IMAGES @ integers.T
     noted = np.array([[(c, int(v)) in undecided for c, v in enumerate(row)] for row in n])
@@ -68,6 +70,23 @@ def test_every_order_of_addition_decides_alike(chain, tmp_path, undecided, seed,
     assert undecided, "some switches lie exactly at a sum"
     assert not noted.all()
     assert len(notes_of(graph)) == 1
+
+
+@pytest.mark.parametrize("bits", [1, 3])
+def test_what_is_tried_near_the_switches_is_what_is_tried_everywhere(chain, tmp_path, undecided, monkeypatch, bits):
+    """Errors of many steps, pixels of 1/255."""
+    rng = np.random.default_rng(bits)
+    c = chain((32,)).dense(rng.integers(-127, 128, (6, 32)) * 0.013, stored=True)
+    c.batchnorm(rng.normal(size=6), rng.normal(size=6), rng.normal(size=6), rng.random(6) * 50)
+    c = c.sign() if bits == 1 else c.quant(0.3, bits)
+    file, found = c.dense(np.ones((2, 6))).save(tmp_path / "net.onnx"), []
+    for monotone in (truth.rises_or_falls, lambda *_: False):
+        monkeypatch.setattr(truth, "rises_or_falls", monotone)
+        streamline.streamline(export.load(file, "uint8/255"))
+        found.append(undecided.copy())
+        undecided.clear()
+    assert found[0] == found[1]
+    assert len(found[0]) > 5
 
 
 @pytest.mark.parametrize(
