@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from qonnx.transformation.general import GiveReadableTensorNames
+from torch import nn
 
 from signflow.deploy.compile import lower, streamline
 from signflow.deploy.compile.export import export, load, save
@@ -131,6 +132,11 @@ def step_check(settings: Settings, work: Path) -> None:
     mark(work, prove(work) if settings.check else {"result": "skipped"})
 
 
+def export_module(net: nn.Module, shape: tuple[int, ...], settings: Settings, work: Path) -> None:
+    """The step "export" for a torch module of the user's own, whose images have ``shape``."""
+    save(export(net, shape, settings.input or "uint8"), work / NETWORK)
+
+
 def run(step: str, settings: Settings, work: Path) -> None:
     """Do one step of `STEPS`; raises what the step raises."""
     globals()[f"step_{step}"](settings, work)
@@ -148,10 +154,15 @@ def clear(work: Path, start: str) -> None:
 
 
 def build(
-    settings: Settings, work: Path, start: str = "export", tick: Callable[[str, float | None], None] = lambda *_: None
+    settings: Settings,
+    work: Path,
+    start: str = "export",
+    tick: Callable[[str, float | None], None] = lambda *_: None,
+    module: tuple[nn.Module, tuple[int, ...]] | None = None,
 ) -> dict[str, float]:
     """Run the steps from ``start``; returns seconds of each. ``tick(step, None)`` is called before and ``tick(step,
-    seconds)`` after a step.
+    seconds)`` after a step. ``module``: a torch module of the user's own and the shape of its images, exported instead
+    of what ``settings`` name as the source, and the top of the build's check.
 
     Raises FlowError for an unknown step and for a folder in which another build runs, and whatever the step raises;
     later products of an earlier build are removed first, so that old and new never mix.
@@ -167,7 +178,12 @@ def build(
         for name in since(start):
             tick(name, None)
             begin = time.perf_counter()
-            run(name, settings, work)
+            if module is not None and name == "export":
+                export_module(*module, settings, work)
+            elif module is not None and name == "check" and settings.check:
+                mark(work, prove(work, module[0]))
+            else:
+                run(name, settings, work)
             seconds[name] = time.perf_counter() - begin
             tick(name, seconds[name])
     return seconds

@@ -4,10 +4,13 @@ computes does not print.
 
 import ast
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import signflow
 import signflow.deploy
 
 ROOT = Path(signflow.deploy.__file__).resolve().parents[1]
@@ -59,8 +62,13 @@ def test_only_the_engine_boots_finn():
             assert "finn.xsi" not in {i.rsplit(".", 1)[0] for i in imports(path)} | imports(path), path
 
 
-def test_the_root_is_no_package_of_its_own():
-    assert not (ROOT / "__init__.py").exists()
+def test_the_door_costs_nothing_until_it_is_used():
+    """``import signflow`` loads nothing of ours, and every public name is found where it is said to live."""
+    words = "import sys, signflow; print([m for m in sys.modules if m.startswith('signflow.') or m == 'torch'])"
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, cwd=ROOT.parent)
+    assert done.stdout.strip() == "[]", done.stderr
+    for name in signflow.__all__:
+        assert getattr(signflow, name).__doc__
 
 
 def house():

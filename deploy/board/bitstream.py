@@ -8,6 +8,7 @@ bitstream   the board's tool chain (`signflow.deploy.tools`), in 8-project/build
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from signflow.deploy import flow
 from signflow.deploy.board.accelerator import Codec
 from signflow.deploy.board.serial_link import SerialLink
 from signflow.deploy.generate import project, ulx3s
-from signflow.deploy.steps import ACCELERATOR, PROJECT
+from signflow.deploy.plan import fit
+from signflow.deploy.steps import ACCELERATOR, FOLDED, PROJECT, SYNTHESISED
 from signflow.deploy.tools import netlist, toolchain
 from signflow.deploy.tools.contract import Check
 from signflow.deploy.verify.check import require
@@ -126,3 +128,15 @@ def refuse_failures(rows: list[dict]) -> None:
     if failed := [row for row in rows if row["result"] == "failed"]:
         listed = "\n  ".join(f"{row['check']}: {row['detail']}" for row in failed)
         raise BitstreamError(f"the project does not pass its checks:\n  {listed}")
+
+
+def make(work: Path, project: Path, say: Callable[[str], None] = lambda stage: None) -> dict:
+    """The bitstream of ``project``, made from the build in ``work``: what its tool chain reports, beside the plan's
+    estimate and, where `signflow report` has run, the synthesis'. ``say`` is told what begins. Raises what the tool
+    chain raises.
+    """
+    synthesised = None
+    with suppress(FileNotFoundError):
+        synthesised = json.loads((work / SYNTHESISED).read_text())
+    planned = fit.estimate(flow.read(work, FOLDED))
+    return toolchain(Board.of(project_facts(project))).build(project, planned, synthesised, say)

@@ -1,8 +1,6 @@
 """`signflow bitstream`: progress bars and tables around `signflow.deploy.board.bitstream`."""
 
-import json
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -12,8 +10,7 @@ from rich.text import Text
 from signflow.deploy import flow
 from signflow.deploy.board import bitstream
 from signflow.deploy.command import ladder, resources
-from signflow.deploy.plan import fit
-from signflow.deploy.steps import BITSTREAM, FOLDED, SYNTHESISED
+from signflow.deploy.steps import BITSTREAM
 from signflow.deploy.tools import toolchain
 from signflow.deploy.verify.images import images_of
 from signflow.deploy.verify.ladder import Row, check, climb
@@ -83,12 +80,9 @@ def _netlist(console: Console, work: Path, project: Path, facts: dict, count: in
 
 def _bitstream(console: Console, work: Path, project: Path, facts: dict) -> dict:
     """The board's tool chain, with what it reports beside the estimate."""
-    tools, synthesised = toolchain(Board.of(facts)), None
-    with suppress(FileNotFoundError):
-        synthesised = json.loads((work / SYNTHESISED).read_text())
-    planned = fit.estimate(flow.read(work, FOLDED))
+    tools = toolchain(Board.of(facts))
     with console.status(tools.name) as status:
-        result = tools.build(project, planned, synthesised, lambda what: status.update(Text(f"{tools.name}: {what}")))
+        result = bitstream.make(work, project, lambda what: status.update(Text(f"{tools.name}: {what}")))
     console.print(resources.summary(tools.summary(result)))
     console.print(f"bitstream {project / 'build' / facts['name']}.bit", highlight=False)
     return result

@@ -7,6 +7,8 @@ files than those that passed, nothing is made of an accelerator (`require`).
 import json
 from pathlib import Path
 
+from torch import nn
+
 from signflow.deploy import products
 from signflow.deploy.compile.passes.notes import notes_of
 from signflow.deploy.generate.accelerator import changed
@@ -41,11 +43,12 @@ def mark(work: Path, found: dict | None) -> None:
         partial.write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
 
 
-def prove(work: Path) -> dict:
+def prove(work: Path, net: nn.Module | None = None) -> dict:
     """Compare the build in ``work`` with the network it was made from, every result of every image; returns the note
-    for `mark`. Raises LadderError that names the first node that differs.
+    for `mark`. ``net``: the PyTorch module, where the settings do not tell. Raises LadderError that names the first
+    node that differs.
     """
-    form = Rungs(work)
+    form = Rungs(work, net)
     images = probes(form.settings.source, form.integer)
     many, some = limits(products.accelerator(work))
     torch, qonnx = form.torch(), form.qonnx()

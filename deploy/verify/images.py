@@ -1,4 +1,4 @@
-"""Which images: a network's shipped sample, its test set, or random pixels; the one place that chooses.
+"""Which images: a network's shipped sample, its test set, random pixels, or a user's own; the one place that chooses.
 
 Everything that needs images of a network (the ladder, simulation, thresholds, a package's self-test) takes an `Images`.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image as Picture
 
 from signflow.deploy import products
 from signflow.deploy.compile.images import ImageInput, image_kind
@@ -77,3 +78,67 @@ def choose(source: str, image: ImageInput, split: str | None, count: int | None,
 def images_of(work: Path, split: str | None = None, count: int | None = None, seed: int = 1) -> Images:
     """`choose` for the build in ``work``."""
     return choose(products.settings_of(work).source, ImageInput.of(products.read(work, NETWORK)), split, count, seed)
+
+
+def own(image: ImageInput, pixels: np.ndarray, labels: np.ndarray | None = None, name: str = "") -> Images:
+    """A user's own ``pixels`` (N, *shape), integers as the network reads them, and class numbers (N,).
+
+    Raises ValueError for another shape or type, a pixel out of range, or labels that do not fit.
+    """
+    pixels = image.check(pixels)
+    if not len(pixels):
+        raise ValueError("there are no images: give one at least")
+    if labels is not None:
+        labels = np.asarray(labels)
+        if labels.shape != (len(pixels),) or labels.dtype.kind not in "iu":
+            wanted = f"{len(pixels)} images need {len(pixels)} integers"
+            raise ValueError(f"labels have shape {labels.shape} and type {labels.dtype}; {wanted}")
+        labels = labels.astype(np.int64)
+    return Images(pixels, labels, name or f"{len(pixels):,} own images")
+
+
+def from_files(image: ImageInput, path: Path, labels: Path | None = None) -> Images:
+    """Images of a .npy file (N, *shape), of a .npz file ("images", and "labels" where it has them), or of a folder of
+    PNG files in the order of their names; ``labels``: a .npy file or a text file of one number a line.
+
+    Raises ValueError for what cannot be read, and as `own` does.
+    """
+    pixels, known = _pixels(image, path)
+    if labels is not None:
+        known = np.load(labels) if labels.suffix == ".npy" else np.loadtxt(labels, dtype=np.int64, ndmin=1)
+    return own(image, pixels, known, f"{len(pixels):,} images of {path}")
+
+
+def _pixels(image: ImageInput, path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    if path.is_dir():
+        files = sorted(path.glob("*.png"))
+        if not files:
+            raise ValueError(f"{path} holds no .png file")
+        return np.stack([_png(image, file) for file in files]), None
+    if path.suffix == ".npy":
+        return np.load(path), None
+    if path.suffix == ".npz":
+        with np.load(path) as arrays:
+            if "images" not in arrays:
+                raise ValueError(f"{path} holds {', '.join(arrays)}; the pixels must be called 'images'")
+            return arrays["images"], arrays.get("labels")
+    raise ValueError(f"{path} is neither a folder of PNG files nor a .npy or .npz file")
+
+
+def _png(image: ImageInput, file: Path) -> np.ndarray:
+    """One picture as uint8 (C, H, W), grey or RGB as the network reads it."""
+    modes = {1: "L", 3: "RGB"}
+    if len(image.shape) != 3 or image.shape[0] not in modes:
+        raise ValueError(f"the network reads images of shape {image.shape}: PNG files have one or three channels")
+    with Picture.open(file) as picture:
+        grey, wanted = picture.mode in ("1", "L", "I", "I;16"), modes[image.shape[0]]
+        if grey != (wanted == "L"):
+            has = "grey" if grey else f"in colour ({picture.mode})"
+            raise ValueError(f"{file} is {has}, the network reads {wanted}: convert it")
+        if picture.size != (image.shape[2], image.shape[1]):
+            size = f"{image.shape[2]} x {image.shape[1]}"
+            raise ValueError(
+                f"{file} is {picture.width} x {picture.height} pixels, the network reads {size}: resize it"
+            )
+        pixels = np.asarray(picture.convert(wanted))
+    return pixels[None] if wanted == "L" else pixels.transpose(2, 0, 1)

@@ -33,7 +33,9 @@ from signflow.models.networks import predict
 QONNX_IMAGES, HARDWARE_IMAGES = 16, 4
 """Images for the two rungs that run node by node in Python (about 50 ms and 1 s for a CNV image)."""
 ROUNDING = 0.01
-"""Distance, in steps of an integer, that QONNX's logits may have from the head's own: another order of float sums."""
+"""Distance, in steps of an integer, that the logits of QONNX and of a user's own module may have from the head's own:
+another order of float sums. The integers that they stand for are compared without tolerance.
+"""
 WORKERS = 2
 
 Tick = Callable[[str, int, int | None], None]
@@ -130,7 +132,8 @@ class Rungs:
             return None
 
         def run(images: np.ndarray) -> np.ndarray:
-            return self._integers("PyTorch", predict(self.net, torch.from_numpy(images)).numpy(), 0)
+            logits = predict(self.net, torch.from_numpy(np.ascontiguousarray(images))).numpy()
+            return self._integers("PyTorch", logits, 0 if self._net is None else ROUNDING)
 
         return Rung("PyTorch", run)
 

@@ -97,6 +97,11 @@ def every_method(networks: dict[str, Network]) -> dict[str, Network]:
 NETWORKS: dict[str, Network] = every_method(CHAINS) | every_method(PROPOSED) | BASELINES
 
 
+def networks() -> list[str]:
+    """Names of all networks: chains in every normalisation, and those of the papers."""
+    return list(NETWORKS)
+
+
 def network(name: str) -> Network:
     """Look up a network; raises ValueError that lists the known names."""
     if name not in NETWORKS:

@@ -1,0 +1,282 @@
+"""A build as an object: `build` makes one, `load` opens one, and `Accelerator` is called like the network itself.
+
+    acc = signflow.build("cnv", board="pynq-z2")
+    logits = acc(images)                             # the integers of the hardware, as the network's own logits
+    acc.verify(count=200)                            # every rung, every logit
+
+The driver on the board (`signflow.deploy.board.accelerator`) has the same call.
+"""
+
+import re
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from signflow.deploy import flow, products
+from signflow.deploy.board import bitstream, package
+from signflow.deploy.board.accelerator import Accelerator as Driver
+from signflow.deploy.compile.export import reference
+from signflow.deploy.plan.timing import Prediction
+from signflow.deploy.tools.report import Report, report
+from signflow.deploy.verify.images import Images, images_of, own
+from signflow.deploy.verify.ladder import Climb, Row, verify
+from signflow.deploy.verify.rungs import Rungs, Tick, silent
+from signflow.deploy.verify.simulate import Simulation, simulate
+from signflow.hw import boards as known
+from signflow.hw.boards import Board
+from signflow.hw.scratch import Scratch
+from signflow.models.networks import NETWORKS, predict
+
+BACKENDS = ("golden", "rtl", "torch", "qonnx", "board")
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator of the accelerator."""
+
+    node: str
+    """Its name in the hardware graph, and the one that folding files and waves use."""
+    module: str
+    """The RTL module."""
+    folding: dict
+    """PE, SIMD, ...; empty where there is nothing to choose."""
+    cycles: int
+    """Cycles for an image."""
+    macs: int
+    """Multiply-accumulates a cycle."""
+    plumbing: str
+    """What tables call many of it ("FIFOs"), where it only carries words."""
+
+
+class Accelerator:
+    """The accelerator in a work folder. ``acc(images)`` gives logits; `verify` compares every rung."""
+
+    def __init__(self, work: str | Path, net: nn.Module | None = None):
+        """Open the build in ``work``. ``net``: the torch module that was built, where it is the user's own; without it
+        the top rung of the ladder is the exported QONNX graph.
+
+        Raises FlowError where there is no whole accelerator.
+        """
+        self.work, self._net = Path(work), net
+        self.facts = products.accelerator(self.work)
+        """The content of `accel.json`."""
+        self._rungs = Rungs(self.work, net)
+
+    def __repr__(self) -> str:
+        plan = self.predicted
+        return (
+            f"<signflow accelerator {self.name} for {self.board.name}: {self.images_per_second:,.0f} images/s, "
+            f"latency {plan.latency:,} cycles, {self.work}>"
+        )
+
+    # ---- what it is
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return self.settings.name
+
+    @property
+    def settings(self) -> products.Settings:
+        """What it was built with."""
+        return products.settings_of(self.work)
+
+    @property
+    def board(self) -> Board:
+        """The board it was built for, with the clock it was planned with."""
+        return Board.of(self.facts)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one image."""
+        return self._rungs.image.shape
+
+    @property
+    def predicted(self) -> Prediction:
+        """Latency and initiation interval in cycles, exact, and the operator that sets the interval."""
+        return Prediction(**self.facts["predicted"])
+
+    @property
+    def images_per_second(self) -> float:
+        """At the board's clock, by the predicted interval."""
+        return self.board.clock_mhz * 1e6 / self.predicted.interval
+
+    @property
+    def operators(self) -> list[Operator]:
+        """All operators in the order of the data."""
+        keys = ("node", "module", "folding", "cycles", "macs", "plumbing")
+        return [Operator(**{key: op[key] for key in keys}) for op in self.facts["operators"]]
+
+    @property
+    def folding(self) -> dict[str, dict]:
+        """Node -> attribute -> value, of all operators that have a choice; `build` takes it as ``folding``."""
+        return {op.node: op.folding for op in self.operators if op.folding}
+
+    @property
+    def checked(self) -> bool:
+        """The check at the end of the build has passed. `package` and `bitstream` need it."""
+        found = self.facts.get("check")
+        return isinstance(found, dict) and found.get("result") == "passed"
+
+    # ---- what it does
+
+    def __call__(self, images: np.ndarray, backend: str = "golden") -> np.ndarray:
+        """Logits float32 (N, classes) of integer ``images`` (N, *shape); class numbers (N, 1) where the network ends in
+        an arg max.
+
+        ``backend``: "golden" (the integer graph as a program), "rtl" (cycle-accurate simulation), "torch", "qonnx", or
+        "board" (through the package and its driver: the board's own pynq, or the simulated board).
+        Raises ValueError for an unknown backend, or images that do not fit.
+        """
+        if backend not in BACKENDS:
+            raise ValueError(f"backend {backend!r} is unknown: one of {', '.join(BACKENDS)}")
+        pixels = self._rungs.image.check(images)
+        if backend == "torch":
+            return predict(self._torch(), torch.from_numpy(np.ascontiguousarray(pixels))).numpy()
+        if backend == "qonnx":
+            return reference(self._rungs.network, pixels)["output"].reshape(len(pixels), -1)
+        if backend == "board":
+            return self._on_board(pixels)
+        rung = self._rungs.golden() if backend == "golden" else self._rungs.rtl()
+        return self._rungs.head(rung.run(pixels))
+
+    def _torch(self) -> nn.Module:
+        if self._rungs.net is None:
+            reason = f"{self.settings.source} was not built from a module of this process"
+            raise ValueError(f"there is no PyTorch network here: {reason}; use backend='qonnx'")
+        return self._rungs.net
+
+    def _on_board(self, pixels: np.ndarray) -> np.ndarray:
+        with Scratch("signflow-board-") as folder:
+            zipfile.ZipFile(self.package()).extractall(folder)
+            with Driver(Path(folder) / f"{self.facts['name']}.bit") as driver:
+                return driver(pixels)
+
+    def images(self, split: str | None = None, count: int | None = None, seed: int = 1) -> Images:
+        """Images of the network's data set: the first ``count`` of ``split`` ("sample", "test", "random"; None: the
+        shipped sample where there is one, else random ones).
+        """
+        return images_of(self.work, split, count, seed)
+
+    def _chosen(self, images, labels, count: int | None, seed: int) -> Images:
+        if isinstance(images, Images):
+            return images
+        return self.images(None, count, seed) if images is None else own(self._rungs.image, images, labels)
+
+    def climb(
+        self, images=None, labels=None, *, count: int | None = None, stall_images: int = 200, seed: int = 1,
+        tick: Tick = silent,
+    ) -> Climb:  # fmt: skip
+        """The ladder on ``images`` (N, *shape) with class numbers ``labels``, or on ``count`` of the network's own: its
+        rows and cycles, whatever they say. `verify` also raises.
+        """
+        return verify(self.work, self._chosen(images, labels, count, seed), stall_images, seed, self._net, tick)
+
+    def verify(self, images=None, labels=None, **options) -> list[Row]:
+        """The same images through PyTorch, QONNX, integer graph, FINN's hardware graph and RTL, with and without
+        stalls; one row a rung. Options as `climb` has them.
+
+        Raises LadderError that names the first node, pixel and channel that differ.
+        """
+        found = self.climb(images, labels, **options)
+        found.check()
+        return found.rows
+
+    def simulate(
+        self, images=None, labels=None, *, count: int | None = None, stalls: float = 0.0, seed: int = 1, **options
+    ) -> Simulation:
+        """Cycle-accurate simulation: results and cycles. ``stalls``: probability of a pause in a cycle on both sides;
+        ``wave``: a file for the waves (.fst or .vcd), ``operator``: of this node only.
+        """
+        options = {"in_stall": stalls, "out_stall": stalls, "seed": seed} | options
+        return simulate(self.work, self._chosen(images, labels, count, seed), **options)
+
+    def report(
+        self, exact: bool = False, whole: bool = False, tick: Callable[[int, int], None] = lambda done, total: None
+    ) -> Report:
+        """LUT, FF, block RAM and DSP of every operator by yosys, and the images a second (`tools.report`)."""
+        return report(self.work, exact, whole, tick)
+
+    # ---- what is made of it
+
+    def project(self) -> Path:
+        """The project folder of its board (8-project), written now. Raises FlowError unless it is `checked`."""
+        return bitstream.make_project(self.work)
+
+    def bitstream(self, say: Callable[[str], None] = lambda stage: None) -> dict:
+        """Make the bitstream in the project folder with the board's tool chain; returns what that reports.
+
+        Raises what the tool chain raises: `VendorStepMissing` where Vivado is needed and not here.
+        """
+        return bitstream.make(self.work, self.project(), say)
+
+    def package(self, path: str | Path | None = None) -> Path:
+        """One zip for the board: bitstream (or a simulation image), driver, self-test, notebook; returns its path."""
+        destination = self.work / self.settings.package if path is None else Path(path)
+        return package.package(self.work, self.project(), destination)
+
+
+def load(work: str | Path, net: nn.Module | None = None) -> Accelerator:
+    """Open a build; see `Accelerator`."""
+    return Accelerator(work, net)
+
+
+def build(
+    source: str | Path | nn.Module,
+    board: str = "pynq-z2",
+    *,
+    shape: tuple[int, ...] = (),
+    name: str = "",
+    input: str = "",
+    fps: float = 0.0,
+    folding: str | Path | Mapping = "",
+    clock: float = 0.0,
+    boards: str | Path | None = None,
+    weights: str | Path = "",
+    random_weights: int | None = None,
+    check: bool = True,
+    out: str | Path | None = None,
+    tick: Callable[[str, float | None], None] = lambda step, seconds: None,
+) -> Accelerator:
+    """Build an accelerator, and prove it on a few images (``check``).
+
+    ``source``: a name of `networks()`, the path of a QONNX file, or a torch module of your own, with ``shape`` of one
+    image and a ``name`` [its class]. ``input``: how images reach a file or module ("uint8" is a module's default; also
+    "uint8/255", "int8", "bipolar"). ``fps``: target images a second [the fastest that fits the board]. ``folding``: a
+    JSON file, or node -> attribute -> value. ``clock`` in MHz [the board's]; ``boards``: a TOML file of boards of your
+    own. ``weights``: a packed weight file, ``random_weights``: a seed, for one of our networks. ``out``: the folder of
+    the products [out/<name>-<board>]. ``tick`` is called around each step.
+
+    Raises UnsupportedError for what has no exact hardware, ModelFileError for an unusable file, FlowError and
+    BoardError for settings that cannot be, LadderError when the check finds a difference.
+    """
+    module = source if isinstance(source, nn.Module) else None
+    label = _name_of(module, shape, name) if module is not None else str(source)
+    own_board = asdict(known.board(board, Path(boards))) if boards else None
+    settings = products.Settings(
+        label, board, input or ("uint8" if module is not None else ""), str(weights), fps,
+        "" if isinstance(folding, Mapping) else str(folding), random_weights, clock, own_board, check,
+    )  # fmt: skip
+    work = settings.work if out is None else Path(out)
+    with Scratch("signflow-folding-") as scratch:
+        if isinstance(folding, Mapping):
+            file = Path(scratch) / "folding.json"
+            products.write_json(dict(folding), file)
+            settings = replace(settings, folding=str(file))
+        flow.build(settings, work, tick=tick, module=None if module is None else (module, tuple(shape)))
+    return Accelerator(work, module)
+
+
+def _name_of(module: nn.Module, shape: tuple[int, ...], name: str) -> str:
+    """The name of a user's module; ValueError where it cannot be built."""
+    if not shape:
+        raise ValueError("a torch module needs shape=(channels, height, width), or (features,): one image of its input")
+    label = name or re.sub(r"\W", "_", type(module).__name__)
+    if label in NETWORKS:
+        raise ValueError(f"{label!r} is one of signflow's own networks: give your module another name=")
+    return label
