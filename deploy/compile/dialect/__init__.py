@@ -32,5 +32,6 @@ OPERATORS: dict[str, type[Operator]] = {
 def operator_of(model: ModelWrapper, node: NodeProto) -> Operator:
     """``node`` of an integer graph; raises UnsupportedError for another."""
     if node.op_type not in OPERATORS:
-        raise refuse(node, "it has no hardware operator", ", ".join(OPERATORS))
+        supported = f"graphs from signflow.deploy.compile.streamline, of {', '.join(OPERATORS)}"
+        raise refuse(node, "it has no hardware operator", supported)
     return OPERATORS[node.op_type].of(model, node)
