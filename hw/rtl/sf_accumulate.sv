@@ -1,6 +1,7 @@
-// Accumulators of PE neurons at a time: each starts at a constant of its neuron, takes one part a step, and is compared after the last step.
+// Accumulators of PE neurons at a time: each starts at a constant of its neuron, takes one part a step, and is compared
+// after the last step.
 //
-//   sum[p] = start[n] + parts of all steps             n = neuron of lane p in this fold; with start = -T1, sum = acc - T1
+//   sum[p] = start[n] + parts of all steps      n = neuron of lane p in this fold; with start = -T1, sum = acc - T1
 //   THRESHOLDS = 0  result = sum                       (ACC_WIDTH bits, start = -T1 with T1 = 0)
 //   THRESHOLDS = 1  result = sum >= 0                  (1 bit)
 //   THRESHOLDS = 2  result = number of T1 <= T2 that acc has reached: 0, 1, 2    (2 bits)
@@ -9,11 +10,12 @@
 //   throughput  one step a cycle, whatever the number of steps in a fold; step control comes with the parts
 //   latency     1 cycle from the last part of a fold to its results, with THRESHOLDS = 2 one more
 //
-// The second threshold is a memory of gaps T2 - T1 and one comparison without sign: a sum below 0 is, read so, above every gap, hence
-// "sum >= gap" alone says that acc lies outside T1..T2-1.
+// The second threshold is a memory of gaps T2 - T1 and one comparison without sign: a sum below 0 is, read so, above
+// every gap, hence "sum >= gap" alone says that acc lies outside T1..T2-1.
 //
-// Memories ($readmemh): NF words of PE*ACC_WIDTH bits, START_FILE (not needed where all starts are 0) and GAP_FILE (THRESHOLDS = 2).
-// There is no saturation: ACC_WIDTH must hold acc - T1 with its sign, and 2**(ACC_WIDTH-1) must reach every gap.
+// Memories ($readmemh): NF words of PE*ACC_WIDTH bits, START_FILE (not needed where all starts are 0) and GAP_FILE
+// (THRESHOLDS = 2). There is no saturation: ACC_WIDTH must hold acc - T1 with its sign, and 2**(ACC_WIDTH-1) must reach
+// every gap.
 `default_nettype none
 
 module sf_accumulate #(
@@ -39,7 +41,8 @@ module sf_accumulate #(
 );
   if (THRESHOLDS < 0 || THRESHOLDS > 2) $error("sf_accumulate: THRESHOLDS = %0d, must be 0, 1 or 2", THRESHOLDS);
   if (WINDOW && THRESHOLDS != 2)        $error("sf_accumulate: WINDOW = 1 needs THRESHOLDS = 2, not %0d", THRESHOLDS);
-  if (THRESHOLDS == 2 && (START_FILE == "" || GAP_FILE == "")) $error("sf_accumulate: THRESHOLDS = 2 needs START_FILE and GAP_FILE");
+  if (THRESHOLDS == 2 && (START_FILE == "" || GAP_FILE == ""))
+    $error("sf_accumulate: THRESHOLDS = 2 needs START_FILE and GAP_FILE");
 
   localparam int NFW = NF > 1 ? $clog2(NF) : 1;
   wire result = valid_i && last_i;

@@ -20,7 +20,8 @@ module sf_argmax #(
   input  wire                 out_ready_i
 );
   if (LABELS < 1) $error("sf_argmax: LABELS = %0d, must be >= 1", LABELS);
-  if (2**OUT_WIDTH < LABELS) $error("sf_argmax: OUT_WIDTH = %0d cannot hold the index of %0d labels", OUT_WIDTH, LABELS);
+  if (2**OUT_WIDTH < LABELS)
+    $error("sf_argmax: OUT_WIDTH = %0d cannot hold the index of %0d labels", OUT_WIDTH, LABELS);
 
   logic [OUT_WIDTH-1:0] index_q, best_q, out_q;
   logic [WIDTH-1:0]     value_q;

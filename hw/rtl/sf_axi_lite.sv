@@ -2,12 +2,12 @@
 //
 //   a write happens once address and data are there, in whichever order they came; a read once its address is there
 //   latency     2 cycles from the last of address and data to B, 2 cycles from AR to R
-//   throughput  a write every 2 cycles and a read every 2 cycles; when both want the bus the write goes first, and as it
-//               then needs at least a cycle to refill, the read goes next: none waits for ever
+//   throughput  a write every 2 cycles and a read every 2 cycles; when both want the bus the write goes first, and as
+//               it then needs at least a cycle to refill, the read goes next: none waits for ever
 //
-// All outputs come from registers alone (no path from an input to an output, as AXI demands). Writes with all byte strobes
-// are done, with none are answered OKAY and do nothing, with some are refused with SLVERR and do nothing.
-// It does not decode addresses: an offset without a register reads what the bus gives, with OKAY. It ignores AxPROT.
+// All outputs come from registers alone (no path from an input to an output, as AXI demands). Writes with all byte
+// strobes are done, with none are answered OKAY and do nothing, with some are refused with SLVERR and do nothing. It
+// does not decode addresses: an offset without a register reads what the bus gives, with OKAY. It ignores AxPROT.
 `default_nettype none
 
 module sf_axi_lite #(

@@ -1,14 +1,14 @@
 // Beats of a bus to the words of an accelerator, frame by frame; the first word lies in the low bits of the first beat.
 //
-//   a frame has WORDS words in BEATS = ceil(WORDS * WORD_BITS / BEAT_BITS) beats; what the last beat has too many is dropped
+//   a frame has WORDS words in BEATS = ceil(WORDS * WORD_BITS / BEAT_BITS) beats; the rest of the last one is dropped
 //   latency     1 cycle from a beat to its first word, or from the last beat of a word to the word
 //   throughput  one beat a cycle or one word a cycle, whichever is the narrower, without gaps between frames
 //
-// A packet is any number of whole frames; in_last_i marks its last beat. Every frame gives one tag, when its last beat is
-// taken: 1 if the frame ends its packet. While no tag can be given (tag_ready_i = 0) the last beat of a frame waits.
-// in_last_i inside a frame is an error: early_o pulses, then halted_o stays high until reset, and from that beat on all beats
-// are taken and dropped, so that the sender can finish. in_ready_o does not depend on in_valid_i, in_data_i or in_last_i.
-// It does not restart by itself after an error and does not know which words of the broken frame were given.
+// A packet is any number of whole frames; in_last_i marks its last beat. Every frame gives one tag, when its last beat
+// is taken: 1 if the frame ends its packet. While no tag can be given (tag_ready_i = 0) the last beat of a frame waits.
+// in_last_i inside a frame is an error: early_o pulses, then halted_o stays high until reset, and from that beat on all
+// beats are taken and dropped, so that the sender can finish. in_ready_o does not depend on in_valid_i, in_data_i or
+// in_last_i. It does not restart by itself after an error and does not know which words of the broken frame were given.
 `default_nettype none
 
 module sf_beats_to_words #(
@@ -43,9 +43,11 @@ module sf_beats_to_words #(
   localparam int BW    = BEATS > 1 ? $clog2(BEATS) : 1;
 
   if (BEAT_BITS < 1 || WORD_BITS < 1 || WORDS < 1)
-    $error("sf_beats_to_words: BEAT_BITS = %0d, WORD_BITS = %0d, WORDS = %0d, must be >= 1", BEAT_BITS, WORD_BITS, WORDS);
+    $error("sf_beats_to_words: BEAT_BITS = %0d, WORD_BITS = %0d, WORDS = %0d, must be >= 1",
+           BEAT_BITS, WORD_BITS, WORDS);
   if ((DOWN ? BEAT_BITS % WORD_BITS : WORD_BITS % BEAT_BITS) != 0)
-    $error("sf_beats_to_words: BEAT_BITS = %0d, WORD_BITS = %0d: one must be a multiple of the other", BEAT_BITS, WORD_BITS);
+    $error("sf_beats_to_words: BEAT_BITS = %0d, WORD_BITS = %0d: one must be a multiple of the other",
+           BEAT_BITS, WORD_BITS);
 
   logic [BW-1:0] beat_q;
   logic          halted_q;

@@ -1,4 +1,5 @@
-// CRC-32 of a sequence of bytes (IEEE 802.3, as zlib.crc32): polynomial 0x04C11DB7, bits reflected, start and end inverted.
+// CRC-32 of a sequence of bytes (IEEE 802.3, as zlib.crc32): polynomial 0x04C11DB7, bits reflected, start and end
+// inverted.
 //
 //   state' = bytewise division of (state ^ byte) by the reflected polynomial 0xEDB88320; crc_o = ~state
 //   latency     1 cycle from a byte to the CRC of everything since clear_i

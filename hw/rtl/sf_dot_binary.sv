@@ -3,9 +3,9 @@
 //   count = popcount(act XNOR weights), STAGES = 2 + LEVELS cycles later
 //
 // A full adder takes a plain bit and two places with their weights: five inputs, so both of its outputs fit one 6-input
-// look-up table. Fifteen places are reduced to their lowest sum bit and seven carries that way, and then the carries are
-// counted. A tree of adders sums such counts (sf_adder_tree.sv). Registers follow the full adders and the counts. They
-// run freely, without enable or reset; whoever uses the counts knows which of them matter.
+// look-up table. Fifteen places are reduced to their lowest sum bit and seven carries that way, and then the carries
+// are counted. A tree of adders sums such counts (sf_adder_tree.sv). Registers follow the full adders and the counts.
+// They run freely, without enable or reset; whoever uses the counts knows which of them matter.
 `default_nettype none
 
 module sf_dot_binary #(

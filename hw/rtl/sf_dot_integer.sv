@@ -4,10 +4,10 @@
 //   latency     STAGES = 2 + LEVELS cycles
 //   throughput  PE sums a cycle
 //
-// Activations are taken by threes x, y, z. The four sums z +- x +- y are made once for all PE rows. Each row selects one
-// of them and inverts it where the weight of z is -1 (inverting is one short of negating: N counts what is missing, and
-// belongs to the caller's constants). A tree of adders follows (sf_adder_tree.sv). The registers run freely, without
-// enable or reset; whoever uses the sums knows which count.
+// Activations are taken by threes x, y, z. The four sums z +- x +- y are made once for all PE rows. Each row selects
+// one of them and inverts it where the weight of z is -1 (inverting is one short of negating: N counts what is missing,
+// and belongs to the caller's constants). A tree of adders follows (sf_adder_tree.sv). The registers run freely,
+// without enable or reset; whoever uses the sums knows which count.
 `default_nettype none
 
 module sf_dot_integer #(

@@ -4,9 +4,9 @@
 //   latency     STAGES = 2 + LEVELS cycles
 //   throughput  PE sums a cycle
 //
-// One multiplier a lane, in a DSP block or in LUTs as synthesis decides, with the two registers that a DSP block has; the
-// second one is the first of the tree of adders (sf_adder_tree.sv). The registers run freely, without enable or reset;
-// whoever uses the sums knows which count.
+// One multiplier a lane, in a DSP block or in LUTs as synthesis decides, with the two registers that a DSP block has;
+// the second one is the first of the tree of adders (sf_adder_tree.sv). The registers run freely, without enable or
+// reset; whoever uses the sums knows which count.
 `default_nettype none
 
 module sf_dot_product #(

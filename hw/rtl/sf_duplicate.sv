@@ -5,8 +5,8 @@
 //   throughput  one word per cycle
 //   latency     0 cycles: no storage, the word stays at the input until both outputs have taken it
 //
-// in_ready_o depends on out0_ready_i and out1_ready_i, out*_valid_o on in_valid_i, both combinationally; neither output waits for the other
-// within a word. It does not let one output run ahead: put FIFOs behind it.
+// in_ready_o depends on out0_ready_i and out1_ready_i, out*_valid_o on in_valid_i, both combinationally; neither output
+// waits for the other within a word. It does not let one output run ahead: put FIFOs behind it.
 `default_nettype none
 
 module sf_duplicate #(

@@ -24,7 +24,8 @@ module sf_dwc #(
   localparam int R  = UP ? OUT_WIDTH / IN_WIDTH : IN_WIDTH / OUT_WIDTH;
   localparam int CW = R > 1 ? $clog2(R) : 1;
 
-  if (IN_WIDTH < 1 || OUT_WIDTH < 1) $error("sf_dwc: IN_WIDTH = %0d, OUT_WIDTH = %0d, must be >= 1", IN_WIDTH, OUT_WIDTH);
+  if (IN_WIDTH < 1 || OUT_WIDTH < 1)
+    $error("sf_dwc: IN_WIDTH = %0d, OUT_WIDTH = %0d, must be >= 1", IN_WIDTH, OUT_WIDTH);
   if ((UP ? OUT_WIDTH % IN_WIDTH : IN_WIDTH % OUT_WIDTH) != 0)
     $error("sf_dwc: OUT_WIDTH = %0d and IN_WIDTH = %0d: one must be a multiple of the other", OUT_WIDTH, IN_WIDTH);
 

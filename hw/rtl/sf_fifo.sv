@@ -4,7 +4,8 @@
 //   throughput  1 word/cycle; holds exactly DEPTH words
 //   storage     BLOCK = 0: LUT RAM (asynchronous read), BLOCK = 1: block RAM
 //
-// in_ready_o does not depend on out_ready_i: the FIFO breaks the ready chain. It does not count or report its fill level.
+// in_ready_o does not depend on out_ready_i: the FIFO breaks the ready chain. It does not count or report its fill
+// level.
 `default_nettype none
 
 module sf_fifo #(

@@ -3,8 +3,8 @@
 //   latency     1 cycle from start_i to the first byte offered
 //   throughput  1 byte/cycle
 //
-// busy_o from the cycle after start_i to the end mark taken. Fields are copied with start_i. The payload is the value if
-// with_value_i, else results as long as they wait: at most MOST, none behind the last byte of a packet of frames.
+// busy_o from the cycle after start_i to the end mark taken. Fields are copied with start_i. The payload is the value
+// if with_value_i, else results as long as they wait: at most MOST, none behind the last byte of a packet of frames.
 `default_nettype none
 
 module sf_link_reply #(

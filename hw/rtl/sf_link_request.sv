@@ -3,9 +3,9 @@
 //   latency     request_o is 1 cycle after end_i; a payload byte is pushed 5 bytes after it came, the last one at end_i
 //   throughput  1 byte/cycle
 //
-// The payload of a DATA packet of this session, for this very position, is pushed while it comes in; commit_o or rollback_o
-// decides at its end. An intact request of any kind and session gives request_o, with its fields until the next packet
-// begins. Everything else but an empty packet gives dropped_o. It executes nothing.
+// The payload of a DATA packet of this session, for this very position, is pushed while it comes in; commit_o or
+// rollback_o decides at its end. An intact request of any kind and session gives request_o, with its fields until the
+// next packet begins. Everything else but an empty packet gives dropped_o. It executes nothing.
 `default_nettype none
 
 module sf_link_request (
@@ -42,7 +42,7 @@ module sf_link_request (
   localparam logic [4:0] MANY = 5'd16;                   // the count stops here
 
   logic [4:0]  count_q;
-  logic [39:0] recent_q;                                 // the last five bytes: at the end, the last of the payload and the CRC
+  logic [39:0] recent_q;                         // the last five bytes: at the end, the last of the payload and the CRC
   logic        bad_q, full_q, request_q;
 
   wire crc_right;

@@ -5,7 +5,8 @@
 //   throughput  one word per cycle
 //   latency     1 cycle
 //
-// Memory: TABLE_FILE, CHANNELS * 2**IN_WIDTH words of OUT_WIDTH bits ($readmemh), channel by channel, addressed by the element's bits.
+// Memory: TABLE_FILE, CHANNELS * 2**IN_WIDTH words of OUT_WIDTH bits ($readmemh), channel by channel, addressed by the
+// element's bits.
 `default_nettype none
 
 module sf_lut #(

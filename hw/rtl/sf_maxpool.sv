@@ -1,6 +1,6 @@
 // Maximum over KH x KW windows that do not overlap; of single bits it is their OR.
 //
-//   in    frames of H x W pixels of C/PE words of PE integers of WIDTH bits, two's complement where SIGNED = 1:  [h][w][cf]
+//   in    frames of H x W pixels of C/PE words of PE integers of WIDTH bits, signed where SIGNED = 1:  [h][w][cf]
 //   out   [oh][ow][cf],  oh < H/KH,  ow < W/KW;  rows and columns that fill no window are dropped
 //
 //   throughput  one word per cycle: H*W*C/PE cycles for a frame
@@ -71,7 +71,7 @@ module sf_maxpool #(
   if (WIDTH == 1) begin : gen_bits
     assign value = in_data_i | (first ? '0 : kept);
   end else begin : gen_integers
-    localparam logic [WIDTH-1:0] BIAS = SIGNED ? WIDTH'(1) << (WIDTH - 1) : '0;  // makes the order that of integers without sign
+    localparam logic [WIDTH-1:0] BIAS = SIGNED ? WIDTH'(1) << (WIDTH - 1) : '0;  // makes them unsigned, in order
     for (genvar p = 0; p < PE; p++) begin : gen_lane
       wire [WIDTH-1:0] a = in_data_i[p*WIDTH +: WIDTH];
       wire [WIDTH-1:0] b = kept[p*WIDTH +: WIDTH];

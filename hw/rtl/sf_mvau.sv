@@ -1,4 +1,4 @@
-// Matrix-vector-activation unit with weights in {-1, +1} (WEIGHT_WIDTH = 1, bit 1 = +1) or integers in two's complement.
+// Matrix-vector-activation unit with weights in {-1, +1} (WEIGHT_WIDTH = 1, bit 1 = +1) or signed integers.
 //
 //   WEIGHT_WIDTH = 1, ACT_WIDTH = 1   acc[n] = popcount over i of (act[i] XNOR w[n][i])        in 0..MW
 //   WEIGHT_WIDTH = 1, ACT_WIDTH > 1   acc[n] = sum over i of (w[n][i] ? act[i] : -act[i])      signed
@@ -9,19 +9,21 @@
 //       WINDOW = 1  out[n] = acc[n] < T1[n] or acc[n] >= T2[n]                    (1 bit)
 //
 //   folding     NF = MH/PE neuron folds, SF = MW/SIMD input folds; PE p works on neuron nf*PE + p in step nf*SF + sf
-//   throughput  one vector in exactly NF*SF cycles, no gaps; the SF input words are taken during nf = 0 and replayed after that
-//   latency     3 + STAGES cycles from the last step of a fold to its output word, STAGES as in dot_*.sv; with THRESHOLDS = 2 one more
+//   throughput  one vector in exactly NF*SF cycles, no gaps; the SF input words are taken during nf = 0, then replayed
+//   latency     3 + STAGES cycles from the last step of a fold to its output word (sf_dot_*.sv), 1 more for a T2
 //
-// Accumulators (sf_accumulate.sv) start at a constant of their neuron: start = -T1, or N - T1 with sf_dot_integer (N: what it leaves out).
+// Accumulators (sf_accumulate.sv) start at a constant of their neuron: start = -T1, or N - T1 with sf_dot_integer's N.
 //
-// Memories ($readmemh): WEIGHTS_FILE, NF*SF words of PE*SIMD weights; START_FILE (unused where all are 0) and GAP_FILE (T2 - T1, for
-// THRESHOLDS = 2), NF words of PE*ACC_WIDTH bits. Weights are logic, or with BLOCK = 1 in block RAM. ACC_WIDTH must hold acc - T1.
+// Memories ($readmemh): WEIGHTS_FILE, NF*SF words of PE*SIMD weights; START_FILE (unused where all are 0) and GAP_FILE
+// (T2 - T1, for THRESHOLDS = 2), NF words of PE*ACC_WIDTH bits. Weights are logic, or with BLOCK = 1 in block RAM.
+// ACC_WIDTH must hold acc - T1.
 //
-// Nothing stalls between the input and the FIFO at the output: a step starts only if its result will find room there. So in_ready_o does not
-// depend on out_ready_i, and the data path has no enables.
+// Nothing stalls between the input and the FIFO at the output: a step starts only if its result will find room there.
+// So in_ready_o does not depend on out_ready_i, and the data path has no enables.
 //
-// TREE = 0 replaces the tree of sf_dot_binary by the $countones it computes, after the same number of cycles. Synthesis builds the tree; Verilator
-// takes $countones unless told otherwise, because it runs ten times faster. The tests compare both.
+// TREE = 0 replaces the tree of sf_dot_binary by the $countones it computes, after the same number of cycles. Synthesis
+// builds the tree; Verilator takes $countones unless told otherwise, because it runs ten times faster. The tests
+// compare both.
 `default_nettype none
 
 module sf_mvau #(
@@ -73,7 +75,7 @@ module sf_mvau #(
 
   localparam int  STAGES = 2 + $clog2(ACT_WIDTH == 1 ? (SIMD + 14) / 15 : WEIGHT_WIDTH == 1 ? (SIMD + 2) / 3 : SIMD);
   localparam bit  COUNT  = ACT_WIDTH == 1 && !TREE;
-  localparam int  ROOM   = 32;  // words of the FIFO at the output: more than are under way at once, and what one LUT RAM holds
+  localparam int  ROOM   = 32;  // words of the FIFO at the output: more than are under way at once, one LUT RAM
 
   // ---- step control
   logic [SFW-1:0] sf_q;
@@ -149,14 +151,16 @@ module sf_mvau #(
                         : COUNT ? $clog2(SIMD + 1) : STAGES + 2;
   logic [PE-1:0][PART_W-1:0] parts;
   if (WEIGHT_WIDTH > 1) begin : gen_product
-    sf_dot_product #(.SIMD(SIMD), .PE(PE), .ACT_WIDTH(ACT_WIDTH), .ACT_SIGNED(ACT_SIGNED), .WEIGHT_WIDTH(WEIGHT_WIDTH)) i_dot (
+    sf_dot_product #(.SIMD(SIMD), .PE(PE), .ACT_WIDTH(ACT_WIDTH), .ACT_SIGNED(ACT_SIGNED),
+                     .WEIGHT_WIDTH(WEIGHT_WIDTH)) i_dot (
       .clk_i, .act_i(act_q), .weights_i(weights), .sum_o(parts));
   end else if (ACT_WIDTH > 1) begin : gen_integer
     sf_dot_integer #(.SIMD(SIMD), .PE(PE), .ACT_WIDTH(ACT_WIDTH), .ACT_SIGNED(ACT_SIGNED)) i_dot (
       .clk_i, .act_i(act_q), .weights_i(weights), .sum_o(parts));
   end else if (!COUNT) begin : gen_tree
     for (genvar p = 0; p < PE; p++) begin : gen_pe
-      sf_dot_binary #(.SIMD(SIMD)) i_dot (.clk_i, .act_i(act_q), .weights_i(weights[p*SIMD +: SIMD]), .count_o(parts[p]));
+      sf_dot_binary #(.SIMD(SIMD)) i_dot (
+        .clk_i, .act_i(act_q), .weights_i(weights[p*SIMD +: SIMD]), .count_o(parts[p]));
     end
   end else begin : gen_count
     logic [STAGES-1:0][LANES-1:0] act;  // of this step and the ones before
@@ -181,14 +185,15 @@ module sf_mvau #(
   end
   wire [PE*OUT_WIDTH-1:0] results;
   wire                    result;
-  sf_accumulate #(.NF(NF), .PE(PE), .ACC_WIDTH(ACC_WIDTH), .THRESHOLDS(THRESHOLDS), .WINDOW(WINDOW), .START_FILE(START_FILE),
-               .GAP_FILE(GAP_FILE)) i_accumulate (
-    .clk_i, .rst_ni, .parts_i(terms), .valid_i(valid_q[STAGES]), .first_i(SF == 1 || first_q[STAGES]), .last_i(last_q[STAGES]),
-    .results_o(results), .valid_o(result));
+  sf_accumulate #(.NF(NF), .PE(PE), .ACC_WIDTH(ACC_WIDTH), .THRESHOLDS(THRESHOLDS), .WINDOW(WINDOW),
+                  .START_FILE(START_FILE), .GAP_FILE(GAP_FILE)) i_accumulate (
+    .clk_i, .rst_ni, .parts_i(terms), .valid_i(valid_q[STAGES]), .first_i(SF == 1 || first_q[STAGES]),
+    .last_i(last_q[STAGES]), .results_o(results), .valid_o(result));
 
   wire unused_ready;  // there is always room
   sf_fifo #(.WIDTH(PE*OUT_WIDTH), .DEPTH(ROOM)) i_fifo (
-    .clk_i, .rst_ni, .in_data_i(results), .in_valid_i(result), .in_ready_o(unused_ready), .out_data_o, .out_valid_o, .out_ready_i);
+    .clk_i, .rst_ni, .in_data_i(results), .in_valid_i(result), .in_ready_o(unused_ready),
+    .out_data_o, .out_valid_o, .out_ready_i);
 endmodule
 
 `default_nettype wire

@@ -3,7 +3,7 @@
 //   in    frames of WORDS words
 //   out   [copy][word],  copy < COPIES
 //
-//   throughput  one word per cycle: WORDS*COPIES cycles for a frame, no gaps; the words are taken during the first copy and replayed after it
+//   throughput  one word per cycle: WORDS*COPIES cycles for a frame, no gaps; the words are taken during the first copy
 //   latency     1 cycle
 //   storage     the vector, in LUT RAM; a single word stays in the output register
 `default_nettype none

@@ -1,8 +1,9 @@
-// A stream of bytes in, a stream of bytes out and the register bus over one serial line, with nothing lost, doubled or wrong.
+// A stream of bytes in, a stream of bytes out and the register bus over one serial line, with nothing lost, doubled or
+// wrong.
 //
-// This header is the definition of the protocol. The host asks, the FPGA answers; all repetition is the host's business.
-// A packet is stuffed as in SLIP (RFC 1055): 0xC0 before and after. Numbers are little end first. crc: CRC-32 of all bytes
-// before it (zlib.crc32). Positions count bytes of a stream since SYNC, modulo 2^16.
+// This header is the definition of the protocol. The host asks, the FPGA answers; all repetition is the host's
+// business. A packet is stuffed as in SLIP (RFC 1055): 0xC0 before and after. Numbers are little end first. crc: CRC-32
+// of all bytes before it (zlib.crc32). Positions count bytes of a stream since SYNC, modulo 2^16.
 //
 //   request   session, kind, sequence, acknowledged[2], position[2], value[4] of WRITE or payload of DATA, crc[4]
 //   reply     session, kind, sequence, accepted[2], room[2], from[2], value[4] of READ or results, flags, crc[4]
@@ -14,20 +15,21 @@
 //             4 DATA   payload (1 byte or more) for `position` of the stream to the accelerator
 //             bit 3: the last byte of the payload is the last of a packet of frames (TLAST)
 //             bit 4: AGAIN, send results from `acknowledged` on, not from where the previous reply ended
-//   sequence  READ and WRITE are executed only if it differs from that of the request before: a repeated one is answered again
+//   sequence  READ and WRITE are executed only if it differs from that of the one before: a repeat is answered again
 //   acknowledged  results before this position have arrived: their room is given back
 //   accepted  position of the next byte wanted; DATA for any other position, or beyond accepted + room, is ignored
 //   from      position of the first result byte in the reply
 //   flags     bit 0: the last result byte in the reply is the last of a packet of frames
 //
-// A damaged request is dropped, counted (link_errors_o) and not answered. An intact one of another session is answered with
-// the FPGA's session number (0 after power-up) and not executed. One reply may answer several requests: it carries the
-// kind and sequence of the latest. Payload enters the stream after its CRC was right, never before.
+// A damaged request is dropped, counted (link_errors_o) and not answered. An intact one of another session is answered
+// with the FPGA's session number (0 after power-up) and not executed. One reply may answer several requests: it carries
+// the kind and sequence of the latest. Payload enters the stream after its CRC was right, never before.
 //
-//   latency     from the end mark of DATA to out_valid_o 3 cycles, from the end mark of a request to the reply's start bit 4
+//   latency     3 cycles from the end mark of DATA to out_valid_o, 4 from that of a request to the reply's start bit
 //   throughput  line rate: CLOCKS_PER_BIT cycles a bit, 10 bits a byte, 13 bytes more a DATA packet than its payload
 //
-// It has no timeouts and does not check that payloads make whole frames (the shell does). link_overrun_o: DATA had no room.
+// It has no timeouts and does not check that payloads make whole frames (the shell does). link_overrun_o: DATA had no
+// room.
 `default_nettype none
 
 module sf_serial_link #(
@@ -114,7 +116,8 @@ module sf_serial_link #(
   wire plausible = acknowledged_q - result_tail <= result_head - result_tail;
   sf_replay_fifo #(.WIDTH(9), .DEPTH(OUT_DEPTH)) i_out_buffer (
     .clk_i, .rst_ni, .clear_i(sync),
-    .in_data_i({in_last_i, in_data_i}), .in_push_i(in_valid_i), .commit_i(1'b1), .rollback_i(1'b0), .full_o(result_full),
+    .in_data_i({in_last_i, in_data_i}), .in_push_i(in_valid_i), .commit_i(1'b1), .rollback_i(1'b0),
+    .full_o(result_full),
     .out_data_o(result_data), .out_valid_o(result_valid), .out_pop_i(result_pop),
     .release_i(start && plausible), .rewind_i(start && plausible && again_q), .release_to_i(acknowledged_q),
     .head_o(result_head), .read_o(result_from), .tail_o(result_tail)

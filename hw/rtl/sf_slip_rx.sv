@@ -1,10 +1,11 @@
-// Takes the byte stuffing (SLIP, RFC 1055) off a line: 0xC0 ends a packet, 0xDB 0xDC stands for 0xC0, 0xDB 0xDD for 0xDB.
+// Takes the byte stuffing (SLIP, RFC 1055) off a line: 0xC0 ends a packet, 0xDB 0xDC stands for 0xC0, 0xDB 0xDD for
+// 0xDB.
 //
 //   latency     0 cycles
 //   throughput  1 byte/cycle
 //
-// After any rubbish the next 0xC0 starts a clean packet. bad_o: what came since the last end cannot be a packet (a wrong
-// pair, or an error of the line). Two ends in a row are an empty packet, which the reader skips.
+// After any rubbish the next 0xC0 starts a clean packet. bad_o: what came since the last end cannot be a packet (a
+// wrong pair, or an error of the line). Two ends in a row are an empty packet, which the reader skips.
 `default_nettype none
 
 module sf_slip_rx (

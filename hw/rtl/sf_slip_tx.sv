@@ -1,4 +1,5 @@
-// Stuffs bytes for a line (SLIP, RFC 1055): an end mark becomes 0xC0, a byte 0xC0 becomes 0xDB 0xDC, 0xDB becomes 0xDB 0xDD.
+// Stuffs bytes for a line (SLIP, RFC 1055): an end mark becomes 0xC0, a byte 0xC0 becomes 0xDB 0xDC, 0xDB becomes 0xDB
+// 0xDD.
 //
 //   latency     0 cycles
 //   throughput  1 byte/cycle, 2 cycles for 0xC0 and 0xDB

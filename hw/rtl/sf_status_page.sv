@@ -14,8 +14,8 @@
 //   latency 0: reg_rdata_o follows reg_addr_i in the same cycle; what happens in a cycle is counted in the next
 //   throughput: one read or write per cycle
 //
-// A soft reset does not clear the page. It does not check that a clear comes while nothing is in flight: what moves in the very
-// cycle of a clear is not counted, frames begun before it and given after it are counted as given.
+// A soft reset does not clear the page. It does not check that a clear comes while nothing is in flight: what moves in
+// the very cycle of a clear is not counted, frames begun before it and given after it are counted as given.
 `default_nettype none
 
 module sf_status_page #(

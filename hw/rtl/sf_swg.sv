@@ -3,13 +3,13 @@
 //   in    frames of H x W pixels of C/SIMD words:  [h][w][cf]
 //   out   windows of KH x KW pixels:               [oh][ow][kh][kw][cf],  oh < (H-KH)/SH + 1,  ow < (W-KW)/SW + 1
 //
-//   throughput  max(H*W, OH*OW*KH*KW) * C/SIMD cycles for a frame: writing overlaps reading, also from one frame to the next
+//   throughput  max(H*W, OH*OW*KH*KW) * C/SIMD cycles for a frame: writing overlaps reading, across frames too
 //   latency     2 cycles from a pixel's word to its first use in a window
-//   storage     a ring of rows: besides the LAST rows that the last windows of a frame need, those that the first windows of the next frame
-//               need before they can start (fewer would make reading wait; the tests try all shapes)
+//   storage     a ring of rows: besides the LAST rows that the last windows of a frame need, those that the first
+//               windows of the next frame need before they can start (fewer would make reading wait)
 //
-// Rows are freed when the row of windows that starts with them is complete. BLOCK = 1 puts the ring into block RAM, else it is LUT RAM.
-// No padding (a separate operator's job), no dilation.
+// Rows are freed when the row of windows that starts with them is complete. BLOCK = 1 puts the ring into block RAM,
+// else it is LUT RAM. No padding (a separate operator's job), no dilation.
 `default_nettype none
 
 module sf_swg #(
@@ -52,7 +52,8 @@ module sf_swg #(
   localparam int OW_W  = OW > 1 ? $clog2(OW) : 1;
   localparam int OH_W  = OH > 1 ? $clog2(OH) : 1;
 
-  // steps of the read position: to the next line of a window, window, row of windows, frame; FINAL is the last word of a row of windows
+  // steps of the read position: to the next line of a window, window, row of windows, frame; FINAL is the last word of
+  // a row of windows
   localparam int LINE   = ROW - RUN + 1;
   localparam int WINDOW = SW * CF - (KH - 1) * ROW - RUN + 1;
   localparam int FINAL  = (KH - 1) * ROW + (OW - 1) * SW * CF + RUN - 1;
@@ -80,7 +81,8 @@ module sf_swg #(
   wire end_row   = last_line && ow_q == OW_W'(OW - 1);
   // the last word of a row of windows also waits for the pixels that no window covers and whose rows are freed with it:
   // rows between windows (SH > KH), and the columns left over at the end of those rows
-  wire [FW-1:0] place = !end_row ? place_q : last_row ? FW'(LAST * ROW - 1) : FW'(SH * ROW > FINAL ? SH * ROW - 1 : FINAL);
+  wire [FW-1:0] place = !end_row ? place_q : last_row ? FW'(LAST * ROW - 1)
+                      : FW'(SH * ROW > FINAL ? SH * ROW - 1 : FINAL);
   wire step = move && fill_q > place;
   wire [FW-1:0] freed = last_row ? FW'(LAST * ROW) : FW'(SH * ROW);
 

@@ -1,7 +1,8 @@
 // Sliding-window generator, one whole window per cycle.
 //
 //   in    frames of H x W pixels, all C channels in a word:  [h][w]
-//   out   windows: element (kh, kw, c) at position (kh*KW + kw)*C + c;  [oh][ow],  oh < (H-KH)/SH + 1,  ow < (W-KW)/SW + 1
+//   out   windows: element (kh, kw, c) at position (kh*KW + kw)*C + c,
+//         [oh][ow],  oh < (H-KH)/SH + 1,  ow < (W-KW)/SW + 1
 //
 //   throughput  one pixel per cycle: H*W cycles for a frame
 //   latency     1 cycle from the last pixel of a window to the window
@@ -52,7 +53,7 @@ module sf_swg_parallel #(
   wire last_y = y_q == YW'(H - 1);
 
   if (KH > 1) begin : gen_rows
-    (* ram_style = "distributed" *) logic [(KH-1)*WIDTH-1:0] rows_q [W];  // the KH-1 pixels above, oldest least significant
+    (* ram_style = "distributed" *) logic [(KH-1)*WIDTH-1:0] rows_q [W];  // the KH-1 pixels above, oldest first
     wire [(KH-1)*WIDTH-1:0] above = rows_q[x_q];
     assign column = {in_data_i, above};
     always_ff @(posedge clk_i) if (take) rows_q[x_q] <= column[KH-1:1];

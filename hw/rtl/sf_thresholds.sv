@@ -3,16 +3,18 @@
 //   WINDOW = 0  out[e] = BIAS + #{i : T[c][i] <= u[e]}           in BIAS .. BIAS + 2**STAGES - 1
 //   WINDOW = 1  out[e] = #{i : T[c][i] <= u[e]} != 1             1 bit, STAGES = 2: outside [T[c][0], T[c][1])
 //
-//   u[e] is the element in offset binary (IN_SIGNED: x + 2**(IN_WIDTH-1)), for channels with sign bit 1 counted from the other end:
-//   2**IN_WIDTH - 1 - u, one inversion. So -x is compared exactly, with thresholds to suit; 0 is always reached, 2**IN_WIDTH never.
+//   u[e] is the element in offset binary (IN_SIGNED: x + 2**(IN_WIDTH-1)), for channels with sign bit 1 counted from
+//   the other end: 2**IN_WIDTH - 1 - u, one inversion. So -x is compared exactly, with thresholds to suit; 0 is always
+//   reached, 2**IN_WIDTH never.
 //   c = word * PE + lane, modulo FOLDS * PE; with FOLDS = 1 all words share one row for each lane.
 //
 //   throughput  one word per cycle
 //   latency     2 * STAGES cycles: a stage reads one of 2**s thresholds, then compares
 //
-// Memories ($readmemh), lane 0 in the low bits: THRESHOLDS_s for every stage s, FOLDS * 2**s words of PE * (IN_WIDTH + 1) bits, word
-// fold * 2**s + i what is compared when the outcomes so far are i as a binary number; SIGNS_FILE, FOLDS words of PE bits ("": no signs).
-// Stages from BLOCK_FROM on lie in block RAM, the others in logic. Every lane has a read port of its own.
+// Memories ($readmemh), lane 0 in the low bits: THRESHOLDS_s for every stage s, FOLDS * 2**s words of PE * (IN_WIDTH +
+// 1) bits, word fold * 2**s + i what is compared when the outcomes so far are i as a binary number; SIGNS_FILE, FOLDS
+// words of PE bits ("": no signs). Stages from BLOCK_FROM on lie in block RAM, the others in logic. Every lane has a
+// read port of its own.
 `default_nettype none
 
 module sf_thresholds #(
@@ -46,13 +48,14 @@ module sf_thresholds #(
 );
   if (STAGES < 1 || STAGES > 8)  $error("sf_thresholds: STAGES = %0d, must be 1 to 8", STAGES);
   if (WINDOW && STAGES != 2)     $error("sf_thresholds: WINDOW = 1 and STAGES = %0d; a window has 2 stages", STAGES);
-  if (WINDOW && OUT_WIDTH != 1)  $error("sf_thresholds: WINDOW = 1 and OUT_WIDTH = %0d; a window gives 1 bit", OUT_WIDTH);
+  if (WINDOW && OUT_WIDTH != 1)
+    $error("sf_thresholds: WINDOW = 1 and OUT_WIDTH = %0d; a window gives 1 bit", OUT_WIDTH);
   if (BLOCK_FROM < 0)            $error("sf_thresholds: BLOCK_FROM = %0d, must be >= 0", BLOCK_FROM);
 
   localparam int FW = FOLDS > 1 ? $clog2(FOLDS) : 1;
   localparam int TW = IN_WIDTH + 1;
 
-  logic [2*STAGES-1:0] valid_q;  // of the words in the pipeline: [2*s] is compared in stage s, [2*s+1] is read in stage s+1
+  logic [2*STAGES-1:0] valid_q;  // of the words in the pipeline: [2*s] compared in stage s, [2*s+1] read in stage s+1
   wire advance = !out_valid_o || out_ready_i;
   assign out_valid_o = valid_q[2*STAGES-1];
   assign in_ready_o  = advance;
@@ -146,7 +149,8 @@ module sf_thresholds #(
 
   for (genvar p = 0; p < PE; p++) begin : gen_out
     wire [STAGES-1:0] total = count[STAGES][p];
-    assign out_data_o[p*OUT_WIDTH +: OUT_WIDTH] = WINDOW ? OUT_WIDTH'(total != STAGES'(1)) : OUT_WIDTH'(32'(total) + BIAS);
+    assign out_data_o[p*OUT_WIDTH +: OUT_WIDTH] =
+      WINDOW ? OUT_WIDTH'(total != STAGES'(1)) : OUT_WIDTH'(32'(total) + BIAS);
   end
 endmodule
 

@@ -5,7 +5,8 @@
 //   throughput  1 byte in 9.5 bit times; a sender may be up to 2 % faster or slower than CLOCKS_PER_BIT says
 //
 // The line is asynchronous: two flip-flops bring it into the clock. A start bit shorter than half a bit is taken for
-// noise. A stop bit that is not 1 gives error_o instead of valid_o. valid_o and error_o last one cycle; it has no buffer.
+// noise. A stop bit that is not 1 gives error_o instead of valid_o. valid_o and error_o last one cycle; it has no
+// buffer.
 `default_nettype none
 
 module sf_uart_rx #(

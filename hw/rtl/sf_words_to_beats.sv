@@ -4,10 +4,10 @@
 //   latency     1 cycle from the last word of a beat to the beat, or from a word to its first beat
 //   throughput  one word a cycle or one beat a cycle, whichever is the narrower, without gaps between frames
 //
-// out_last_o marks the end of a packet, not of a frame: on the last beat of a frame it is the frame's tag, else 0. The last beat
-// of a frame waits for its tag and takes it away. It waits here, in a register, so the accelerator gets rid of a whole frame even
-// when it has not yet taken all input of that frame; nothing behind it can be needed for its own tag, so this never deadlocks.
-// It does not count words: in_last_i comes from the accelerator.
+// out_last_o marks the end of a packet, not of a frame: on the last beat of a frame it is the frame's tag, else 0. The
+// last beat of a frame waits for its tag and takes it away. It waits here, in a register, so the accelerator gets rid
+// of a whole frame even when it has not yet taken all input of that frame; nothing behind it can be needed for its own
+// tag, so this never deadlocks. It does not count words: in_last_i comes from the accelerator.
 `default_nettype none
 
 module sf_words_to_beats #(
@@ -38,7 +38,8 @@ module sf_words_to_beats #(
   if (BEAT_BITS < 1 || WORD_BITS < 1)
     $error("sf_words_to_beats: WORD_BITS = %0d, BEAT_BITS = %0d, must be >= 1", WORD_BITS, BEAT_BITS);
   if ((UP ? BEAT_BITS % WORD_BITS : WORD_BITS % BEAT_BITS) != 0)
-    $error("sf_words_to_beats: WORD_BITS = %0d, BEAT_BITS = %0d: one must be a multiple of the other", WORD_BITS, BEAT_BITS);
+    $error("sf_words_to_beats: WORD_BITS = %0d, BEAT_BITS = %0d: one must be a multiple of the other",
+           WORD_BITS, BEAT_BITS);
 
   logic [CW-1:0] place_q;                               // of the next word in its beat, or of the beat in its word
   logic          valid_q, last_q;

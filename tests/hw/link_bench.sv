@@ -1,4 +1,5 @@
-// sf_serial_link between the pins of a ULX3S top and something simple: every byte comes back inverted, and eight registers.
+// sf_serial_link between the pins of a ULX3S top and something simple: every byte comes back inverted, and eight
+// registers.
 //
 //   registers   0: 1 stops the way back   4: writes to 8 so far   8: scratch   16: reads of 8 so far
 //               20: link errors   24: overruns   others: bytes delivered

@@ -63,9 +63,15 @@ def test_illegal_attributes(bench, attribute, value, message):
         node.op.rtl_instance(node.model)
 
 
-def test_elaboration_refuses():
-    with pytest.raises(RtlError, match="OUT_WIDTH = 4 is less than WIDTH0 = 5"):
-        verilator.lint("sf_add", [RTL_DIR / "sf_add.sv"], {"OUT_WIDTH": 4})
+@pytest.mark.parametrize(("width0", "width1"), [(5, 4), (3, 5)])
+def test_elaboration_refuses_sums_narrower_than_a_term(width0, width1):
+    with pytest.raises(RtlError, match=f"OUT_WIDTH = 4 is less than WIDTH0 = {width0} or WIDTH1 = {width1}"):
+        verilator.lint("sf_add", [RTL_DIR / "sf_add.sv"], {"WIDTH0": width0, "WIDTH1": width1, "OUT_WIDTH": 4})
+
+
+@pytest.mark.parametrize(("width0", "width1"), [(4, 4), (4, 3), (3, 4)])
+def test_sums_as_wide_as_a_term_elaborate(width0, width1):
+    verilator.lint("sf_add", [RTL_DIR / "sf_add.sv"], {"WIDTH0": width0, "WIDTH1": width1, "OUT_WIDTH": 4})
 
 
 def test_finn_wrapper_has_both_streams(bench, tmp_path):

@@ -183,3 +183,12 @@ def test_busy_means_inside_a_frame(bench):
 def test_widths_that_do_not_divide_are_refused(module):
     with pytest.raises(RtlError, match="BEAT_BITS = 64"):
         verilator.lint(module, [Path(RTL_DIR / f"{module}.sv")], {"BEAT_BITS": 64, "WORD_BITS": 24})
+
+
+@pytest.mark.parametrize("module", ["sf_beats_to_words", "sf_words_to_beats"])
+def test_widths_from_one_bit_on(module):
+    sizes = {"BEAT_BITS": 1, "WORD_BITS": 1} | ({"WORDS": 1} if module == "sf_beats_to_words" else {})
+    verilator.lint(module, [RTL_DIR / f"{module}.sv"], sizes)
+    for name in sizes:
+        with pytest.raises(RtlError, match=f"{name} ?= ?0"):
+            verilator.lint(module, [RTL_DIR / f"{module}.sv"], sizes | {name: 0})

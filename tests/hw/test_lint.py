@@ -1,5 +1,6 @@
 """Every RTL module is clean alone: Verilator -Wall, and slang, the strictest front end at hand."""
 
+import re
 from pathlib import Path
 
 import pyslang
@@ -64,6 +65,22 @@ def test_header_states_what_the_module_does(module):
     assert "throughput" in header or "per cycle" in header
     assert "`default_nettype none" in text and text.rstrip().endswith("`default_nettype wire")
     assert len(text.splitlines()) <= 200
+    assert max(map(len, text.splitlines())) <= 120
+
+
+def test_the_table_has_every_module_and_who_uses_it():
+    """hw/rtl/README.md: one row a module; "used by" is what the sources say, or an operator or a top outside."""
+    rows = [line.split("|")[1:-1] for line in (RTL_DIR / "README.md").read_text().splitlines() if line[:4] == "| `s"]
+    table = {cells[0].strip(" `"): cells[-1] for cells in rows}
+    assert list(table) == sorted(table) and sorted(table) == MODULES
+    for module in MODULES:
+        readers = {m for m in MODULES if m != module and module in RtlInstance(m, {}).modules}
+        direct = {
+            m
+            for m in readers
+            if not any(module in RtlInstance(k, {}).modules for k in RtlInstance(m, {}).modules if k not in (m, module))
+        }
+        assert direct <= set(re.findall(r"`(sf_\w+)`", table[module])) <= readers, module
 
 
 def test_the_generated_top_is_clean(mini):

@@ -19,6 +19,8 @@ from signflow.hw.sim.uart import SimulatedPort, compile_port
 SYNC, POLL, READ, WRITE, DATA, LAST, AGAIN = 0, 1, 2, 3, 4, 8, 16
 STOP, WRITES, SCRATCH, READS, ERRORS, OVERRUNS, DELIVERED = 0, 4, 8, 16, 20, 24, 28
 BITS = 8
+LONGEST = 4000
+"""More bytes than all replies to what a test asks at once: a line that never comes to rest is a failure."""
 MODULES = RtlInstance("sf_serial_link", {}).modules
 SOURCES = [Path(__file__).with_name("link_bench.sv"), *(RTL_DIR / f"{m}.sv" for m in [*MODULES, "sf_fifo"])]
 
@@ -60,6 +62,7 @@ class Host:
             if not (more := self.port.read(self.port.in_waiting)):
                 break
             text += more
+            assert len(text) < LONGEST, "the line does not come to rest"
         assert not text or (text[:1] == text[-1:] == b"\xc0")
         found = []
         for piece in filter(None, text.split(b"\xc0")):
@@ -147,6 +150,13 @@ def test_data_come_back_with_the_ends_of_packets(host):
         ends += [host.got] * flags
     assert b"".join(parts) == inverted(data) and ends == [3, 500, 700]
     assert host.ask(POLL)[6] == b"" and host.read(ERRORS) == 0
+
+
+def test_a_reply_holds_at_most_240_results(host):
+    data = rubbish(4, 600)
+    host.ask(DATA, 0, data)
+    for got in (0, 240, 480):
+        assert host.ask(POLL | AGAIN, got=got)[5:] == (got, inverted(data[got : got + 240]), 0)
 
 
 def test_results_are_kept_until_acknowledged(host):
@@ -248,6 +258,7 @@ def test_positions_wrap(host):
     rng, sent, results = np.random.default_rng(2), 0, b""
     data = rng.integers(0, 256, 70_000).astype(np.uint8).tobytes()
     while len(results) < len(data):
+        assert host.port.now() < 2, "simulated seconds: results are missing"
         reply = host.ask(DATA, sent, data[sent : sent + 1999]) if sent < len(data) else host.ask(POLL)
         sent += len(data[sent : sent + 1999]) if sent < len(data) else 0
         assert reply[3] == sent % 65536 and reply[5] == len(results) % 65536
