@@ -128,7 +128,14 @@ def sub_of_two(chain):
 
 
 def sum_over(axes):
-    return lambda chain: total(chain(SHAPE).conv(signs(4, 2, 2, 2)).quant(4.0, 4), axes).dense(signs(2, 4))
+    """The map [1, 4, 4, 4] summed over ``axes``, what is left flattened, a dense layer."""
+
+    def make(chain):
+        c = total(chain(SHAPE).conv(signs(4, 2, 2, 2)).quant(4.0, 4), axes)
+        c.shape = [1, 4 ** (4 - len({0, *(axis % 4 for axis in axes)}))]
+        return c.op("Flatten", axis=1).dense(signs(2, c.shape[1]))
+
+    return make
 
 
 def behind_arg_max(chain):
