@@ -62,22 +62,21 @@ def curve(network: ModelWrapper, integer: ModelWrapper, rule: Rule, channel: int
         raise ThresholdsError(f"{rule.layer} has no channel {channel}: name one of 0..{len(rule.low) - 1}")
     found = []
 
-    def keep(plain, region, tensor, reach, scale) -> None:
+    def keep(plain, region, tensor, numbers) -> None:
         if rule.sign is not None and region.node.name == rule.sign.product and region.kind == "product":
-            found.append((plain, region, tensor, reach, scale))
+            found.append((plain, region, tensor, numbers))
 
     enumerate_thresholds(network.transform(PlainProducts()), keep)
     if not found:
         raise ThresholdsError(f"{rule.layer} is no sign behind a product; see --moving for thresholds that move")
-    plain, region, tensor, reach, scale = found[0]
-    nodes = region.path(tensor)
-    known = truth(plain, region, tensor, reach, scale)
+    plain, region, tensor, numbers = found[0]
+    nodes, reach = region.path(tensor), numbers.reach
+    known = truth(plain, region, tensor, numbers)
     own = sign_rule(known.steps.map(lambda v: v > 0), known.in_front, True).own
     last = max(i for i, node in enumerate(nodes) if node.op_type in QUANTISERS)
-    table = reach.table
-    numbers = table.astype(np.float32) * scale
+    table, floats = reach.table, numbers.at(reach.table)
     column = channel if table.shape[1] > 1 else 0
-    ends = [follow(plain, nodes[:count], region.start, name, numbers).end.reshape(*table.shape, -1)[:, column, 0]
+    ends = [follow(plain, nodes[:count], region.start, name, floats).end.reshape(*table.shape, -1)[:, column, 0]
             for count, name in ((last, nodes[last].input[0]), (len(nodes), tensor))]  # fmt: skip
     n, first = np.unique(table[:, column], return_index=True)
     seen = _seen(integer, rule, channel, images, reach.step == 2, bool(own[min(channel, len(own) - 1)]), n)
