@@ -25,13 +25,14 @@ _WHERE = {
     "signflow.deploy.verify.simulate": ("Simulation",),
     "signflow.deploy.tools.report": ("Report",),
     "signflow.hw.boards": ("Board", "BoardError", "boards"),
+    "signflow.models.data": ("DataError",),
     "signflow.models.networks": ("networks",),
     "signflow.models.training": ("Trained", "train"),
 }
 _NAMES = {name: module for module, names in _WHERE.items() for name in names}
 __all__ = [
-    "Accelerator", "Board", "BoardError", "FlowError", "Images", "LadderError", "ModelFileError", "Operator",
-    "Prediction", "Report", "Row", "Simulation", "Trained", "UnsupportedError", "__version__", "boards", "build",
+    "Accelerator", "Board", "BoardError", "DataError", "FlowError", "Images", "LadderError", "ModelFileError",
+    "Operator", "Prediction", "Report", "Row", "Simulation", "Trained", "UnsupportedError", "__version__", "boards", "build",
     "load", "networks", "train",
 ]  # fmt: skip
 

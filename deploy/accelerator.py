@@ -15,12 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from qonnx.core.modelwrapper import ModelWrapper
 from torch import nn
 
 from signflow.deploy import flow, products
 from signflow.deploy.board import bitstream, package
 from signflow.deploy.board.accelerator import Accelerator as Driver
 from signflow.deploy.compile.export import reference
+from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.plan.timing import Prediction
 from signflow.deploy.tools.report import Report, report
 from signflow.deploy.verify.images import Images, images_of, own
@@ -30,6 +32,7 @@ from signflow.deploy.verify.simulate import Simulation, simulate
 from signflow.hw import boards as known
 from signflow.hw.boards import Board
 from signflow.hw.scratch import Scratch
+from signflow.hw.sim import RtlSimulator
 from signflow.models.networks import NETWORKS, predict
 
 BACKENDS = ("golden", "rtl", "torch", "qonnx", "board")
@@ -123,6 +126,20 @@ class Accelerator:
         found = self.facts.get("check")
         return isinstance(found, dict) and found.get("result") == "passed"
 
+    def graph(self, product: str) -> ModelWrapper:
+        """A graph of the build: `1-network.onnx`, `2-integer.onnx`, `3-hardware.onnx` or `4-folded.onnx`."""
+        return products.read(self.work, product)
+
+    @property
+    def simulator(self) -> RtlSimulator:
+        """The compiled RTL; it takes what `stream` gives."""
+        return self._rungs.simulator
+
+    def stream(self, images: np.ndarray) -> np.ndarray:
+        """``images`` (N, *shape) in the order and encoding in which they enter the accelerator."""
+        words = ImageInput.of(self._rungs.folded).stream(images)
+        return words.reshape(-1, *self.facts["input"]["shape"])
+
     # ---- what it does
 
     def __call__(self, images: np.ndarray, backend: str = "golden") -> np.ndarray:
@@ -152,10 +169,9 @@ class Accelerator:
         return self._rungs.net
 
     def _on_board(self, pixels: np.ndarray) -> np.ndarray:
-        with Scratch("signflow-board-") as folder:
-            zipfile.ZipFile(self.package()).extractall(folder)
-            with Driver(Path(folder) / f"{self.facts['name']}.bit") as driver:
-                return driver(pixels)
+        name = f"{self.facts['name']}.bit"
+        with Scratch("signflow-board-") as folder, Driver(self.unpack(folder) / name) as driver:
+            return driver(pixels)
 
     def images(self, split: str | None = None, count: int | None = None, seed: int = 1) -> Images:
         """Images of the network's data set: the first ``count`` of ``split`` ("sample", "test", "random"; None: the
@@ -219,6 +235,12 @@ class Accelerator:
         """One zip for the board: bitstream (or a simulation image), driver, self-test, notebook; returns its path."""
         destination = self.work / self.settings.package if path is None else Path(path)
         return package.package(self.work, self.project(), destination)
+
+    def unpack(self, folder: str | Path) -> Path:
+        """The files of `package` in ``folder``, as they lie on the board; returns it."""
+        with zipfile.ZipFile(self.package()) as archive:
+            archive.extractall(folder)
+        return Path(folder)
 
 
 def load(work: str | Path, net: nn.Module | None = None) -> Accelerator:

@@ -87,7 +87,8 @@ class ImageInput:
         kind, images = image_kind(self.kind), np.asarray(images)
         if images.shape[1:] != self.shape:
             wanted = ", ".join(map(str, self.shape))
-            raise ValueError(f"images have shape {images.shape}, the network reads (N, {wanted})")
+            remedy = _remedy(images.shape, self.shape)
+            raise ValueError(f"images have shape {images.shape}, the network reads (N, {wanted}){remedy}")
         if images.dtype.kind not in "iu":
             reads = f"integers {kind.low}..{kind.high}: do not scale them"
             raise ValueError(f"images have type {images.dtype}, the network reads {reads}")
@@ -111,3 +112,12 @@ class ImageInput:
         if self.order == "NHWC":
             return np.ascontiguousarray(images.transpose(0, 2, 3, 1))
         return images.reshape(len(images), -1) if self.order == "flat" else images
+
+
+def _remedy(found: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    """What to do with images of shape ``found``, where that is plain."""
+    if found == wanted:
+        return ": give a batch, images[None]"
+    if len(found) == 4 and len(wanted) == 3 and (found[3], *found[1:3]) == wanted:
+        return ": channels come first, images.transpose(0, 3, 1, 2)"
+    return ": give the channel, images[:, None]" if (1, *found[1:]) == wanted else ""
