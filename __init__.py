@@ -32,8 +32,8 @@ _WHERE = {
 _NAMES = {name: module for module, names in _WHERE.items() for name in names}
 __all__ = [
     "Accelerator", "Board", "BoardError", "DataError", "FlowError", "Images", "LadderError", "ModelFileError",
-    "Operator", "Prediction", "Report", "Row", "Simulation", "Trained", "UnsupportedError", "__version__", "boards", "build",
-    "load", "networks", "train",
+    "Operator", "Prediction", "Report", "Row", "Simulation", "Trained", "UnsupportedError", "__version__", "boards",
+    "build", "load", "networks", "train",
 ]  # fmt: skip
 
 
