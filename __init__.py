@@ -4,7 +4,7 @@
 
     acc = signflow.build("cnv", board="pynq-z2")     # or a QONNX file, or a torch module of your own
     logits = acc(images)
-    acc.verify(count=200)
+    acc.verify(200)
 
 Names are imported when they are first used, so that ``import signflow`` costs nothing.
 """

@@ -2,7 +2,7 @@
 
     acc = signflow.build("cnv", board="pynq-z2")
     logits = acc(images)                             # the integers of the hardware, as the network's own logits
-    acc.verify(count=200)                            # every rung, every logit
+    acc.verify(200)                                  # every rung, every logit
 
 The driver on the board (`signflow.deploy.board.accelerator`) has the same call.
 """
@@ -23,9 +23,10 @@ from signflow.deploy.board import bitstream, package
 from signflow.deploy.board.accelerator import Accelerator as Driver
 from signflow.deploy.compile.export import reference
 from signflow.deploy.compile.images import ImageInput
+from signflow.deploy.compile.passes.notes import notes_of
 from signflow.deploy.plan.timing import Prediction
 from signflow.deploy.tools.report import Report, report
-from signflow.deploy.verify.images import Images, images_of, own
+from signflow.deploy.verify.images import Images, from_files, images_of, own
 from signflow.deploy.verify.ladder import Climb, Row, verify
 from signflow.deploy.verify.rungs import Rungs, Tick, silent
 from signflow.deploy.verify.simulate import Simulation, simulate
@@ -126,6 +127,11 @@ class Accelerator:
         found = self.facts.get("check")
         return isinstance(found, dict) and found.get("result") == "passed"
 
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know of it: sums that PyTorch rounds near a switch, results that never change."""
+        return notes_of(self._rungs.integer)
+
     def graph(self, product: str) -> ModelWrapper:
         """A graph of the build: `1-network.onnx`, `2-integer.onnx`, `3-hardware.onnx` or `4-folded.onnx`."""
         return products.read(self.work, product)
@@ -173,25 +179,33 @@ class Accelerator:
         with Scratch("signflow-board-") as folder, Driver(self.unpack(folder) / name) as driver:
             return driver(pixels)
 
-    def images(self, split: str | None = None, count: int | None = None, seed: int = 1) -> Images:
-        """Images of the network's data set: the first ``count`` of ``split`` ("sample", "test", "random"; None: the
-        shipped sample where there is one, else random ones).
-        """
-        return images_of(self.work, split, count, seed)
+    def images(
+        self,
+        images: int | str | Path | np.ndarray | Images | None = None,
+        labels: str | Path | np.ndarray | None = None,
+        split: str | None = None,
+        seed: int = 1,
+    ) -> Images:
+        """Images with what is known of them: the first so many of ``split`` ("sample", "test", "random"; None: the
+        shipped sample where there is one, else random ones), or one's own: an array (N, *shape), a .npy or .npz file, a
+        folder of PNG, with their class numbers ``labels``.
 
-    def _chosen(self, images, labels, count: int | None, seed: int) -> Images:
+        Raises ValueError for what does not fit, DataError for a data set that is not here.
+        """
         if isinstance(images, Images):
             return images
-        return self.images(None, count, seed) if images is None else own(self._rungs.image, images, labels)
+        if images is None or isinstance(images, int):
+            return images_of(self.work, split, images, seed)
+        if isinstance(images, str | Path):
+            return from_files(self._rungs.image, Path(images), None if labels is None else Path(labels))
+        return own(self._rungs.image, images, labels)
 
-    def climb(
-        self, images=None, labels=None, *, count: int | None = None, stall_images: int = 200, seed: int = 1,
-        tick: Tick = silent,
-    ) -> Climb:  # fmt: skip
-        """The ladder on ``images`` (N, *shape) with class numbers ``labels``, or on ``count`` of the network's own: its
-        rows and cycles, whatever they say. `verify` also raises.
+    def climb(self, images=None, labels=None, *, stall_images: int = 200, seed: int = 1, tick: Tick = silent) -> Climb:
+        """The ladder on ``images``, chosen as in `images`: its rows and cycles, whatever they say. `verify` also
+        raises.
         """
-        return verify(self.work, self._chosen(images, labels, count, seed), stall_images, seed, self._net, tick)
+        chosen = self.images(images, labels, seed=seed)
+        return verify(self.work, chosen, stall_images, seed, self._net, tick)
 
     def verify(self, images=None, labels=None, **options) -> list[Row]:
         """The same images through PyTorch, QONNX, integer graph, FINN's hardware graph and RTL, with and without
@@ -203,14 +217,13 @@ class Accelerator:
         found.check()
         return found.rows
 
-    def simulate(
-        self, images=None, labels=None, *, count: int | None = None, stalls: float = 0.0, seed: int = 1, **options
-    ) -> Simulation:
-        """Cycle-accurate simulation: results and cycles. ``stalls``: probability of a pause in a cycle on both sides;
-        ``wave``: a file for the waves (.fst or .vcd), ``operator``: of this node only.
+    def simulate(self, images=None, labels=None, *, stalls: float = 0.0, seed: int = 1, **options) -> Simulation:
+        """Cycle-accurate simulation of ``images``, chosen as in `images`: results and cycles. ``stalls``: probability
+        of a pause in a cycle on both sides; ``wave``: a file for the waves (.fst or .vcd), ``operator``: of this node
+        only; more options as `signflow.deploy.verify.simulate.simulate` has them.
         """
         options = {"in_stall": stalls, "out_stall": stalls, "seed": seed} | options
-        return simulate(self.work, self._chosen(images, labels, count, seed), **options)
+        return simulate(self.work, self.images(images, labels, seed=seed), **options)
 
     def report(
         self, exact: bool = False, whole: bool = False, tick: Callable[[int, int], None] = lambda done, total: None

@@ -58,10 +58,10 @@ def test_a_network_by_name(tfc):
 
 def test_verify_simulate_and_load(tfc):
     again = signflow.load(tfc.work)
-    rows = again.verify(count=30, stall_images=5)
+    rows = again.verify(30, stall_images=5)
     assert [row.mismatches for row in rows] == [0] * 6 and rows[0].rung == "PyTorch" and rows[0].accuracy > 0.5
     run = again.simulate(pixels(tfc, 3), [0, 1, 2], stalls=0.2)
-    assert len(run.outputs) == 3 and again.simulate(count=4).cycles["simulated"]["interval"] == tfc.predicted.interval
+    assert len(run.outputs) == 3 and again.simulate(4).cycles["simulated"]["interval"] == tfc.predicted.interval
 
 
 def test_a_module_of_the_users_own(own):

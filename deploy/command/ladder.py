@@ -7,9 +7,10 @@ from rich.console import Console
 from rich.table import Table
 
 from signflow.deploy import flow
+from signflow.deploy.accelerator import Accelerator
 from signflow.deploy.command import show
 from signflow.deploy.verify.images import Images
-from signflow.deploy.verify.ladder import Row, verify
+from signflow.deploy.verify.ladder import Row
 
 
 def table(title: str, rows: Sequence[Row], images: int) -> Table:
@@ -43,18 +44,17 @@ def _notes(rows: Sequence[Row]) -> str:
 
 
 def ladder(
-    console: Console, work: Path, images: Images, stall_images: int, seed: int, json_file: Path | None = None
-) -> dict:
-    """Climb the ladder, print it, write it to the work folder; then raises LadderError when a logit differs."""
+    console: Console, acc: Accelerator, images: Images, stall_images: int, seed: int, json_file: Path | None = None
+) -> None:
+    """`Accelerator.climb`, printed; then raises LadderError when a logit differs."""
     with show.bar(console, "ladder") as step:
 
         def tick(what: str, done: int, total: int | None) -> None:
             step(done, f"ladder: {what}", total)
 
-        found = verify(work, images, stall_images, seed, tick=tick)
-    console.print(table(f"{found.rungs.settings.name}: the ladder on {images.name}", found.rows, len(images)))
+        found = acc.climb(images, stall_images=stall_images, seed=seed, tick=tick)
+    console.print(table(f"{acc.name}: the ladder on {images.name}", found.rows, len(images)))
     facts = found.facts()
     show.cycles(console, facts["cycles"])
     flow.write_json(facts, json_file)
     found.check()
-    return facts

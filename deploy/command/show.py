@@ -1,5 +1,5 @@
-"""What the command prints: progress bars and tables around the functions of the flow. Every function returns the same
-facts as a dict, for ``--json``.
+"""What the command prints: progress bars and tables around the methods of the accelerator, and the same
+facts as a file, for ``--json``.
 """
 
 from contextlib import contextmanager
@@ -11,11 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from signflow.deploy import flow
+from signflow.deploy.accelerator import Accelerator
 from signflow.deploy.command import resources
-from signflow.deploy.compile.passes.notes import notes_of
-from signflow.deploy.tools.report import report as reported
 from signflow.deploy.verify.images import Images
-from signflow.deploy.verify.simulate import simulate as run
 
 
 @contextmanager
@@ -33,26 +31,28 @@ def bar(console: Console, text: str, total: int | None = None):
         yield lambda done, text=text, total=total: progress.update(task, completed=done, description=text, total=total)
 
 
-def build(console: Console, settings: flow.Settings, work: Path, start: str) -> dict[str, float]:
-    """Run the steps with a spinner and the seconds of each."""
+def build(
+    console: Console, settings: flow.Settings, work: Path, start: str, json_file: Path | None = None
+) -> Accelerator:
+    """Run the steps with a spinner and the seconds of each; then what was built."""
     with console.status("") as status:
 
-        def tick(step: str, seconds: float | None) -> None:
-            if seconds is None:
+        def tick(step: str, took: float | None) -> None:
+            if took is None:
                 status.update(Text(f"{step}: {flow.STEPS[step].does}"))
-            else:
-                console.print(
-                    f"  {step:<12}{seconds:7.1f} s   {flow.STEPS[step].does}",
-                    highlight=False,
-                    soft_wrap=True,
-                )
+                return
+            console.print(f"  {step:<12}{took:7.1f} s   {flow.STEPS[step].does}", highlight=False, soft_wrap=True)
 
         console.print(f"building {settings.source} for {settings.board}")
         seconds = flow.build(settings, work, start, tick)
+    acc = Accelerator(work)
     console.print(f"  {'total':<12}{sum(seconds.values()):7.1f} s", highlight=False)
-    for note in notes_of(flow.read(work, flow.INTEGER)):
+    for note in acc.notes:
         console.print(f"  note: {note}", highlight=False, soft_wrap=True)
-    return seconds
+    folding(console, acc.facts)
+    found = {"network": settings.source, "board": settings.board, "seconds": seconds}
+    flow.write_json(found | {key: acc.facts[key] for key in ("predicted", "operators")}, json_file)
+    return acc
 
 
 def folding(console: Console, facts: dict) -> None:
@@ -103,22 +103,24 @@ def cycles(console: Console, found: dict) -> None:
     )
 
 
-def simulate(console: Console, work: Path, images: Images, in_stall: float, out_stall: float, **options) -> dict:
-    """Stream ``images`` through the RTL and print cycles; ``options`` as `signflow.deploy.verify.simulate` has them."""
+def simulate(console: Console, acc: Accelerator, images: Images, json_file: Path | None = None, **options) -> None:
+    """`Accelerator.simulate`, printed."""
     with bar(console, "RTL simulation", len(images)) as step:
-        found = run(work, images, in_stall=in_stall, out_stall=out_stall, tick=lambda _, d, n: step(d), **options)
-    seed, wave = options.get("seed", 1), options.get("wave")
-    console.print(f"{images.name}, stalls {in_stall:.0%} in, {out_stall:.0%} out, seed {seed}", highlight=False)
+        found = acc.simulate(images, tick=lambda _, done, total: step(done), **options)
+    into, out, wave = options["in_stall"], options["out_stall"], options["wave"]
+    console.print(f"{images.name}, stalls {into:.0%} in, {out:.0%} out, seed {options['seed']}", highlight=False)
     cycles(console, found.cycles)
     if wave is not None:
         console.print("waves in " + ", ".join(str(p) for p in sorted(wave.parent.glob(wave.stem + ".*"))))
-    return found.facts()
+    flow.write_json(found.facts(), json_file)
 
 
-def report(console: Console, work: Path, exact: bool, whole: bool, json_file: Path | None = None) -> dict:
-    """Synthesis estimate and FPS; ``exact``: with every operator whole."""
+def report(
+    console: Console, acc: Accelerator, exact: bool = False, whole: bool = False, json_file: Path | None = None
+) -> None:
+    """`Accelerator.report`, printed."""
     with bar(console, "yosys", None) as step:
-        found = reported(work, exact, whole, lambda done, total: step(done, "yosys", total))
+        found = acc.report(exact, whole, lambda done, total: step(done, "yosys", total))
     target, synthesis = found.board, found.synthesis
     console.print(resources.estimate(synthesis, {"lut": target.lut, "ff": target.ff, "bram36": target.bram18 / 2}))
     console.print(
@@ -127,6 +129,4 @@ def report(console: Console, work: Path, exact: bool, whole: bool, json_file: Pa
         f"yosys estimate in {synthesis.seconds:.0f} s, not a Vivado report",
         highlight=False,
     )
-    facts = found.facts()
-    flow.write_json(facts, json_file)
-    return facts
+    flow.write_json(found.facts(), json_file)

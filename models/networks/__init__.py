@@ -6,6 +6,7 @@ Images enter as uint8 values 0..255 in a float tensor; their scaling belongs to 
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import partial
 from inspect import signature
 
@@ -18,7 +19,7 @@ from signflow.models.networks.reactnet import reactnet18, reactnet_a
 from signflow.models.networks.resnet import abn_resnet18, sd_resnet18, sd_resnet18_imagenet, sd_resnet20
 from signflow.models.networks.vgg import binarynet, vgg_small
 
-__all__ = ["NETWORKS", "Network", "cnv", "every_method", "mlp", "network", "predict"]
+__all__ = ["NETWORKS", "Network", "cnv", "every_method", "mlp", "network", "networks", "predict"]
 
 
 @dataclass(frozen=True)
@@ -103,12 +104,12 @@ def networks() -> list[str]:
 
 
 def network(name: str) -> Network:
-    """Look up a network; raises ValueError that lists the known names."""
+    """Look up a network; raises ValueError with the nearest known name."""
     if name not in NETWORKS:
-        raise ValueError(
-            f"unknown network {name!r}; known networks: {', '.join([*CHAINS, *PAPERS])}; "
-            f"{', '.join([*CHAINS, *PROPOSED])} also with a method behind a dash: {', '.join(METHODS)}"
-        )
+        near = get_close_matches(name, [*CHAINS, *PAPERS], 1) or get_close_matches(name, NETWORKS, 1)
+        meant = f" (did you mean {near[0]}?)" if near else ""
+        remedy = "`signflow networks` lists them, and a QONNX file is named by its path"
+        raise ValueError(f"unknown network {name!r}{meant}; {remedy}")
     return NETWORKS[name]
 
 

@@ -1,13 +1,18 @@
 """The command as a user meets it: wrong inputs give one clear message and an exit code, nothing half-written."""
 
+import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
+import signflow
 from signflow.deploy import flow
+from signflow.deploy.command import group
 from signflow.deploy.command.cli import main
 
 
@@ -41,12 +46,17 @@ def test_help_lists_the_verbs(run):
 
 def test_wrong_words(run):
     for words, message in (
-        (["build", "resnet"], "unknown network 'resnet'; known networks: tfc, sfc, lfc, cnv"),
+        (["build", "resnet"], "error: unknown network 'resnet' (did you mean "),
+        (["build", "tfd"], "error: unknown network 'tfd' (did you mean tfc?); `signflow networks` lists them"),
+        (["biuld", "tfc"], "No such command 'biuld'. Did you mean 'build'?"),
         (["build", "tfc", "--board", "zybo"], "unknown board 'zybo'; known boards: pynq-z1"),
         (["build", "missing.onnx", "--input", "uint8"], "missing.onnx: no such file"),
         (["build", "tfc", "--from", "middle"], "'middle' is not one of 'export', 'streamline'"),
         (["build", "tfc", "--from", "fold"], "holds no build: run `signflow build` first"),
-        (["verify", "tfc"], "holds no build: run `signflow build` first"),
+        (["verify", "tfc"], "holds no build: run `signflow build tfc` first"),
+        (["verify", "tfc", "--board", "zcu104"], "run `signflow build tfc --board zcu104` first"),
+        (["simulate", "tfc", "--out", "here"], "here holds no build: run `signflow build tfc --out here` first"),
+        (["verify", "tfd"], "did you mean tfc?"),
         (["report", "tfc"], "signflow build"),
         (["train", "none.toml"], "none.toml"),
         (["experiment", "abn"], "unknown experiment 'abn'; known experiments: what-bn-does, abn-affine"),
@@ -167,7 +177,7 @@ def tiny(chain, path):
     return net.dense(rng.choice([-1.0, 1.0], (4, 6))).save(path)
 
 
-@pytest.mark.parametrize("stem, top", [("fifo", "net_fifo"), ("1net", "net_1net"), ("clk_i", "net_clk_i")])
+@pytest.mark.parametrize("stem, top", [("sf_fifo", "net_sf_fifo"), ("fifo", "fifo"), ("1net", "net_1net"), ("clk_i", "net_clk_i")])
 def test_a_network_may_be_called_like_a_module_or_a_port(run, chain, tmp_path, stem, top):
     """The build ends with its simulation."""
     tiny(chain, tmp_path / f"{stem}.onnx")
@@ -187,3 +197,39 @@ def test_brackets_in_a_path_are_part_of_the_path(run, chain, tmp_path):
     assert code == 0 and "Traceback" not in text, text
     code, text = run("build", "e[/y].onnx", "--input", "uint8")
     assert code == 1 and "e[/y].onnx: no such file" in text
+
+
+def test_own_images_through_the_command(mini, tmp_path, run):
+    _, work = mini
+    shutil.copytree(work, tmp_path / "mini")
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 1, 32, 32)).astype(np.uint8)
+    np.save(tmp_path / "i.npy", pixels)
+    (tmp_path / "labels.txt").write_text("\n".join("012345"))
+    words = ["--out", str(tmp_path / "mini"), "--images", str(tmp_path / "i.npy")]
+    for verb in ("simulate", "verify"):
+        code, text = run(verb, "mini", *words, "--labels", str(tmp_path / "labels.txt"))
+        assert code == 0 and "6 images of" in text.replace("\n", " "), text
+    for extra, message in (
+        (["--images", "0"], "0 is not in the range x>=1"),
+        (["--images", "nowhere"], "no number of images and no path that exists"),
+        (["--labels", str(tmp_path / "labels.txt")], "belongs to images of your own"),
+    ):
+        code, text = run("simulate", "mini", "--out", str(tmp_path / "mini"), *extra)
+        assert code == 2 and message in " ".join(text.split()), text
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_no_color_is_honoured(variables, coloured, monkeypatch):
+    """A terminal that can show colours gets them, unless NO_COLOR is set."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    text = io.StringIO()
+    Console(file=text, force_terminal=True, color_system="standard", **group.PLAIN).print("error:", style="red")
+    assert ("\x1b[31m" in text.getvalue()) == coloured
+
+
+def test_the_version_and_the_exit_codes_are_told(run):
+    assert run("--version") == (0, f"signflow {signflow.__version__}\n")
+    code, text = run("--help")
+    assert code == 0 and "3 all done but the vendor's step" in " ".join(text.split())
