@@ -177,7 +177,9 @@ def tiny(chain, path):
     return net.dense(rng.choice([-1.0, 1.0], (4, 6))).save(path)
 
 
-@pytest.mark.parametrize("stem, top", [("sf_fifo", "net_sf_fifo"), ("fifo", "fifo"), ("1net", "net_1net"), ("clk_i", "net_clk_i")])
+@pytest.mark.parametrize(
+    "stem, top", [("sf_fifo", "net_sf_fifo"), ("fifo", "fifo"), ("1net", "net_1net"), ("clk_i", "net_clk_i")]
+)
 def test_a_network_may_be_called_like_a_module_or_a_port(run, chain, tmp_path, stem, top):
     """The build ends with its simulation."""
     tiny(chain, tmp_path / f"{stem}.onnx")
