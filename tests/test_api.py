@@ -1,6 +1,7 @@
 """The door: `import signflow` builds, calls and verifies networks by name, from files, and modules of one's own."""
 
 import json
+import re
 from pathlib import Path
 
 import brevitas.nn as qnn
@@ -108,6 +109,17 @@ def test_wrong_input_is_one_clear_error(call, words, tfc, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     with pytest.raises((ValueError, RuntimeError), match=words):
         call(tfc)
+
+
+def test_the_blocks_of_the_readme_run_as_they_stand(tmp_path, monkeypatch):
+    """In order, in one namespace, with the small network in the place of the large one."""
+    text = (Path(signflow.__file__).parent / "README.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.S)
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    for block in blocks:
+        exec(block.replace('"cnv"', '"tfc"'), names)
+    assert names["acc"].checked and blocks
 
 
 def test_an_unknown_name_lists_what_there_is():

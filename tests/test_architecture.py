@@ -4,6 +4,7 @@ computes does not print.
 
 import ast
 import importlib.util
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -101,6 +102,13 @@ def prints(path: Path) -> bool:
     calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
     plain = [call for call in calls if "file" not in [keyword.arg for keyword in call.keywords]]
     return "print" in [call.func.id for call in plain if isinstance(call.func, ast.Name)]
+
+
+def test_the_page_of_the_api_is_current():
+    script = runpy.run_path(str(ROOT / "docs" / "draw_api.py"))
+    assert (ROOT / "docs" / "api.md").read_text() == script["text"](), "run: python docs/draw_api.py"
+    told = {name for names in script["GROUPS"].values() for name in names}
+    assert told | {"__version__"} == set(signflow.__all__)
 
 
 def test_only_the_command_prints():
