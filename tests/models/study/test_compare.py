@@ -8,7 +8,7 @@ import pytest
 
 from signflow.models.study import experiments
 from signflow.models.study.compare import Comparison, collect, read_comparison, run
-from signflow.models.study.results import write_section
+from signflow.models.study.results import wrapped, write_section
 from signflow.models.study.summary import findings, summarise, table, title
 from signflow.models.training.recipe import RecipeError
 
@@ -146,3 +146,12 @@ def test_every_experiment_file_is_valid_and_listed():
         assert read_comparison(path).name in experiments.listing()
     with pytest.raises(RecipeError, match=r"unknown experiment 'x'; known experiments: what-bn-does"):
         experiments.run("x", None, None, 1)
+
+
+def test_paragraphs_are_wrapped_and_tables_are_not():
+    long = "word " * 60
+    body = f"## head\n- {long}\n| {long} |\n![x]({'y' * 150})\n\n{long}"
+    lines = wrapped(body).splitlines()
+    assert all(len(line) <= 120 for line in lines if line[:1] not in "|!")
+    assert lines[1].startswith("- word") and lines[2].startswith("  word")
+    assert " ".join(wrapped(body).split()) == " ".join(body.split())
