@@ -230,7 +230,7 @@ def test_command(tmp_path):
     assert all(row["single"] + row["windows"] + row["constant"] == row["channels"] for row in facts["layers"])
     assert facts["without lower"]["logits changed"] > 0 and len(facts["picture"]["changes"]) == 2
     code, text = run("tfc", "-o", png)
-    assert code == 1 and "error: ThresholdsError: no window in the network" in text
+    assert code == 1 and "error: no window in the network" in text
 
 
 def test_questions_without_an_answer(shipped, tmp_path):
