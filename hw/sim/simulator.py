@@ -155,7 +155,7 @@ def _facts(path: Path) -> dict:
     """`accel.json`; SimError unless it holds what a simulation needs."""
     try:
         facts = json.loads(path.read_text())
-        lacking = [key for key in ("name", "top", "sources", "input", "output", "predicted") if key not in facts]
+        lacking = [key for key in ("name", "top", "sources", "input", "output") if key not in facts]
         reason = f"it lacks {', '.join(lacking)}" if lacking else "" if isinstance(facts, dict) else "it is no object"
     except (ValueError, TypeError) as error:
         reason = str(error)
