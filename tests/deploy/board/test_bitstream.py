@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from signflow.deploy import flow
 from signflow.deploy.board import bitstream
-from signflow.deploy.command.cli import VENDOR_STEP, main
+from signflow.deploy.command.cli import main
+from signflow.deploy.command.group import VENDOR_STEP
 from signflow.deploy.generate.accelerator import hashes
 from signflow.deploy.golden.intgraph import IntGraph
 from signflow.deploy.steps import BITSTREAM, PROJECT
