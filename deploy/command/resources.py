@@ -10,6 +10,11 @@ from signflow.deploy.tools.estimate import SYNTHESIS, Resources, Synthesis
 NOT_EXACT = "~ of equal dot products one was synthesised, for weights in block RAM a pattern; exact with report --exact"
 
 
+def short(node: str) -> str:
+    """The name of a node in a table of 80 columns: SWG_0 for ConvolutionInputGenerator_sf_0."""
+    return node.replace("ConvolutionInputGenerator_sf", "SWG")
+
+
 def estimate(synthesis: Synthesis, available: Mapping[str, int] | None = None) -> Table:
     """Yosys' estimate, FIFOs and width converters in one line each (the JSON has all), ``~`` where not everything was
     synthesised; ``available`` (keys lut, ff, bram36, dsp) adds a line with the share of the device used.
@@ -19,7 +24,7 @@ def estimate(synthesis: Synthesis, available: Mapping[str, int] | None = None) -
         table.add_column(head, justify="left" if head == "operator" else "right")
     for op in synthesis.operators:
         if not op.plumbing:
-            table.add_row(op.node, *_cells(op.resources, op.macs, op.exact))
+            table.add_row(short(op.node), *_cells(op.resources, op.macs, op.exact))
     for kind in sorted({op.plumbing for op in synthesis.operators} - {""}):
         costs = [op.resources for op in synthesis.operators if op.plumbing == kind]
         table.add_row(f"{len(costs)} {kind}", *_cells(sum(costs, Resources()), 0))

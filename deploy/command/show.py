@@ -71,7 +71,7 @@ def folding(console: Console, facts: dict) -> None:
                 f"{op['cycles']:,}",
                 f"{op['cycles'] / interval:.0%}",
             )
-            table.add_row(op["node"] + (" (whole windows)" if p.get("parallel_window") else ""), *row)
+            table.add_row(resources.short(op["node"]) + (" (whole windows)" if p.get("parallel_window") else ""), *row)
     console.print(table)
     fps = facts["clock_mhz"] * 1e6 / interval
     console.print(

@@ -2,6 +2,7 @@
 caching, and errors.
 """
 
+import io
 import json
 import shutil
 from dataclasses import replace
@@ -9,9 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from signflow.deploy.command import resources
-from signflow.deploy.tools.estimate import Resources, SynthesisError, _resources, synthesize
+from signflow.deploy.tools.estimate import (
+    OperatorCost,
+    Resources,
+    Synthesis,
+    SynthesisError,
+    _resources,
+    synthesize,
+)
 from signflow.hw.ops.base import RTL_DIR, RtlInstance
 from signflow.hw.sim import toolchain
 
@@ -199,3 +208,12 @@ def test_unknown_memories_are_not_overlooked():
     assert found == Resources(lut=12, lutram=8, srl=1, ff=4, bram18=3, dsp=1, lc=3) and found.bram == 1.5
     with pytest.raises(SynthesisError, match="RAM512X1S"):
         _resources({"num_cells_by_type": {"RAM512X1S": 1}, "estimated_num_lc": 0})
+
+
+def test_the_table_fits_eighty_columns_with_whole_names():
+    costs = {"ConvolutionInputGenerator_sf_12": Resources(lut=12345), "MVAU_sf_12": Resources(lut=12345, ff=54321)}
+    operators = tuple(OperatorCost(node, "", "", "", 4096, cost, False) for node, cost in costs.items())
+    text = io.StringIO()
+    Console(file=text, width=80).print(resources.estimate(Synthesis("cnv", operators, None, 1.0), {"lut": 53200}))
+    assert "SWG_12" in text.getvalue() and "…" not in text.getvalue()
+    assert max(map(len, text.getvalue().splitlines())) <= 80
