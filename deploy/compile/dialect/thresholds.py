@@ -12,6 +12,7 @@ import numpy as np
 
 from signflow.deploy.compile.dialect.base import GENERAL, Operator, Range
 from signflow.deploy.compile.dialect.hardware import Hardware
+from signflow.deploy.compile.dialect.own import Own
 from signflow.deploy.compile.dialect.program import COUNT, STEP, THRESHOLD, WINDOW, Layer, Program, Steps, View
 from signflow.deploy.compile.errors import refuse
 
@@ -91,8 +92,16 @@ class MultiThreshold(Threshold):
         return self.lowest == 0 and self.rows.shape[1] == count
 
 
-class Window(Threshold):
-    """The bit [x < T1 or x >= T2]."""
+class Window(Own, Threshold):
+    """The bit [x < T1 or x >= T2], T1 <= T2: a sign that is +1 outside an interval. In the sense of a MultiThreshold
+    with the same thresholds it says that the count is not 1. Where T1 = T2 the bit is always 1; a T1 below everything
+    that can occur leaves the single threshold T2.
+    """
+
+    def compute(self, x: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+        """Raises UnsupportedError for T1 > T2."""
+        self.steps()
+        return (x < thresholds[:, 0]) | (x >= thresholds[:, 1])
 
     def range(self, x: Range) -> Range:
         """0 if an integer of the range lies between the thresholds, 1 if one lies outside."""

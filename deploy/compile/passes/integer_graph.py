@@ -10,20 +10,11 @@ from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.basic import qonnx_make_model
 
-from signflow.deploy.compile.dialect import (
-    Add,
-    Flatten,
-    Im2Col,
-    MatMul,
-    MaxPoolNHWC,
-    Mul,
-    MultiThreshold,
-    ReduceSum,
-    TopK,
-    Window,
-    XnorPopcountMatMul,
-)
 from signflow.deploy.compile.dialect.base import GENERAL, Operator, integer_type
+from signflow.deploy.compile.dialect.maps import Flatten, Im2Col, MaxPoolNHWC
+from signflow.deploy.compile.dialect.products import MatMul, XnorPopcountMatMul
+from signflow.deploy.compile.dialect.sums import Add, ReduceSum, TopK
+from signflow.deploy.compile.dialect.thresholds import Mul, MultiThreshold, Window
 
 
 @dataclass(frozen=True)

@@ -105,13 +105,15 @@ class Graph:
         model = ModelWrapper(qonnx_make_model(graph, opset_imports=opsets))
         for name in {t for node in model.graph.node for t in node.input} & set(self.constants):
             model.set_initializer(name, self.constants[name])
-        for node in model.graph.node:
-            if node.op_type == "XnorPopcountMatMul":
-                model.set_tensor_datatype(node.input[1], DataType["BINARY"])
         binary = self.kind == "bipolar"
         model.set_tensor_datatype("x", DataType["BINARY" if binary else image_kind(self.kind).datatype])
         nchw = (self.shape[2], *self.shape[:2]) if len(self.shape) == 3 else self.shape
         ImageInput(self.kind, nchw, "NHWC" if len(self.shape) == 3 else "flat", binary).save_to(model)
         for name in {t for node in model.graph.node for t in node.output} - {out.name}:
             model.set_tensor_shape(name, self.shapes[name])
+        for node in model.graph.node:
+            if node.op_type == "XnorPopcountMatMul":
+                model.set_tensor_datatype(node.input[1], DataType["BINARY"])
+            if node.op_type == "Window":
+                model.set_tensor_datatype(node.output[0], DataType["BINARY"])
         return model.transform(InferDataTypes())
