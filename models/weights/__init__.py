@@ -30,21 +30,13 @@ def binary_parameters(net: nn.Module) -> list[str]:
 
 
 def save(net: nn.Module, path: Path) -> None:
-    """Write the packed weights of ``net``, baked, atomically; same weights, same bytes.
-
-    Raises WeightsError for a latent binary weight that is exactly 0: it has no sign (0 in the papers' code, +1 here),
-    so folding it into one bit would be a choice.
+    """Write the packed weights of ``net``, baked, atomically; same weights, same bytes. A latent weight of 0 or -0 is
+    +1, as sign(0) is everywhere.
     """
     binary = set(binary_parameters(net))
     arrays = {}
     for name, value in baked_state(net).items():
         value = value.detach().cpu().numpy()
-        if name in binary and (zeros := np.argwhere(value == 0)).size:
-            where = ", ".join(map(str, zeros[0]))
-            raise WeightsError(
-                f"{name}[{where}] is exactly 0 ({len(zeros)} of {value.size} weights are) and has no sign; train on, "
-                "or set it to a small number of the sign that you want"
-            )
         arrays[name] = np.packbits(value.ravel() >= 0) if name in binary else value
     with replacing(path) as partial, open(partial, "wb") as f:
         np.savez_compressed(f, **arrays)

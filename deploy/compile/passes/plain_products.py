@@ -28,13 +28,6 @@ def _weights(model: ModelWrapper, node: NodeProto) -> np.ndarray:
         raise refuse(node, "its weights depend on the image", "weights stored in the model")
     if not np.isfinite(value).all():
         raise refuse(node, f"its weights hold {value[~np.isfinite(value)][0]}", "weights that are numbers")
-    quantiser = model.find_producer(node.input[1])
-    if quantiser is not None and quantiser.op_type == "BipolarQuant":
-        latent = constant(model, quantiser.input[0])
-        if (zeros := np.argwhere(latent == 0)).size:
-            where = ", ".join(map(str, zeros[0]))
-            reason = f"its latent weight [{where}] is exactly 0 ({len(zeros)} are): it has no sign"
-            raise refuse(node, reason, "latent weights other than 0: set it to a small number of the sign you want")
     return np.asarray(value, dtype=np.float32)
 
 

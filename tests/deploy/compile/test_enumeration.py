@@ -240,12 +240,6 @@ def test_refused_maps(chain, tmp_path, make, message):
         build(c, tmp_path)
 
 
-def test_a_latent_weight_without_a_sign_is_refused(chain, tmp_path):
-    c = chain((4,)).dense(np.array([[1, -1, 1, 1], [1, 0, 1, 0]]))
-    with pytest.raises(UnsupportedError, match=r"'Gemm_0'.*latent weight \[1, 1\] is exactly 0 \(2 are\)"):
-        build(c, tmp_path)
-
-
 def test_normalisation_per_position_is_refused(chain, tmp_path):
     c = chain((2, 3, 3)).conv(ONES(4, 2, 2, 2)).flatten()
     c.scalar("Add", np.tile([-1.0, 1.0], 8)).sign().dense(ONES(2, 16))

@@ -6,7 +6,7 @@ from torch import nn
 
 from signflow.models import weights
 from signflow.models.layers.bake import bake, baked_state
-from signflow.models.layers.binary import binary_linear
+from signflow.models.layers.binary import binary_linear, is_binary
 from signflow.models.layers.standardise import Gain, standardise
 from signflow.models.layers.wsd import self_distribute
 from signflow.models.methods import METHODS
@@ -120,10 +120,13 @@ def test_kappa_of_the_last_step_stays_after_baking():
     assert torch.equal(net[1].kappa, want)
 
 
-def test_a_latent_weight_without_a_sign_is_refused(tmp_path):
-    net, _ = trained("sd")
+def test_a_latent_weight_of_zero_is_packed_as_plus_one(tmp_path):
+    net, x = trained("sd")
     layer = next(m for m in net if hasattr(m, "parametrizations"))
     layer.parametrizations.weight.original.data[2] = 0.0  # its mean is 0, so the shift of WSD is 0 as well
-    with pytest.raises(weights.WeightsError, match=r"weight\[2, 0\] is exactly 0 \(36 of 576 weights are\)"):
-        weights.save(net, tmp_path / "net.npz")
-    assert not list(tmp_path.iterdir())
+    layer.parametrizations.weight.original.data[3] = -0.0
+    want = predict(net, x)
+    weights.save(net, tmp_path / "net.npz")
+    again = weights.load_into(mlp(16, pixels=36, normalisation="sd"), tmp_path / "net.npz")
+    assert (next(m for m in again if is_binary(m)).weight[2:4] == 1).all()
+    assert torch.equal(predict(again, x), want)
