@@ -113,7 +113,7 @@ def depths(ops: Sequence[StreamOp], frames: int = 0) -> dict[str, int]:
     (0: enough for all to settle) and, beside a branch, in a patient one.
     """
     one = trace(ops, images(ops, 1))
-    longest = max(int(max(step.accepts[-1], step.departures[-1])) for step in one) + 1
+    longest = max(int(max(*(a[-1] for a in step.accepts), step.departures[-1])) for step in one) + 1
     frames = frames or max(4, longest // intervals(ops)[0] + 3)  # the images in flight, and two more
     found = {fifo: waiting(pushed, popped) for fifo, _, pushed, popped in _transfers(ops, images(ops, frames))}
     if beside := besides(ops):
@@ -137,8 +137,8 @@ def besides(ops: Sequence[StreamOp]) -> set[str]:
 def pipeline(op: StreamOp) -> int:
     """Fewest cycles from a word taken to a word offered: what an operator has computed before it is offered."""
     gap = 1 << 32
-    words = np.arange(frame_words(op), dtype=np.int64) * gap
-    return int((op.timing(*[words] * op.IN_STREAMS) % gap).min())
+    words = [np.arange(frame_words(op, i), dtype=np.int64) * gap for i in range(op.IN_STREAMS)]
+    return int((op.timing(*words) % gap).min())
 
 
 def _transfers(ops: Sequence[StreamOp], arrivals: np.ndarray) -> Iterator[tuple[str, StreamOp, np.ndarray, np.ndarray]]:
@@ -151,16 +151,17 @@ def _transfers(ops: Sequence[StreamOp], arrivals: np.ndarray) -> Iterator[tuple[
     steps = dict(zip((op.onnx_node.name for op in ops), trace(ops, arrivals), strict=True))
     source = {tensor: op for op in ops for tensor in writes(op)}
     reader = {tensor: op for op in ops for tensor in reads(op)}
+    taken = {tensor: t for op in ops for tensor, t in zip(reads(op), steps[op.onnx_node.name].accepts, strict=True)}
     for op in ops:
         producer, consumer = source.get(reads(op)[0]), reader.get(writes(op)[0])
         if not isinstance(op, StreamingFIFO_sf) or producer.REPEATS:
             continue
         if consumer.REPEATS:
-            behind = reader[writes(reader[writes(consumer)[0]])[0]]
-            pops = steps[behind.onnx_node.name].accepts.reshape(-1, consumer.copies(), consumer.folds())[:, 0].ravel()
+            asked = taken[writes(reader[writes(consumer)[0]])[0]]
+            pops = asked.reshape(-1, consumer.copies(), consumer.folds())[:, 0].ravel()
         else:
-            pops = steps[consumer.onnx_node.name].accepts
-        yield op.onnx_node.name, producer, steps[op.onnx_node.name].accepts, pops
+            pops = taken[writes(op)[0]]
+        yield op.onnx_node.name, producer, taken[reads(op)[0]], pops
 
 
 def waiting(pushed: np.ndarray, popped: np.ndarray) -> int:

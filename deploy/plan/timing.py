@@ -18,11 +18,11 @@ from signflow.hw.ops.base import StreamOp
 
 @dataclass(frozen=True)
 class Step:
-    """What one operator does: cycle in which word k of all its inputs is taken, cycle in which word k of all its
-    outputs is offered (int64, all frames in order).
+    """What one operator does: for each of its inputs the cycle in which word k is taken, and the cycle in which word k
+    of all its outputs is offered (int64, all frames in order).
     """
 
-    accepts: np.ndarray
+    accepts: list[np.ndarray]
     departures: np.ndarray
 
 
@@ -38,9 +38,9 @@ class Prediction:
     """The operator that sets the interval (or "input")."""
 
 
-def frame_words(op: StreamOp) -> int:
-    """Input words of one image."""
-    return int(np.prod(op.get_folded_input_shape()[:-1]))
+def frame_words(op: StreamOp, stream: int = 0) -> int:
+    """Words of one image on an input stream."""
+    return int(np.prod(op.get_folded_input_shape(stream)[:-1]))
 
 
 def intervals(ops: Sequence[StreamOp]) -> tuple[int, str]:
@@ -63,7 +63,8 @@ def trace(ops: Sequence[StreamOp], arrivals: np.ndarray) -> list[Step]:
     offered, steps = {reads(ops[0])[0]: arrivals}, []
     for op in ops:
         streams = [offered.pop(tensor) for tensor in reads(op)]
-        steps.append(Step(op.accepts(*streams), op.timing(*streams)))
+        taken = op.accepts(*streams)
+        steps.append(Step(taken if isinstance(taken, list) else [taken] * len(streams), op.timing(*streams)))
         offered |= dict.fromkeys(writes(op), steps[-1].departures)
     return steps
 
@@ -72,4 +73,4 @@ def predict(ops: Sequence[StreamOp]) -> Prediction:
     """Latency of a single image and initiation interval of a graph whose FIFOs are deep enough."""
     steps = trace(ops, images(ops, 1))
     interval, bottleneck = intervals(ops)
-    return Prediction(int(steps[-1].departures[-1] - steps[0].accepts[0]), interval, bottleneck)
+    return Prediction(int(steps[-1].departures[-1] - steps[0].accepts[0][0]), interval, bottleneck)

@@ -175,10 +175,10 @@ class StreamOp:
 
     # ---- time and space
 
-    def accepts(self, *arrivals: np.ndarray) -> np.ndarray:
-        """Cycle in which word k of every input stream is taken (a join takes both words in the same cycle) when words
-        are offered from ``arrivals`` on, one array for each stream, and the outputs are never blocked (int64, whole
-        frames).
+    def accepts(self, *arrivals: np.ndarray) -> np.ndarray | list[np.ndarray]:
+        """Cycle in which word k of every input stream is taken when words are offered from ``arrivals`` on, one array
+        for each stream, and the outputs are never blocked (int64, whole frames). Where streams are not taken together
+        (here a join takes both words in the same cycle), a list of one array for each.
         """
         return earliest(np.maximum.reduce(arrivals))
 

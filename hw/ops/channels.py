@@ -11,8 +11,9 @@ from signflow.hw.ops.folding import divisors
 class ChannelOp(StreamOp, RTLBackend):
     """Streams of vectors of NumChannels channels, PE of them in a word: [..][C/PE] words, every channel alike.
 
-    A subclass says how many vectors a frame has on each side (`in_vectors`, `out_vectors`), what else than its input
-    type goes out (`get_output_datatype`), and the rest of `StreamOp`.
+    A subclass says how many vectors a frame has on each side (`in_vectors`, `out_vectors`), how many channels where
+    they are not NumChannels (`in_channels`, `out_channels`), what else than its input type goes out
+    (`get_output_datatype`), and the rest of `StreamOp`.
     """
 
     def get_nodeattr_types(self):
@@ -28,32 +29,41 @@ class ChannelOp(StreamOp, RTLBackend):
         """Vectors of a frame on every output stream."""
         return self.in_vectors()
 
-    def foldings(self) -> dict[str, list]:
-        """PE divides NumChannels."""
-        return {"PE": divisors(self.get_nodeattr("NumChannels"))}
+    def in_channels(self, ind: int = 0) -> int:
+        """Channels of an input stream."""
+        return self.get_nodeattr("NumChannels")
 
-    def folds(self) -> int:
-        """Words of a vector, C / PE; raises OpError when PE does not divide C."""
-        channels, pe = self.get_nodeattr("NumChannels"), self.get_nodeattr("PE")
+    def out_channels(self) -> int:
+        """Channels of every output stream."""
+        return self.in_channels()
+
+    def foldings(self) -> dict[str, list]:
+        """PE divides the channels of every stream."""
+        channels = [self.in_channels(i) for i in range(self.IN_STREAMS)]
+        return {"PE": divisors(math.gcd(*channels, self.out_channels()))}
+
+    def folds(self, channels: int | None = None) -> int:
+        """Words of a vector of ``channels``, here of the first input; raises OpError when PE does not divide them."""
+        channels, pe = self.in_channels() if channels is None else channels, self.get_nodeattr("PE")
         if pe < 1 or channels < 1 or channels % pe:
             raise self.fail(f"PE = {pe} does not divide NumChannels = {channels}")
         return channels // pe
 
     def get_normal_input_shape(self, ind: int = 0):
         """(vectors.., C)."""
-        return (*self.in_vectors(), self.get_nodeattr("NumChannels"))
+        return (*self.in_vectors(), self.in_channels(ind))
 
     def get_folded_input_shape(self, ind: int = 0):
         """(vectors.., C/PE, PE)."""
-        return (*self.in_vectors(), self.folds(), self.get_nodeattr("PE"))
+        return (*self.in_vectors(), self.folds(self.in_channels(ind)), self.get_nodeattr("PE"))
 
     def get_normal_output_shape(self, ind: int = 0):
         """(vectors.., C)."""
-        return (*self.out_vectors(), self.get_nodeattr("NumChannels"))
+        return (*self.out_vectors(), self.out_channels())
 
     def get_folded_output_shape(self, ind: int = 0):
         """(vectors.., C/PE, PE)."""
-        return (*self.out_vectors(), self.folds(), self.get_nodeattr("PE"))
+        return (*self.out_vectors(), self.folds(self.out_channels()), self.get_nodeattr("PE"))
 
     def get_input_datatype(self, ind: int = 0):
         """Attribute inputDataType."""
@@ -77,8 +87,9 @@ class ChannelOp(StreamOp, RTLBackend):
         return words if self.OUT_STREAMS == 1 else {f"out{i}": words for i in range(self.OUT_STREAMS)}
 
     def get_exp_cycles(self) -> int:
-        """One cycle a word, on the side that has more of them."""
-        return math.prod(max(self.in_vectors(), self.out_vectors(), key=math.prod)) * self.folds()
+        """One cycle a word, of the stream that has most of them."""
+        shapes = [self.get_folded_input_shape(i) for i in range(self.IN_STREAMS)]
+        return max(math.prod(shape[:-1]) for shape in (*shapes, self.get_folded_output_shape()))
 
     def make_shape_compatible_op(self, model):
         """A node with the first output, for ONNX's shape inference; the shape of a second one is set in ``model``."""
@@ -103,8 +114,8 @@ class ChannelOp(StreamOp, RTLBackend):
             if not dt.is_integer() or dt.name == "BIPOLAR":
                 raise self.fail(f"the type {dt.name} has no arithmetic here; make it BINARY, UINT or INT")
 
-    def check_holds(self, datatype, low: int, high: int) -> None:
-        """Raises OpError unless the type is an integer that holds low..high."""
+    def check_holds(self, datatype, low: int, high: int, what: str = "sums") -> None:
+        """Raises OpError unless the type is an integer that holds ``what``, low..high."""
         self.check_integer(datatype)
         if not (datatype.allowed(low) and datatype.allowed(high)):
-            raise self.fail(f"outputDataType {datatype.name} does not hold the sums, {low}..{high}")
+            raise self.fail(f"outputDataType {datatype.name} does not hold the {what}, {low}..{high}")

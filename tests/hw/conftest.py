@@ -3,10 +3,12 @@
 `Bench(op_type, attributes, ...)` builds a graph of one node. `check` compiles its module, streams several frames back
 to back and asks for the same words as numpy, the same cycles as `accepts` and `timing`, and nothing left over.
 
-The simulator drives one stream in and one out. A module with more of them gets a wrapper (`wrapper`), in which all
-streams of a side travel as one word; inside, each has gates that open at its own times, between FIFOs.
+`check_estimate` asks for the LUTs and block RAMs that yosys counts.
+
+A module with several streams on a side gets a wrapper (`wrapper.py`), because the simulator drives one in and one out.
 """
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,15 +19,17 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 from qonnx.util.basic import qonnx_make_model
 
+from signflow.deploy.tools import estimate
 from signflow.hw import ops
 from signflow.hw.ops.base import RTL_DIR, RTL_DOMAIN, earliest, port_names, to_bits
 from signflow.hw.sim import verilator
 from signflow.hw.sim.stream import StreamModel
 from signflow.hw.sim.words import unpack
 
+from .wrapper import together, wrapper
+
 STALLS = [(0, 0), (0.4, 0), (0, 0.4), (0.3, 0.3)]
 OPEN = (1 << 64) - 1  # a gate that never closes; bit c % 64: open in cycle c
-BUFFER = 1024  # words of the wrapper's FIFOs: they never fill
 
 
 @dataclass(frozen=True)
@@ -67,80 +71,6 @@ def gated(arrivals, mask):
             last += 1
         result[k] = last + 1
     return result
-
-
-def gate(name, source, sink, width, slot):
-    """SystemVerilog: a FIFO that fills through gate ``slot`` from the stream ``source`` to ``sink``."""
-    return f"""
-  wire {name}_room, {name}_open = gates_{slot}[cycle_q];
-  assign {source}_ready = {name}_room && {name}_open;
-  sf_fifo #(.WIDTH({width}), .DEPTH({BUFFER})) {name} (.clk_i, .rst_ni,
-    .in_data_i({source}_data), .in_valid_i({source}_valid && {name}_open), .in_ready_o({name}_room),
-    .out_data_o({sink}_data), .out_valid_o({sink}_valid), .out_ready_i({sink}_ready));
-"""
-
-
-def nets(*pairs):
-    return "".join(f"  wire [{w - 1}:0] {n}_data;\n  wire {n}_valid, {n}_ready;\n" for n, w in pairs)
-
-
-def stays(port):
-    """SystemVerilog: an offered word stays until it is taken."""
-    return f"""
-  logic {port}_wait_q = 0;
-  logic [$bits({port}_data)-1:0] {port}_last_q;
-  always_ff @(posedge clk_i) begin
-    {port}_wait_q <= rst_ni && {port}_valid && !{port}_ready;
-    {port}_last_q <= {port}_data;
-    if ({port}_wait_q && !({port}_valid && {port}_data == {port}_last_q)) $error("{port} changed before it was taken");
-  end
-"""
-
-
-def wrapper(name, rtl, ins, outs, gates):
-    """SystemVerilog of module ``name`` around ``rtl``: the streams of a side side by side in one, the first in the low
-    bits. With two streams on a side, stream i passes gate i.
-    """
-    wide_in, wide_out = sum(s.width for s in ins), sum(s.width for s in outs)
-    sides = [list(zip(port_names(side, len(s)), s, strict=True)) for side, s in (("in", ins), ("out", outs))]
-    text = f"""module {name} (input wire clk_i, input wire rst_ni,
-  input wire [{wide_in - 1}:0] in_data_i, input wire in_valid_i, output wire in_ready_o,
-  output wire [{wide_out - 1}:0] out_data_o, output wire out_valid_o, input wire out_ready_i);
-  logic [5:0] cycle_q;
-  always_ff @(posedge clk_i) cycle_q <= rst_ni ? cycle_q + 1'b1 : '0;
-  wire [63:0] gates_0 = 64'd{gates[0]}, gates_1 = 64'd{gates[1]}, gates_open = '1;
-"""
-    text += nets(*((port, s.width) for side in sides for port, s in side))
-    if len(ins) == 1:
-        text += "  assign in_data = in_data_i, in_valid = in_valid_i, in_ready_o = in_ready;\n"
-    else:
-        (_, a), (_, b) = sides[0]
-        text += nets(("whole0", wide_in), ("whole1", wide_in), ("part0", a.width), ("part1", b.width))
-        text += nets(("held0", a.width), ("held1", b.width))
-        text += f"""  sf_duplicate #(.WIDTH({wide_in})) i_split (.clk_i, .rst_ni, .in_data_i, .in_valid_i, .in_ready_o,
-    .out0_data_o(whole0_data), .out0_valid_o(whole0_valid), .out0_ready_i(whole0_ready),
-    .out1_data_o(whole1_data), .out1_valid_o(whole1_valid), .out1_ready_i(whole1_ready));
-  assign part0_data = whole0_data[{a.width - 1}:0], part1_data = whole1_data[{wide_in - 1}:{a.width}];
-  assign part0_valid = whole0_valid, part1_valid = whole1_valid;
-  assign whole0_ready = part0_ready, whole1_ready = part1_ready;
-"""
-        for i, (port, s) in enumerate(sides[0]):
-            text += gate(f"i_front{i}", f"part{i}", f"held{i}", s.width, "open")
-            text += gate(f"i_in{i}", f"held{i}", port, s.width, i)
-    params = ", ".join(f'.{k}("{v}")' if isinstance(v, str) else f".{k}({v})" for k, v in rtl.params.items())
-    pins = [f".{p}_data_i({p}_data), .{p}_valid_i({p}_valid), .{p}_ready_o({p}_ready)" for p, _ in sides[0]]
-    pins += [f".{p}_data_o({p}_data), .{p}_valid_o({p}_valid), .{p}_ready_i({p}_ready)" for p, _ in sides[1]]
-    text += f"  {rtl.module} #({params}) i_core (.clk_i, .rst_ni,\n    " + ",\n    ".join(pins) + ");\n"
-    text += "".join(stays(port) for port, _ in sides[1])
-    if len(outs) == 1:
-        text += "  assign out_data_o = out_data, out_valid_o = out_valid, out_ready = out_ready_i;\n"
-    else:
-        text += nets(*((f"back{i}", s.width) for i, s in enumerate(outs)))
-        text += "".join(gate(f"i_out{i}", port, f"back{i}", s.width, i) for i, (port, s) in enumerate(sides[1]))
-        text += """  assign out_data_o = {back1_data, back0_data}, out_valid_o = back0_valid && back1_valid;
-  assign back0_ready = out_ready_i && back1_valid, back1_ready = out_ready_i && back0_valid;
-"""
-    return text + "endmodule\n"
 
 
 def stream(datatype, shape, folded):
@@ -197,7 +127,7 @@ class Bench:
             top, parameters = f"bench_{top}", {}
         files += [RTL_DIR / f"{m}.sv" for m in sources]
         self.compiled = verilator.compile(top, files, parameters, variant=variant)
-        widths = sum(s.width for s in self.ins), sum(s.width for s in self.outs)
+        widths = together(self.ins), sum(s.width for s in self.outs)
         assert (self.compiled.in_bits, self.compiled.out_bits) == widths
         return self
 
@@ -220,11 +150,13 @@ class Bench:
     def stream(self, frames, **options):
         """Run frames through the RTL; returns (outputs as codes, run)."""
         frames = self._list(frames)
-        bits = [
-            to_bits(codes(x, s.datatype).reshape(-1, s.lanes), s.datatype.bitwidth())
-            for x, s in zip(frames, self.ins, strict=True)
-        ]
-        words, n = np.packbits(np.concatenate(bits, axis=1).astype(np.uint8), axis=1, bitorder="little"), len(frames[0])
+        n, here = len(frames[0]), self.here(len(frames[0]))
+        bits = [np.zeros((len(h), s.width), np.uint8) for h, s in zip(here, self.ins, strict=True)]
+        for part, h, x, s in zip(bits, here, frames, self.ins, strict=True):
+            part[h] = to_bits(codes(x, s.datatype).reshape(-1, s.lanes), s.datatype.bitwidth())
+        if len(self.ins) > 1:
+            bits += [h[:, None].astype(np.uint8) for h in here]
+        words = np.packbits(np.concatenate(bits, axis=1), axis=1, bitorder="little")
         with StreamModel(self.compiled, self.folder, seed=7) as dut:
             run = dut.run(words, n * self.outs[0].words, frames=n, stamps=True, strict=True, watchdog=20_000, **options)
         planes, results, at = np.unpackbits(run.words, axis=1, bitorder="little"), [], 0
@@ -234,6 +166,11 @@ class Bench:
             results.append(unpack(part, s.datatype.bitwidth(), s.lanes, signed).reshape(n, *s.shape))
             at += s.width
         return (results if len(results) > 1 else results[0]), run
+
+    def here(self, frames):
+        """For every input stream, which words of the bench carry one of its words, at the start of each frame."""
+        most = max(s.words for s in self.ins)
+        return [np.tile(np.arange(most) < s.words, frames) for s in self.ins]
 
     def draw(self, rng, frames):
         """Random frames."""
@@ -265,7 +202,8 @@ class Bench:
             got, run = self.stream(x, arrivals=arrivals)
             np.testing.assert_array_equal(got, expected)
             if len(self.ins) > 1:
-                inside = [gated(arrivals, mask) for mask in self.gates]
+                apart = [earliest(arrivals)[here] for here in self.here(frames)]
+                inside = [gated(*side) for side in zip(apart, self.gates, strict=True)]
                 np.testing.assert_array_equal(run.out_cycles, self.op.timing(*inside), err_msg="timing")
                 continue
             late = len(self.outs) - 1  # a FIFO of the wrapper
@@ -276,15 +214,31 @@ class Bench:
         assert last[-1] - last[-2] == self.op.get_exp_cycles()
         return self
 
+    def check_estimate(self):
+        """The estimates against yosys: LUTs within a fifth and ten, block RAMs as counted."""
+        self.rtl = rtl = self.op.rtl_instance(self.model)
+        for name, lines in rtl.mem.items():
+            (self.folder / name).write_text("\n".join(lines) + "\n")
+        if not (self.folder / "rtl").exists():
+            (self.folder / "rtl").symlink_to(RTL_DIR)
+        unit = {"node": "dut", "op": rtl.module, "module": rtl.module, "modules": rtl.modules, "params": rtl.params}
+        facts = {"name": "bench", "mem_dir": ".", "operators": [unit]}
+        (self.folder / "accel.json").write_text(json.dumps(facts))
+        found, op = estimate.synthesize(self.folder, jobs=1).total, self.op
+        assert abs(op.lut_estimation() - found.lut) <= 10 + found.lut / 5, found
+        assert op.bram_estimation() == found.bram18 + 2 * found.bram36, found
+        return self
+
     def arrival_patterns(self, rng, frames):
         """Always there; random gaps, sparse and dense; bursts; late frames."""
-        n = frames * self.ins[0].words
+        words = max(s.words for s in self.ins)
+        n = frames * words
         yield np.zeros(n, np.int64)
         yield np.cumsum(rng.integers(0, 3, n))
         yield np.cumsum(rng.integers(0, 12, n))
         yield np.cumsum((rng.random(n) < 0.05) * rng.integers(0, 60, n))
         slow = self.op.get_exp_cycles() + int(rng.integers(0, 20))
-        yield (np.arange(frames)[:, None] * slow + np.arange(self.ins[0].words)).ravel()
+        yield (np.arange(frames)[:, None] * slow + np.arange(words)).ravel()
 
 
 @pytest.fixture
