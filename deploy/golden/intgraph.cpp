@@ -75,19 +75,91 @@ void run_argmax(const Layer& l, const uint64_t* in, bool in_bits, uint64_t* out)
 void run_total(const Layer& l, const uint64_t* in, bool in_bits, uint64_t* out) {
     std::vector<float> scratch(l.in_c);
     float* f = reinterpret_cast<float*>(out);
-    for (size_t p = 0; p < size_t(l.in_h) * l.in_w; ++p) {
-        const float* x = numbers(in, in_bits, l.in_c, p, scratch.data());
-        for (int c = 0; c < l.in_c; ++c) f[c] += x[c];
-    }
+    for (int r = 0; r < l.out_h; ++r)
+        for (int c = 0; c < l.out_w; ++c, f += l.out_c)
+            for (int i = 0; i < l.kernel_h; ++i)
+                for (int j = 0; j < l.kernel_w; ++j) {
+                    const size_t p = size_t(r * l.stride_h + i) * l.in_w + c * l.stride_w + j;
+                    const float* x = numbers(in, in_bits, l.in_c, p, scratch.data());
+                    for (int k = 0; k < l.in_c; ++k) f[k] += x[k];
+                }
 }
 
 void run_add(const Layer& l, const uint64_t* one, bool one_bits, const uint64_t* two, bool two_bits, uint64_t* out) {
     std::vector<float> a(l.out_c), b(l.out_c);
+    const float by = float(1 << l.shift), other_by = float(1 << l.other_shift);
     float* f = reinterpret_cast<float*>(out);
     for (size_t p = 0; p < size_t(l.out_h) * l.out_w; ++p, f += l.out_c) {
         const float* x = numbers(one, one_bits, l.out_c, p, a.data());
         const float* y = numbers(two, two_bits, l.out_c, l.broadcast ? 0 : p, b.data());
-        for (int c = 0; c < l.out_c; ++c) f[c] = x[c] + y[c];
+        for (int c = 0; c < l.out_c; ++c) f[c] = by * x[c] + other_by * y[c];
+    }
+}
+
+// Channels first.. of output pixel p: the `count` numbers or, of a map of bits, bits of pixel q of another map.
+void place(const Layer& l, const uint64_t* in, bool in_bits, int count, size_t q, uint64_t* out, size_t p, int first) {
+    if (!l.bits) {
+        float* f = reinterpret_cast<float*>(out) + p * l.out_c + first;
+        const float* x = numbers(in, in_bits, count, q, f);
+        if (x != f) std::copy(x, x + count, f);
+        return;
+    }
+    const int words = (count + 63) / 64, shift = first % 64;
+    in += q * words;
+    out += p * l.out_stride + first / 64;
+    for (int k = 0; k < words; ++k) {
+        out[k] |= in[k] << shift;
+        if (shift && in[k] >> (64 - shift)) out[k + 1] |= in[k] >> (64 - shift);
+    }
+}
+
+// Constants of channels first..last-1 of output pixel p.
+void fill(const Layer& l, uint64_t* out, size_t p, int first, int last) {
+    float* f = reinterpret_cast<float*>(out) + p * l.out_c;
+    for (int c = first; c < last; ++c)
+        if (l.bits)
+            out[p * l.out_stride + c / 64] |= uint64_t(l.table[c] > 0) << (c % 64);
+        else
+            f[c] = l.table[c];
+}
+
+// A map, and a second one behind its channels; around a map alone lie constants.
+void run_place(const Layer& l, const uint64_t* one, bool one_bits, const uint64_t* two, bool two_bits, uint64_t* out) {
+    for (size_t p = 0, q = 0; p < size_t(l.out_h) * l.out_w; ++p) {
+        const int row = int(p / l.out_w) - l.top, column = int(p % l.out_w) - l.left, first = l.other < 0 ? l.before : 0;
+        if (row < 0 || row >= l.in_h || column < 0 || column >= l.in_w) {
+            fill(l, out, p, 0, l.out_c);
+            continue;
+        }
+        place(l, one, one_bits, l.in_c, q, out, p, first);
+        if (l.other >= 0)
+            place(l, two, two_bits, l.out_c - l.before, q, out, p, l.before);
+        else {
+            fill(l, out, p, 0, l.before);
+            fill(l, out, p, l.before + l.in_c, l.out_c);
+        }
+        ++q;
+    }
+}
+
+void run_lookup(const Layer& l, const uint64_t* in, bool in_bits, uint64_t* out) {
+    std::vector<float> scratch(l.out_c);
+    float* f = reinterpret_cast<float*>(out);
+    for (size_t p = 0; p < size_t(l.out_h) * l.out_w; ++p, f += l.out_c) {
+        const float* x = numbers(in, in_bits, l.out_c, p, scratch.data());
+        for (int c = 0; c < l.out_c; ++c) f[c] = l.table[size_t(l.rows == 1 ? 0 : c) * l.columns + (int(x[c]) - l.low)];
+    }
+}
+
+void run_requantise(const Layer& l, const uint64_t* in, bool in_bits, uint64_t* out) {
+    std::vector<float> scratch(l.out_c);
+    float* f = reinterpret_cast<float*>(out);
+    for (size_t p = 0; p < size_t(l.out_h) * l.out_w; ++p, f += l.out_c) {
+        const float* x = numbers(in, in_bits, l.out_c, p, scratch.data());
+        for (int c = 0; c < l.out_c; ++c) {
+            const int64_t code = (int64_t(x[c]) * l.factors[c] + l.offsets[c]) >> l.shift;
+            f[c] = float(std::clamp(code, int64_t(l.low), int64_t(l.high)));
+        }
     }
 }
 
@@ -107,6 +179,9 @@ void run_layer(const Layer* layers, const Layer& l, int images, const uint8_t* i
         if (l.kind == THRESHOLD) run_threshold(l, in, s.bits, out);
         if (l.kind == TOTAL) run_total(l, in, s.bits, out);
         if (l.kind == ADD) run_add(l, in, s.bits, other, t.bits, out);
+        if (l.kind == PLACE) run_place(l, in, s.bits, other, t.bits, out);
+        if (l.kind == LOOKUP) run_lookup(l, in, s.bits, out);
+        if (l.kind == REQUANTISE) run_requantise(l, in, s.bits, out);
     }
 }
 

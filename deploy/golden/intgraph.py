@@ -6,7 +6,7 @@ and about a thousand times faster than running the graph node by node. Its inter
 is how `verify` finds the first node, channel and pixel that differs.
 
 Layers are named like the nodes of the hardware graph (`signflow.deploy.compile.lower`): ``MVAU_sf_0``,
-``MaxPool_sf_0``, ``Thresholding_sf_0``, ``AccPool_sf_0``, ``Add_sf_0``, ``LabelSelect_sf_0``;
+``MaxPool_sf_0``, ``Thresholding_sf_0``, ``AccPool_sf_0``, ``Add_sf_0``, ``LabelSelect_sf_0``, ...;
 `signflow.deploy.golden.layers` has the list.
 """
 
@@ -42,10 +42,16 @@ class _Layer(ctypes.Structure):
         *((name, ctypes.c_int32) for name in ("in_h", "in_w", "in_c", "out_h", "out_w", "out_c")),
         *(
             (name, ctypes.c_int32)
-            for name in ("kernel_h", "kernel_w", "stride_h", "stride_w", "in_stride", "out_stride")
+            for name in (
+                *("kernel_h", "kernel_w", "stride_h", "stride_w", "dilation_h", "dilation_w"),
+                *("in_stride", "out_stride", "top", "left", "before"),
+                *("rows", "columns", "fan_in", "bias", "broadcast", "shift", "other_shift", "low", "high"),
+            )
         ),
-        *((name, ctypes.c_int32) for name in ("rows", "fan_in", "bias", "broadcast")),
-        *((name, ctypes.c_void_p) for name in ("weights", "limits", "signs", "table", "order")),
+        *(
+            (name, ctypes.c_void_p)
+            for name in ("weights", "limits", "signs", "table", "order", "zeros", "kinds", "factors", "offsets")
+        ),
     ]
 
 

@@ -5,7 +5,10 @@
     [Im2Col or Flatten], MatMul or XnorPopcountMatMul  MVAU_sf, with a Window, or a MultiThreshold of at most two steps,
                                                        where nothing else reads the product
     [Mul by signs], MultiThreshold; Window             Thresholding_sf
-    MaxPoolNHWC, ReduceSum, Add, TopK                  MaxPool_sf, AccPool_sf, Add_sf, LabelSelect_sf
+    MaxPoolNHWC; SumPoolNHWC, ReduceSum                MaxPool_sf; AccPool_sf
+    ShiftAdd, Concat, TopK                             Add_sf, Concat_sf, LabelSelect_sf
+    PadChannels, Lookup, Requantise                    PadChannels_sf, Lookup_sf, Requantise_sf
+    Border; MaxPoolNHWC of single pixels               Border, MaxPoolNHWC: no node of the hardware graph
 
 Every operator of the dialect (`signflow.deploy.compile.dialect`) says itself which layer it is. Maps of integers are
 floats; a graph whose numbers may leave what float32 counts is refused (`signflow.deploy.compile.reach`).
@@ -17,12 +20,13 @@ import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.compile.dialect import operator_of
+from signflow.deploy.compile.dialect.base import Operator
 from signflow.deploy.compile.dialect.program import PIXEL, POPCOUNT, TABLE, THRESHOLD, Layer, Program, View
 from signflow.deploy.compile.dialect.thresholds import MultiThreshold
 from signflow.deploy.compile.errors import refuse
 from signflow.deploy.compile.images import ImageInput, image_kind
 from signflow.deploy.compile.reach import reaches
-from signflow.deploy.golden.pack import WORD, pack_bits, pack_floats, pack_steps
+from signflow.deploy.golden.pack import WORD, pack_bits, pack_floats, pack_steps, pack_zeros
 
 
 def program_of(model: ModelWrapper, image: ImageInput) -> Program:
@@ -36,13 +40,23 @@ def program_of(model: ModelWrapper, image: ImageInput) -> Program:
         operator, view = operator_of(model, node), program.views.get(node.input[0])
         if view is None:
             raise refuse(node, "it is no node of an integer graph", "graphs from signflow.deploy.compile.streamline")
-        if view.window != PIXEL and not operator.READS_WINDOWS:
-            raise refuse(node, "it reads windows, or a flattened map of bits", "products there")
-        if view.signs is not None and not operator.READS_SIGNS:
-            raise refuse(node, "it reads a product with signs", "Mul by signs in front of a MultiThreshold")
+        for read in [program.views[name] for name in node.input if name in program.views]:
+            _check(operator, read)
         operator.pack(program, view)
+    if program.views[model.graph.output[0].name].zeros is not None:
+        raise refuse(model.graph.node[-1], "its border of bits is the number 0", "products of bits behind it")
     program.done = [_packed(layer, program.done) for layer in program.done]
     return program
+
+
+def _check(operator: Operator, view: View) -> None:
+    """UnsupportedError if ``operator`` does not read such a tensor."""
+    if view.window != PIXEL and not operator.READS_WINDOWS:
+        raise refuse(operator.node, "it reads windows, or a flattened map of bits", "products there")
+    if view.signs is not None and not operator.READS_SIGNS:
+        raise refuse(operator.node, "it reads a product with signs", "Mul by signs in front of a MultiThreshold")
+    if view.zeros is not None and not operator.READS_ZEROS:
+        raise refuse(operator.node, "it reads bits whose border is the number 0", "products of bits there")
 
 
 def _image(program: Program, image: ImageInput) -> None:
@@ -77,6 +91,7 @@ def _packed(layer: Layer, layers: list[Layer]) -> Layer:
     if layer.weights is not None:
         pack, pixels = pack_bits if layer.kind == POPCOUNT else pack_floats, entries["kernel_h"] * entries["kernel_w"]
         more |= pack(layer.weights, steps, pixels, channels) | {"fan_in": len(layer.weights)}
+        more |= pack_zeros(layer) if layer.zeros is not None else {}
     elif layer.kind == THRESHOLD:
         more |= pack_steps(steps, layer.signs, channels)
     return replace(layer, entries=entries | more)

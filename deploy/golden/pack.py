@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from signflow.deploy.compile.dialect.program import WINDOW, Steps
+from signflow.deploy.compile.dialect.program import WINDOW, Layer, Steps
 
 LANES, FLOAT_LANES, WORD = 16, 32, 64
 CACHE_LINE = 64
@@ -53,3 +53,28 @@ def pack_steps(steps: Steps, signs: np.ndarray | None, channels: int) -> dict:
     limits = np.ascontiguousarray(steps.by_channel(channels).T, dtype=np.float32)
     factors = np.ascontiguousarray(np.broadcast_to(1 if signs is None else signs, channels), dtype=np.float32)
     return {"limits": limits, "rows": len(limits), "signs": factors}
+
+
+def pack_zeros(layer: Layer) -> dict:
+    """What the places of a window add to the differing bits where the number 0 lies, not the bit 0: a pixel of C
+    channels makes C/2 of them differ, and the bit 0 as many as its weights are 1. ``kinds`` int32 (places,): row of
+    ``zeros`` int64 (rows, channels padded to whole blocks); -1 where no pixel of the window lies in the border.
+    """
+    top, left, bottom, right = layer.zeros
+    entries, (height, width, outputs) = layer.entries, layer.shape
+    rows = _inside(height, "h", entries, (top, bottom))
+    columns = _inside(width, "w", entries, (left, right))
+    taps = layer.weights.reshape(rows.shape[1] * columns.shape[1], entries["in_c"], outputs)
+    added = np.zeros((len(taps), -(-outputs // LANES) * LANES), dtype=np.int64)
+    added[:, :outputs] = entries["in_c"] // 2 - taps.sum(axis=1).astype(np.int64)
+    missing = ~(rows[:, None, :, None] & columns[None, :, None, :]).reshape(height * width, len(taps))
+    patterns, kinds = np.unique(missing, axis=0, return_inverse=True)
+    kinds = np.where(missing.any(axis=1), kinds.reshape(-1), -1).astype(np.int32)
+    return {"zeros": np.ascontiguousarray(patterns.astype(np.int64) @ added), "kinds": kinds}
+
+
+def _inside(places: int, axis: str, entries: dict, pads: tuple[int, int]) -> np.ndarray:
+    """bool (places, kernel): the pixel of the window lies between the two borders of an axis, h or w."""
+    kernel, stride, dilation, side = (entries[f"{name}_{axis}"] for name in ("kernel", "stride", "dilation", "in"))
+    at = np.arange(places)[:, None] * stride + np.arange(kernel) * dilation
+    return (at >= pads[0]) & (at < side - pads[1])

@@ -1,9 +1,12 @@
 // Products: convolutions and dense layers, a dense layer being a convolution whose window is the whole map.
 //
-// A product of +-1 reads, for every output pixel, kernel_h runs of consecutive words (a row of the window is consecutive in memory) and
+// A product of +-1 reads, for every output pixel, runs of consecutive words (a row of the window, or with dilation a pixel of it) and
 // counts the bits in which they differ from the weights: sum of products = K - 2 * differing. Sixteen output channels lie side by side in
 // every group of weight words, so that counters never have to be added up across lanes, and four pixels share every load of weights.
 // A product of integers does the same in floats.
+//
+// Where the number 0 lies in a map of bits, its words are 0; what that makes differ too much or too little depends on which pixels of the
+// window lie there, and is added from a table.
 
 #pragma once
 
@@ -23,17 +26,32 @@ constexpr int PIXELS = 4;         // output pixels that share a load of weights
 constexpr int LANES = 16;         // output channels of a popcount block
 constexpr int FLOAT_LANES = 32;   // output channels of a sum block
 
+// The runs of a window: how far each begins from the window's first pixel, and the words or numbers in each.
+struct Runs {
+    std::vector<size_t> at;
+    int length;
+
+    explicit Runs(const Layer& l) : length(l.in_stride) {
+        const bool whole = l.dilation_w == 1;  // rows of the window
+        if (whole) length *= l.kernel_w;
+        for (int r = 0; r < l.kernel_h; ++r)
+            for (int c = 0; c < (whole ? 1 : l.kernel_w); ++c)
+                at.push_back((size_t(r) * l.dilation_h * l.in_w + size_t(c) * l.dilation_w) * l.in_stride);
+    }
+};
+
 // Differing bits of P windows against one block of weights.
 template <int P>
-inline void differing(const uint64_t* const* x, const uint64_t* w, int rows, int run, size_t row_stride, uint64_t (*count)[LANES]) {
+inline void differing(const uint64_t* const* x, const uint64_t* w, const Runs& runs, uint64_t (*count)[LANES]) {
+    const int length = runs.length;
 #if defined(__AVX512F__) && defined(__AVX512VPOPCNTDQ__)
     __m512i acc[P][2];
     for (int p = 0; p < P; ++p) acc[p][0] = acc[p][1] = _mm512_setzero_si512();
-    for (int r = 0; r < rows; ++r)
-        for (int i = 0; i < run; ++i, w += LANES) {
+    for (const size_t at : runs.at)
+        for (int i = 0; i < length; ++i, w += LANES) {
             const __m512i w0 = _mm512_loadu_si512(w), w1 = _mm512_loadu_si512(w + 8);
             for (int p = 0; p < P; ++p) {
-                const __m512i v = _mm512_set1_epi64(int64_t(x[p][r * row_stride + i]));
+                const __m512i v = _mm512_set1_epi64(int64_t(x[p][at + i]));
                 acc[p][0] = _mm512_add_epi64(acc[p][0], _mm512_popcnt_epi64(_mm512_xor_si512(v, w0)));
                 acc[p][1] = _mm512_add_epi64(acc[p][1], _mm512_popcnt_epi64(_mm512_xor_si512(v, w1)));
             }
@@ -44,10 +62,10 @@ inline void differing(const uint64_t* const* x, const uint64_t* w, int rows, int
     }
 #else
     for (int p = 0; p < P; ++p) std::memset(count[p], 0, sizeof count[p]);
-    for (int r = 0; r < rows; ++r)
-        for (int i = 0; i < run; ++i, w += LANES)
+    for (const size_t at : runs.at)
+        for (int i = 0; i < length; ++i, w += LANES)
             for (int p = 0; p < P; ++p) {
-                const uint64_t v = x[p][r * row_stride + i];
+                const uint64_t v = x[p][at + i];
                 for (int j = 0; j < LANES; ++j) count[p][j] += uint64_t(__builtin_popcountll(v ^ w[j]));
             }
 #endif
@@ -94,6 +112,16 @@ inline void store(const Layer& l, int block, const typename Product::Sum* sum, v
     for (int j = 0; j < lanes; ++j) f[j] = float(l.bias + int(one >> j & 1) + int(two >> j & 1));
 }
 
+// What the number 0 in the window of pixel q adds to the differing bits of the lanes from `channel` on.
+inline void add_zeros(const Layer& l, size_t q, int channel, uint64_t* count) {
+    const int kind = l.kinds[q % (size_t(l.out_h) * l.out_w)];
+    const size_t padded = size_t((l.out_c + LANES - 1) / LANES) * LANES;
+    if (kind >= 0)
+        for (int j = 0; j < LANES; ++j) count[j] += uint64_t(l.zeros[kind * padded + channel + j]);
+}
+
+inline void add_zeros(const Layer&, size_t, int, float*) {}  // integers hold their zeros
+
 struct Bits {  // +-1 times +-1
     using Element = uint64_t;
     using Sum = uint64_t;
@@ -103,8 +131,8 @@ struct Bits {  // +-1 times +-1
     static float number(const Layer& l, Sum count) { return float(l.fan_in - int64_t(count)); }
 
     template <int P>
-    static void sums(const Layer& l, const Element* const* x, const Element* w, Sum (*sum)[WIDTH]) {
-        differing<P>(x, w, l.kernel_h, l.kernel_w * l.in_stride, size_t(l.in_w) * l.in_stride, sum);
+    static void sums(const Runs& runs, const Element* const* x, const Element* w, Sum (*sum)[WIDTH]) {
+        differing<P>(x, w, runs, sum);
     }
 };
 
@@ -117,25 +145,27 @@ struct Numbers {  // integers times integers
     static float number(const Layer&, Sum sum) { return sum; }
 
     template <int P>
-    static void sums(const Layer& l, const Element* const* x, const Element* w, Sum (*sum)[WIDTH]) {
+    static void sums(const Runs& runs, const Element* const* x, const Element* w, Sum (*sum)[WIDTH]) {
         float acc[P][WIDTH] = {};
-        const int run = l.kernel_w * l.in_stride;
-        const size_t row_stride = size_t(l.in_w) * l.in_stride;
-        for (int r = 0; r < l.kernel_h; ++r)
-            for (int i = 0; i < run; ++i, w += WIDTH)
+        const int length = runs.length;
+        for (const size_t at : runs.at)
+            for (int i = 0; i < length; ++i, w += WIDTH)
                 for (int p = 0; p < P; ++p) {
-                    const float v = x[p][r * row_stride + i];
+                    const float v = x[p][at + i];
                     for (int j = 0; j < WIDTH; ++j) acc[p][j] += v * w[j];
                 }
         std::memcpy(sum, acc, sizeof acc);
     }
 };
 
+// P output pixels from number q on.
 template <class Product, int P, class Element = typename Product::Element>
-void product_pixels(const Layer& l, const Element* const* x, const Element* w, int block, void* const* out) {
+void product_pixels(const Layer& l, const Runs& runs, const Element* const* x, const Element* w, int block, size_t q, void* const* out) {
     typename Product::Sum sum[P][Product::WIDTH];
-    Product::template sums<P>(l, x, w, sum);
-    for (int p = 0; p < P; ++p) store<Product>(l, block, sum[p], out[p]);
+    Product::template sums<P>(runs, x + q, w, sum);
+    if (l.zeros)
+        for (int p = 0; p < P; ++p) add_zeros(l, q + p, block * Product::WIDTH, sum[p]);
+    for (int p = 0; p < P; ++p) store<Product>(l, block, sum[p], out[q + p]);
 }
 
 template <class Product>
@@ -145,6 +175,7 @@ void run_product(const Layer& l, int images, const uint64_t* in, size_t in_map, 
     const size_t taps = size_t(l.kernel_h) * l.kernel_w * l.in_stride;
     std::vector<const Element*> x(pixels);
     std::vector<void*> y(pixels);
+    const Runs runs(l);
     for (size_t q = 0; q < pixels; ++q) {
         const size_t image = q / per_image, p = q % per_image;
         const size_t row = p / l.out_w * l.stride_h, column = p % l.out_w * l.stride_w;
@@ -155,8 +186,8 @@ void run_product(const Layer& l, int images, const uint64_t* in, size_t in_map, 
     for (int block = 0; block * Product::WIDTH < l.out_c; ++block) {
         const Element* w = static_cast<const Element*>(l.weights) + block * taps * Product::WIDTH;
         size_t q = 0;
-        for (; q + PIXELS <= pixels; q += PIXELS) product_pixels<Product, PIXELS>(l, &x[q], w, block, &y[q]);
-        for (; q < pixels; ++q) product_pixels<Product, 1>(l, &x[q], w, block, &y[q]);
+        for (; q + PIXELS <= pixels; q += PIXELS) product_pixels<Product, PIXELS>(l, runs, x.data(), w, block, q, y.data());
+        for (; q < pixels; ++q) product_pixels<Product, 1>(l, runs, x.data(), w, block, q, y.data());
     }
 }
 

@@ -253,7 +253,7 @@ def moving(model: ModelWrapper) -> list[Moving]:
     result = []
     for rule in found.values():
         join = model.find_producer(rule.node.input[0])
-        if rule.sign is None or join is None or join.op_type != "Add":
+        if rule.sign is None or join is None or join.op_type != "ShiftAdd":
             continue
         one, two = (made(tensor) for tensor in join.input)
         code, level = (one, two) if one.several else (two, one)

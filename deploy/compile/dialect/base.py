@@ -60,6 +60,8 @@ class Operator(ABC):
     """The golden program can read it windows, or a flattened map of bits."""
     READS_SIGNS: ClassVar[bool] = False
     """It can read a product with signs."""
+    READS_ZEROS: ClassVar[bool] = False
+    """It can read a map of bits whose border is the number 0."""
 
     def __init__(self, node: NodeProto, shapes: list[tuple[int, ...]], constants: list[np.ndarray | None]):
         """``shapes`` of the inputs without the batch, (H, W, C) or (F,), and their values, None where computed."""

@@ -1,8 +1,7 @@
 """Maps that change their places, not their numbers.
 
-Im2Col        windows of a map (H, W, C) -> (OH, OW, KH * KW * C)
-Flatten       a map as one vector, position by position
-MaxPoolNHWC   largest number of a window
+Im2Col    windows of a map (H, W, C) -> (OH, OW, KH * KW * C)
+Flatten   a map as one vector, position by position
 """
 
 from dataclasses import replace
@@ -11,7 +10,7 @@ import numpy as np
 
 from signflow.deploy.compile.dialect.base import GENERAL, Operator, Range
 from signflow.deploy.compile.dialect.hardware import Hardware
-from signflow.deploy.compile.dialect.program import POOL, Layer, Program, View, over, places
+from signflow.deploy.compile.dialect.program import Program, View, Windows
 from signflow.deploy.compile.errors import refuse
 
 
@@ -20,6 +19,7 @@ class Im2Col(Operator):
 
     DOMAIN = GENERAL
     HARDWARE = "ConvolutionInputGenerator"
+    READS_ZEROS = True
 
     def range(self, x: Range) -> Range:
         """The channels, pixel by pixel of the window."""
@@ -27,6 +27,8 @@ class Im2Col(Operator):
 
     def lower(self, hardware: Hardware) -> None:
         """A generator of windows."""
+        if self.attribute("dilations") != [1, 1]:
+            raise refuse(self.node, f"dilations {self.attribute('dilations')}", "windows without holes in hardware")
         x, out = self.node.input[0], self.node.output[0]
         (_, height, width, channels), datatype = hardware.shape(x), hardware.type(x).name
         hardware.replace(
@@ -40,7 +42,7 @@ class Im2Col(Operator):
         """The product behind reads the windows."""
         if any(self.attribute("pad_amount")):
             raise refuse(self.node, f"padding {self.attribute('pad_amount')}", "windows without padding")
-        window = (*self.attribute("kernel_size"), *self.attribute("stride"))
+        window = Windows(*(tuple(self.attribute(name)) for name in ("kernel_size", "stride", "dilations")))
         program.views[self.node.output[0]] = replace(view, window=window)
 
 
@@ -71,32 +73,5 @@ class Flatten(Operator):
         height, width, channels = view.shape
         flat = {"shape": (1, 1, height * width * channels)}
         if program.source(view).bits and (height, width) != (1, 1):
-            flat = {"window": (height, width, 1, 1)}
+            flat = {"window": Windows((height, width))}
         program.views[self.node.output[0]] = replace(view, **flat)
-
-
-class MaxPoolNHWC(Operator):
-    """Largest number of a window."""
-
-    DOMAIN = GENERAL
-    HARDWARE = "MaxPool"
-
-    def range(self, x: Range) -> Range:
-        """Every pixel of the window can hold either end."""
-        return x
-
-    def lower(self, hardware: Hardware) -> None:
-        """A pool."""
-        x = self.node.input[0]
-        _, height, width, channels = hardware.shape(x)
-        hardware.replace(
-            [self.node], self.HARDWARE, [x], self.node.output[0], IFMDim=[height, width], Channels=channels,
-            PoolDim=self.attribute("kernel_shape"), PE=1, inputDataType=hardware.type(x).name,
-        )  # fmt: skip
-
-    def pack(self, program: Program, view: View) -> None:
-        """A layer of its own."""
-        window = (*self.attribute("kernel_shape"), *self.attribute("strides"))
-        shape = (*places(view.shape, window), view.shape[2])
-        layer = Layer(POOL, shape, program.source(view).bits, (view.layer,), entries=over(window))
-        program.add(self.node, self.HARDWARE, layer, view)

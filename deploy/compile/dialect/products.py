@@ -10,7 +10,7 @@ import numpy as np
 
 from signflow.deploy.compile.dialect.base import GENERAL, Operator, Range, partial, weighted
 from signflow.deploy.compile.dialect.hardware import Hardware
-from signflow.deploy.compile.dialect.program import NOTHING, POPCOUNT, SUM, Layer, Program, View, over, places
+from signflow.deploy.compile.dialect.program import NOTHING, POPCOUNT, SUM, Layer, Program, View
 from signflow.deploy.compile.dialect.thresholds import MultiThreshold, Threshold, Window
 from signflow.deploy.compile.errors import refuse
 
@@ -25,6 +25,7 @@ class Product(Operator):
 
     HARDWARE = "MVAU"
     READS_WINDOWS = True
+    READS_ZEROS = True
     KIND = SUM
 
     @property
@@ -67,8 +68,10 @@ class Product(Operator):
         if reader is not None and reader.op_type in BEHIND:
             read = BEHIND[reader.op_type].of(program.model, reader).steps()
             last, steps = (reader, read) if read.thresholds.shape[1] <= 2 else (last, steps)
-        shape = (*places(view.shape, view.window), self.weights.shape[1])
-        layer = Layer(self.KIND, shape, steps.bits, (view.layer,), steps, self.weights, entries=over(view.window))
+        shape, entries = (*view.window.places(view.shape), self.weights.shape[1]), view.window.entries
+        layer = Layer(
+            self.KIND, shape, steps.bits, (view.layer,), steps, self.weights, entries=entries, zeros=view.zeros
+        )
         program.add(last, self.HARDWARE, layer, view)
         program.views[self.node.output[0]] = program.views[last.output[0]]
 

@@ -8,11 +8,34 @@ import numpy as np
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 
-TABLE, SUM, POPCOUNT, POOL, ARGMAX, THRESHOLD, TOTAL, ADD = range(8)
+TABLE, SUM, POPCOUNT, POOL, ARGMAX, THRESHOLD, TOTAL, ADD, PLACE, LOOKUP, REQUANTISE = range(11)
 """`Layer.kind`; `Kind` of intgraph.h."""
 PLAIN, STEP, COUNT, WINDOW = range(4)
 """`Steps.form`; `Form` of intgraph.h."""
-PIXEL = (1, 1, 1, 1)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of a map; every pair is (vertical, horizontal)."""
+
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+
+    def places(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """(height, width) of the places on a map of ``shape``."""
+        axes = zip(shape[:2], self.kernel, self.stride, self.dilation, strict=True)
+        return tuple((side - dilation * (k - 1) - 1) // stride + 1 for side, k, stride, dilation in axes)
+
+    @property
+    def entries(self) -> dict[str, int]:
+        """The entries of a layer that reads them."""
+        sizes = {"kernel": self.kernel, "stride": self.stride, "dilation": self.dilation}
+        return {f"{name}_{axis}": pair[i] for name, pair in sizes.items() for i, axis in enumerate("hw")}
+
+
+PIXEL = Windows()
+"""Every pixel alone."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +82,10 @@ class Layer:
     """+-1 (channels,): factor in front of ``steps``."""
     entries: dict = field(default_factory=dict)
     """Further numbers and arrays for the C++ side, by the names of intgraph.h."""
+    zeros: tuple[int, ...] | None = None
+    """Of a product of bits: [top, left, bottom, right] of its input where the number 0 lies, not a bit."""
     name: str = ""
-    """As the hardware graph names the node; ``image`` for the image itself."""
+    """As the hardware graph names the node; what is no node there is named ``image``, ``Border_0``, ..."""
 
 
 @dataclass(frozen=True)
@@ -69,20 +94,12 @@ class View:
 
     layer: int
     shape: tuple[int, int, int]
-    window: tuple[int, int, int, int] = PIXEL
-    """Height, width and strides of the window that a product reads: an Im2Col's, or behind a Flatten the whole map."""
+    window: Windows = PIXEL
+    """What a product reads: an Im2Col's windows, or behind a Flatten of bits the whole map as one."""
     signs: np.ndarray | None = None
     """+-1 (channels,): factor in front of a MultiThreshold."""
-
-
-def over(window: tuple[int, int, int, int]) -> dict[str, int]:
-    """The entries of a layer that reads windows (height, width, strides)."""
-    return dict(zip(("kernel_h", "kernel_w", "stride_h", "stride_w"), window, strict=True))
-
-
-def places(shape: tuple[int, int, int], window: tuple[int, int, int, int]) -> tuple[int, int]:
-    """(height, width) of the places of a window on a map."""
-    return tuple((side - k) // stride + 1 for side, k, stride in zip(shape[:2], window[:2], window[2:], strict=True))
+    zeros: tuple[int, ...] | None = None
+    """[top, left, bottom, right] of a map of bits where the number 0 lies; the layer's map has the bit 0 there."""
 
 
 class Program:
@@ -106,13 +123,16 @@ class Program:
 
     def add(self, node: NodeProto | None, hardware: str, layer: Layer, view: View) -> None:
         """Append ``layer``, whose first input is ``view``, as what ``node`` gives; it is named after its ``hardware``
-        operator, the image by "".
+        operator, or after the node itself where that is "".
         """
-        number = self._counts.get(hardware, 0)
-        self._counts[hardware] = number + 1
         height, width, channels = view.shape
         more = {"in_h": height, "in_w": width, "in_c": channels}
-        name = f"{hardware}_sf_{number}" if hardware else "image"
+        name = self._name(f"{hardware}_sf" if hardware else node.op_type) if node is not None else "image"
         self.done.append(replace(layer, name=name, entries=layer.entries | more))
         for tensor in node.output if node is not None else ():
             self.views[tensor] = View(len(self.done) - 1, layer.shape)
+
+    def _name(self, kind: str) -> str:
+        number = self._counts.get(kind, 0)
+        self._counts[kind] = number + 1
+        return f"{kind}_{number}"

@@ -1,18 +1,15 @@
 """Sums without weights, and the index of the largest.
 
 ReduceSum   sum of a map over its positions, (H, W, C) -> (C,)
-Add         sum of two results; one may be a vector (C,), which is added at every position
 TopK        index of the largest element of a vector, the first of equals
 """
-
-from dataclasses import replace
 
 import numpy as np
 from qonnx.core.datatype import DataType
 
 from signflow.deploy.compile.dialect.base import Operator, Range, integer_type
 from signflow.deploy.compile.dialect.hardware import Hardware
-from signflow.deploy.compile.dialect.program import ADD, ARGMAX, PIXEL, TOTAL, Layer, Program, View
+from signflow.deploy.compile.dialect.program import ARGMAX, TOTAL, Layer, Program, View, Windows
 from signflow.deploy.compile.errors import refuse
 
 
@@ -38,51 +35,8 @@ class ReduceSum(Operator):
         if axes is None or sorted(axes.tolist()) != [1, 2] or keep:
             reason = "it does not sum each channel"
             raise refuse(self.node, reason, "ReduceSum over axes 1 and 2 with keepdims = 0")
-        layer = Layer(TOTAL, (1, 1, view.shape[2]), False, (view.layer,))
-        program.add(self.node, self.HARDWARE, layer, view)
-
-
-class Add(Operator):
-    """Sum of two results."""
-
-    HARDWARE = "Add"
-
-    def range(self, x: Range, y: Range | None = None) -> Range:
-        """As if neither knew of the other."""
-        if y is None:
-            raise refuse(self.node, "it adds a constant", "sums of two computed maps")
-        if len(x[0]) != len(y[0]):
-            raise self._shapes(*self.shapes)
-        return x[0] + y[0], x[1] + y[1]
-
-    def _shapes(self, one: tuple, two: tuple) -> Exception:
-        return refuse(self.node, f"it adds {one} and {two}", "maps of one shape, or map and vector")
-
-    def lower(self, hardware: Hardware) -> None:
-        """An adder of two streams; a vector is repeated for every position."""
-        x, y = sorted(self.node.input, key=lambda name: -len(hardware.shape(name)))
-        out, datatype = self.node.output[0], hardware.type(y)
-        shape = hardware.shape(out)
-        attributes = hardware.vectors(out, hardware.type(x)) | {
-            "inputDataType1": datatype.name,
-            "outputDataType": hardware.type(out).name,
-        }
-        new = hardware.replace([self.node], self.HARDWARE, [x, y], out, **attributes)
-        if int(np.prod(hardware.shape(y))) != int(np.prod(shape)):
-            new.input[1] = hardware.tensor(f"{y}_at_{out}", shape, datatype)
-            places = {"NumChannels": shape[-1], "PE": 1, "outVectors": shape[:-1], "inputDataType": datatype.name}
-            position = list(hardware.graph.node).index(new)
-            hardware.insert(position, "Replicate", [y], [new.input[1]], **places)
-
-    def pack(self, program: Program, view: View) -> None:
-        """A layer that reads two maps, the larger one first."""
-        other = program.views[self.node.input[1]]
-        if other.shape != view.shape and view.shape[:2] == (1, 1):
-            view, other = other, view
-        if other.shape not in (view.shape, (1, 1, view.shape[2])) or other.window != PIXEL or other.signs is not None:
-            raise self._shapes(view.shape, other.shape)
-        layer = Layer(ADD, view.shape, False, (view.layer, other.layer))
-        layer = replace(layer, entries={"broadcast": other.shape != view.shape})
+        entries = Windows(view.shape[:2]).entries
+        layer = Layer(TOTAL, (1, 1, view.shape[2]), False, (view.layer,), entries=entries)
         program.add(self.node, self.HARDWARE, layer, view)
 
 

@@ -280,7 +280,7 @@ class _Enumeration:
 
     def _pooled(self, x: Tensor, found: Truth) -> Tensor:
         for pool in found.pools:
-            x = self.graph.pool(x, attribute(pool, "kernel_shape", [])[0])
+            x = self.graph.pool(x, attribute(pool, "kernel_shape", []), attribute(pool, "strides", [1, 1]))
         return x
 
     # ---- the end

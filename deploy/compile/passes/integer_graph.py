@@ -11,9 +11,15 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.basic import qonnx_make_model
 
 from signflow.deploy.compile.dialect.base import GENERAL, Operator, integer_type
-from signflow.deploy.compile.dialect.maps import Flatten, Im2Col, MaxPoolNHWC
+from signflow.deploy.compile.dialect.border import ZERO, Border
+from signflow.deploy.compile.dialect.joins import Concat, PadChannels, ShiftAdd
+from signflow.deploy.compile.dialect.lookup import Lookup
+from signflow.deploy.compile.dialect.maps import Flatten, Im2Col
+from signflow.deploy.compile.dialect.pools import MaxPoolNHWC, SumPoolNHWC
 from signflow.deploy.compile.dialect.products import MatMul, XnorPopcountMatMul
-from signflow.deploy.compile.dialect.sums import Add, ReduceSum, TopK
+from signflow.deploy.compile.dialect.program import Windows
+from signflow.deploy.compile.dialect.requantise import Requantise
+from signflow.deploy.compile.dialect.sums import ReduceSum, TopK
 from signflow.deploy.compile.dialect.thresholds import Mul, MultiThreshold, Window
 
 
@@ -35,6 +41,11 @@ class Tensor:
     def positions(self) -> int:
         """Pixels of the map; 1 for a vector."""
         return int(np.prod(self.shape[:-1]))
+
+
+def _type_of(values: np.ndarray) -> str:
+    """Of a constant of integers."""
+    return integer_type(int(values.min()), int(values.max()))
 
 
 class IntegerGraph:
@@ -76,24 +87,38 @@ class IntegerGraph:
         return name
 
     def _thresholds(self, steps: np.ndarray) -> str:
-        return self._constant(steps.astype(np.float32), integer_type(int(steps.min()), int(steps.max())))
+        return self._constant(steps.astype(np.float32), _type_of(steps))
 
-    def windows(self, x: Tensor, kernel: tuple[int, int], stride: tuple[int, int]) -> Tensor:
+    def border(self, x: Tensor, pads: tuple[int, int, int, int], values: np.ndarray) -> Tensor:
+        """``x`` (H, W, C) with ``pads`` (top, left, bottom, right) pixels of ``values`` (C or 1,) around it; ``x``
+        itself without pads. Bits get 0 and 1, or 0.5 everywhere, which is the number 0.
+        """
+        if not any(pads):
+            return x
+        top, left, bottom, right = (int(pad) for pad in pads)
+        bits, values = x.datatype == "BINARY", np.asarray(values, dtype=np.float32).reshape(-1)
+        name = self._constant(values, "" if (values == ZERO).any() else _type_of(values))
+        shape = (top + x.shape[0] + bottom, left + x.shape[1] + right, x.channels)
+        return self._node(Border, [x, name], shape, "BINARY" if bits else "", pads=[top, left, bottom, right])
+
+    def windows(
+        self, x: Tensor, kernel: tuple[int, int], stride: tuple[int, int], dilations: tuple[int, int] = (1, 1)
+    ) -> Tensor:
         """Im2Col of a map (H, W, C) -> (OH, OW, KH * KW * C); the map itself for single pixels."""
         height, width, channels = x.shape
         if tuple(kernel) == (1, 1) and tuple(stride) == (1, 1):
             return x
-        shape = [(n - k) // s + 1 for n, k, s in zip((height, width), kernel, stride, strict=True)]
+        places = Windows(tuple(kernel), tuple(stride), tuple(dilations)).places(x.shape)
         return self._node(
             Im2Col,
             [x],
-            (*shape, kernel[0] * kernel[1] * channels),
+            (*places, kernel[0] * kernel[1] * channels),
             x.datatype,
             kernel_size=list(kernel),
             stride=list(stride),
             input_shape=f"(1, {height}, {width}, {channels})",
             pad_amount=[0, 0, 0, 0],
-            dilations=[1, 1],
+            dilations=list(dilations),
             depthwise=0,
         )
 
@@ -130,12 +155,31 @@ class IntegerGraph:
             return x
         return self._node(Mul, [x, self._constant(signs.astype(np.float32), "BIPOLAR")], x.shape)
 
-    def pool(self, x: Tensor, size: int) -> Tensor:
-        """Largest value of every window of ``size`` x ``size``."""
-        height, width, channels = x.shape
-        attributes = {"kernel_shape": [size, size], "strides": [size, size], "pads": [0, 0, 0, 0], "ceil_mode": 0}
-        shape = (height // size, width // size, channels)
+    def lookup(self, x: Tensor, table: np.ndarray, lowest: int) -> Tensor:
+        """table[c][x - lowest] of every number x of channel c; ``table`` int (C or 1, N)."""
+        kind = _type_of(table)
+        name = self._constant(np.asarray(table, dtype=np.float32), kind)
+        return self._node(Lookup, [x, name], x.shape, kind, lowest=int(lowest))
+
+    def requantise(self, x: Tensor, factor: np.ndarray, offset: np.ndarray, shift: int, low: int, high: int) -> Tensor:
+        """clip((x * factor + offset) >> shift, low, high); ``factor`` and ``offset`` int (C or 1,)."""
+        constants = [np.asarray(values, dtype=np.int64).reshape(-1) for values in (factor, offset)]
+        names = [self._constant(values, _type_of(values)) for values in constants]
+        attributes = {"shift": int(shift), "low": int(low), "high": int(high)}
+        return self._node(Requantise, [x, *names], x.shape, integer_type(int(low), int(high)), **attributes)
+
+    def pool(self, x: Tensor, kernel: tuple[int, int], stride: tuple[int, int]) -> Tensor:
+        """Largest value of every window; ``x`` itself for single pixels."""
+        if tuple(kernel) == (1, 1) and tuple(stride) == (1, 1):
+            return x
+        attributes = {"kernel_shape": list(kernel), "strides": list(stride), "pads": [0, 0, 0, 0], "ceil_mode": 0}
+        shape = (*Windows(tuple(kernel), tuple(stride)).places(x.shape), x.channels)
         return self._node(MaxPoolNHWC, [x], shape, x.datatype, **attributes)
+
+    def sum_pool(self, x: Tensor, kernel: tuple[int, int], stride: tuple[int, int]) -> Tensor:
+        """Sum of every window, typed like a product."""
+        shape = (*Windows(tuple(kernel), tuple(stride)).places(x.shape), x.channels)
+        return self._node(SumPoolNHWC, [x], shape, kernel_shape=list(kernel), strides=list(stride))
 
     def total(self, x: Tensor) -> Tensor:
         """Sum of a map over its positions, (H, W, C) -> (C,), typed like a product."""
@@ -144,9 +188,22 @@ class IntegerGraph:
         axes = self._constant(np.array([1, 2], dtype=np.int64), "")
         return self._node(ReduceSum, [x, axes], (x.channels,), keepdims=0)
 
-    def add(self, x: Tensor, y: Tensor) -> Tensor:
-        """x + y, typed like a product; one of them may be a vector (C,), which is added at every position."""
-        return self._node(Add, [x, y], max(x.shape, y.shape, key=len))
+    def add(self, x: Tensor, y: Tensor, shifts: tuple[int, int] = (0, 0)) -> Tensor:
+        """(x << shifts[0]) + (y << shifts[1]), typed like a product; one of them may be a vector (C,), which is added
+        at every position.
+        """
+        return self._node(ShiftAdd, [x, y], max(x.shape, y.shape, key=len), shifts=[int(n) for n in shifts])
+
+    def concat(self, x: Tensor, y: Tensor) -> Tensor:
+        """The channels of ``x`` and then those of ``y``."""
+        kind = x.datatype if x.datatype == y.datatype else ""
+        return self._node(Concat, [x, y], (*x.shape[:-1], x.channels + y.channels), kind, axis=len(x.shape))
+
+    def pad_channels(self, x: Tensor, before: int, after: int, value: int = 0) -> Tensor:
+        """``before`` channels of ``value``, those of ``x``, and ``after`` more."""
+        kind = "BINARY" if x.datatype == "BINARY" and value in (0, 1) else ""
+        attributes = {"before": int(before), "after": int(after), "value": int(value)}
+        return self._node(PadChannels, [x], (*x.shape[:-1], before + x.channels + after), kind, **attributes)
 
     def flatten(self, x: Tensor) -> Tensor:
         """A map as one vector, position by position; a vector as it is."""

@@ -18,45 +18,51 @@ from signflow.deploy.compile.passes.integer_graph import IntegerGraph
 engine.boot()
 
 
-def operator(name, x_shape, constant=None, computed=1, **attributes):
-    """An operator of a node that reads ``computed`` tensors of one shape, or one and a constant."""
+def operator(name, x_shape, constants=(), computed=1, **attributes):
+    """An operator of a node that reads ``computed`` tensors of one shape, and constants."""
     kind = OPERATORS[name]
-    inputs = ["x", "y"][:computed] + (["c"] if constant is not None else [])
+    inputs = ["x", "y"][:computed] + [f"c{i}" for i in range(len(constants))]
     outputs = ["values", "out"] if name == "TopK" else ["out"]
     node = helper.make_node(name, inputs, outputs, name=name, domain=kind.DOMAIN, **attributes)
-    shapes, constants = [tuple(x_shape)] * computed, [None] * computed
-    if constant is not None:
-        shapes, constants = [*shapes, constant.shape], [*constants, constant.astype(np.float32)]
-    return kind(node, shapes, constants)
+    shapes = [*[tuple(x_shape)] * computed, *(value.shape for value in constants)]
+    return kind(node, shapes, [*[None] * computed, *(value.astype(np.float32) for value in constants)])
 
 
 STEPS = {"out_dtype": "INT8", "out_scale": 1.0, "out_bias": -2.0, "data_layout": "NC"}
 POOL = {"kernel_shape": [1, 2], "strides": [1, 2], "pads": [0, 0, 0, 0]}
 # fmt: off
 CASES = {
-    "Im2Col": ((1, 2, 1), None, {"kernel_size": [1, 2], "stride": [1, 1], "input_shape": "(1,1,2,1)"},
-               lambda x, _: x.reshape(1, 2)),
-    "Flatten": ((1, 2, 2), None, {"axis": 1}, lambda x, _: x.reshape(1, 4)),
-    "MaxPoolNHWC": ((1, 2, 2), None, POOL, lambda x, _: x.max(axis=(0, 1))[None]),
-    "MatMul": ((3,), (3, 2), {}, lambda x, c: (x @ c)[None]),
-    "XnorPopcountMatMul": ((4,), (4, 2), {}, lambda x, c: (x[:, None] == c).sum(axis=0)[None]),
-    "MultiThreshold": ((2,), (2, 3), STEPS, lambda x, c: ((c <= x[:, None]).sum(axis=1) - 2)[None]),
-    "Window": ((2,), (2, 2), {}, lambda x, c: ((x < c[:, 0]) | (x >= c[:, 1]))[None].astype(int)),
-    "Mul": ((2,), (2,), {}, lambda x, c: (x * c)[None]),
-    "ReduceSum": ((1, 2, 2), None, {"keepdims": 0}, lambda x, _: x.sum(axis=(0, 1))[None]),
-    "Add": ((2,), None, {}, lambda x, y: (x + y)[None]),
-    "TopK": ((3,), (1,), {"axis": -1}, lambda x, _: np.array([[int(np.argmax(x))]])),
+    "Im2Col": ((1, 2, 1), [], {"kernel_size": [1, 2], "stride": [1, 1], "input_shape": "(1,1,2,1)"},
+               lambda x: x.reshape(1, 2)),
+    "Flatten": ((1, 2, 2), [], {"axis": 1}, lambda x: x.reshape(1, 4)),
+    "Border": ((1, 1, 2), [(2,)], {"pads": [1, 0, 0, 0]}, lambda x, c: np.stack([x[0, 0], c])),
+    "MaxPoolNHWC": ((1, 2, 2), [], POOL, lambda x: x.max(axis=(0, 1))[None]),
+    "SumPoolNHWC": ((1, 3, 1), [], {"kernel_shape": [1, 2], "strides": [1, 1]},
+                    lambda x: np.array([[x[0, 0, 0] + x[0, 1, 0]], [x[0, 1, 0] + x[0, 2, 0]]])),
+    "MatMul": ((3,), [(3, 2)], {}, lambda x, c: (x @ c)[None]),
+    "XnorPopcountMatMul": ((4,), [(4, 2)], {}, lambda x, c: (x[:, None] == c).sum(axis=0)[None]),
+    "MultiThreshold": ((2,), [(2, 3)], STEPS, lambda x, c: ((c <= x[:, None]).sum(axis=1) - 2)[None]),
+    "Window": ((2,), [(2, 2)], {}, lambda x, c: ((x < c[:, 0]) | (x >= c[:, 1]))[None].astype(int)),
+    "Mul": ((2,), [(2,)], {}, lambda x, c: (x * c)[None]),
+    "Lookup": ((2,), [(2, 7)], {"lowest": -3}, lambda x, c: np.array([[c[0][x[0] + 3], c[1][x[1] + 3]]])),
+    "Requantise": ((2,), [(2,), (2,)], {"shift": 1, "low": -4, "high": 3},
+                   lambda x, m, b: np.clip(np.floor((x * m + b) / 2), -4, 3)[None]),
+    "ReduceSum": ((1, 2, 2), [], {"keepdims": 0}, lambda x: x.sum(axis=(0, 1))[None]),
+    "ShiftAdd": ((2,), [], {"shifts": [2, 1]}, lambda x, y: (4 * x + 2 * y)[None]),
+    "Concat": ((2,), [], {"axis": 1}, lambda x, y: np.array([[*x, *y]])),
+    "PadChannels": ((2,), [], {"before": 1, "after": 2, "value": -2}, lambda x: np.array([[-2, *x, -2, -2]])),
+    "TopK": ((3,), [(1,)], {"axis": -1}, lambda x, _: np.array([[int(np.argmax(x))]])),
 }
-"""Operator: shape of x, shape of the constant, attributes, and its definition: rows of channels."""
+"""Operator: shape of x, shapes of the constants, attributes, and its definition: rows of channels."""
 # fmt: on
-BITS, SIGNS = ("XnorPopcountMatMul",), ("Mul",)
+BITS, SIGNS, JOINS = ("XnorPopcountMatMul",), ("Mul",), ("ShiftAdd", "Concat")
 
 
 def test_every_operator_has_all_of_its_methods_and_a_case_here():
     assert set(CASES) == set(OPERATORS)
     for name, kind in OPERATORS.items():
         assert not kind.__abstractmethods__, name
-        assert kind.HARDWARE or name == "Flatten", "only a flatten is nothing in hardware"
+        assert kind.HARDWARE or name in ("Flatten", "Border"), "what is no operator of its own in hardware"
 
 
 def test_every_method_that_builds_a_node_takes_it_from_the_table():
@@ -64,9 +70,11 @@ def test_every_method_that_builds_a_node_takes_it_from_the_table():
     x = graph.windows(graph.image, (2, 2), (1, 1))
     sums = graph.signed(graph.product(x, np.ones((12, 2), int), True), np.array([1, -1]))
     codes = graph.threshold(sums, np.arange(4).reshape(2, 2))
-    bits = graph.window(graph.pool(codes, 1), np.array([0, 1]), np.array([1, 2]))
+    codes = graph.requantise(graph.lookup(codes, np.array([[0, 2, 5]]), 0), [3], [1], 1, 0, 7)
+    pooled = graph.sum_pool(graph.pool(graph.border(codes, (0, 0, 1, 1), [0]), (2, 1), (1, 1)), (1, 2), (1, 1))
+    bits = graph.window(pooled, np.array([0, 1]), np.array([1, 2]))
     last = graph.product(graph.flatten(bits), np.ones((2, 3), int), True)
-    graph.arg_max(graph.add(last, last))
+    graph.arg_max(graph.concat(graph.add(last, last), graph.pad_channels(last, 1, 1)))
     graph.total(graph.image)
     assert {node.op_type for node in graph.nodes} == set(OPERATORS)
     for node in graph.nodes:
@@ -79,16 +87,16 @@ def test_every_method_that_builds_a_node_takes_it_from_the_table():
 @given(data=st.data(), name=st.sampled_from(sorted(CASES)))
 def test_ranges_are_exact_by_trying_every_input(data, name):
     """Both ends of every channel are reached, and nothing beyond, by independent inputs in ranges of their own."""
-    shape, constant_shape, attributes, definition = CASES[name]
+    shape, constant_shapes, attributes, definition = CASES[name]
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
-    count, lowest = 2 if name == "Add" else 1, 0 if name in BITS else -3
+    count, lowest = 2 if name in JOINS else 1, 0 if name in BITS else -3
     low = rng.integers(lowest, 2, (count, shape[-1]))
     high = np.minimum(low + rng.integers(0, 3, low.shape), 1 if name in BITS else 3)
-    constant = None
-    if constant_shape is not None:
-        constant = rng.integers(0, 2, constant_shape) if name in BITS else rng.integers(-3, 4, constant_shape)
-        constant = 2 * rng.integers(0, 2, constant_shape) - 1 if name in SIGNS else constant
-        constant = np.sort(constant, axis=1) if name in ("Window", "MultiThreshold") else constant
+    constants = []
+    for one in constant_shapes:
+        constant = rng.integers(0, 2, one) if name in BITS else rng.integers(-3, 4, one)
+        constant = 2 * rng.integers(0, 2, one) - 1 if name in SIGNS else constant
+        constants.append(np.sort(constant, axis=1) if name in ("Window", "MultiThreshold") else constant)
     positions = int(np.prod(shape[:-1]))
     choices = [
         range(low[k, c], high[k, c] + 1) for k in range(count) for _ in range(positions) for c in range(shape[-1])
@@ -96,12 +104,12 @@ def test_ranges_are_exact_by_trying_every_input(data, name):
     rows = []
     for values in itertools.product(*choices):
         x, *other = (part.reshape(shape) for part in np.array(values).reshape(count, -1))
-        rows.append(definition(x, *(other or [constant])))
-    built = operator(name, shape, constant, count, **attributes)
+        rows.append(definition(x, *other, *constants))
+    built = operator(name, shape, constants, count, **attributes)
     found = built.range(*zip(low, high, strict=True))
-    want = np.array(rows).reshape(len(rows), -1)
+    want = np.array(rows).reshape(-1, np.shape(rows)[-1])
     want_low, want_high = want.min(axis=0), want.max(axis=0)
-    assert (found[0] == want_low).all() and (found[1] == want_high).all(), (low, high, constant)
+    assert (found[0] == want_low).all() and (found[1] == want_high).all(), (low, high, constants)
     assert built.largest(*zip(low, high, strict=True)) >= np.abs(want).max()
 
 

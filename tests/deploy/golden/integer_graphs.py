@@ -11,6 +11,8 @@ from signflow.deploy.compile import engine
 from signflow.deploy.compile.images import ImageInput, image_kind
 
 GENERAL = "qonnx.custom_op.general"
+OWN = {"Window": "BINARY", "ShiftAdd": "INT32"}
+"""What qonnx does not infer."""
 
 
 class Tensor:
@@ -79,7 +81,7 @@ class Graph:
 
     def add(self, x, y):
         shape = x.shape if len(x.shape) == 3 else y.shape
-        return self.op("Add", x, y, shape=shape, reach=x.reach + y.reach)
+        return self.op("ShiftAdd", x, y, shape=shape, reach=x.reach + y.reach, domain=GENERAL)
 
     def topk(self, x):
         return self.op("TopK", x, np.array([1]), shape=(*x.shape[:-1], 1), outputs=2, axis=len(x.shape))
@@ -114,6 +116,6 @@ class Graph:
         for node in model.graph.node:
             if node.op_type == "XnorPopcountMatMul":
                 model.set_tensor_datatype(node.input[1], DataType["BINARY"])
-            if node.op_type == "Window":
-                model.set_tensor_datatype(node.output[0], DataType["BINARY"])
+            if node.op_type in OWN:
+                model.set_tensor_datatype(node.output[0], DataType[OWN[node.op_type]])
         return model.transform(InferDataTypes())

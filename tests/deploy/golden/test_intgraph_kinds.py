@@ -12,7 +12,7 @@ from signflow.deploy.compile.images import ImageInput, image_kind
 from signflow.deploy.golden import intgraph
 from signflow.deploy.golden.intgraph import IntGraph
 
-from .integer_graphs import Graph, Tensor
+from .integer_graphs import GENERAL, Graph, Tensor
 
 KINDS = {
     "MultiThreshold": "Thresholding",
@@ -21,7 +21,7 @@ KINDS = {
     "XnorPopcountMatMul": "MVAU",
     "MaxPoolNHWC": "MaxPool",
     "ReduceSum": "AccPool",
-    "Add": "Add",
+    "ShiftAdd": "Add",
     "TopK": "LabelSelect",
 }
 
@@ -213,7 +213,7 @@ REFUSED = {
     "can reach 16777980.*up to 16777215": lambda g: g.product(g.image, np.full((3, 1), 21932)),
     "its factor is no sign": lambda g: g.op("Mul", g.image, np.array([1, 2, 1], dtype=np.float32)),
     "reads a product with signs": lambda g: g.window(g.signs(g.image, np.ones(3)), np.array([[1, 2]])),
-    "adds a constant": lambda g: g.op("Add", g.image, np.ones(3, dtype=np.float32)),
+    "adds a constant": lambda g: g.op("ShiftAdd", g.image, np.ones(3, dtype=np.float32), domain=GENERAL),
     "does not sum each channel": lambda g: g.op("ReduceSum", g.image, np.array([1]), shape=(2, 3), keepdims=0),
     "reads windows": lambda g: g.threshold(g.im2col(g.image, [2, 2], [1, 1]), np.array([[1]]), binary=True),
     "reads bits.*Supported: XnorPopcountMatMul on bits": lambda g: g.op(
