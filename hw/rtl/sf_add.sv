@@ -1,6 +1,6 @@
 // Join: the sum of two streams, element by element.
 //
-//   out[e] = in0[e] + in1[e]      exact: OUT_WIDTH must hold every sum
+//   out[e] = (in0[e] << SHIFT0) + (in1[e] << SHIFT1)      exact: OUT_WIDTH must hold every sum
 //
 //   throughput  one word per cycle
 //   latency     1 cycle from the later of the two words; both are taken in the same cycle
@@ -12,8 +12,10 @@ module sf_add #(
   parameter int PE        = 1,
   parameter int WIDTH0    = 5,
   parameter bit SIGNED0   = 1'b1,
+  parameter int SHIFT0    = 0,
   parameter int WIDTH1    = 5,
   parameter bit SIGNED1   = 1'b1,
+  parameter int SHIFT1    = 0,
   parameter int OUT_WIDTH = 6
 ) (
   input  wire                     clk_i,
@@ -29,8 +31,10 @@ module sf_add #(
   input  wire                     out_ready_i
 );
   if (PE < 1) $error("sf_add: PE = %0d, must be >= 1", PE);
-  if (OUT_WIDTH < WIDTH0 || OUT_WIDTH < WIDTH1)
-    $error("sf_add: OUT_WIDTH = %0d is less than WIDTH0 = %0d or WIDTH1 = %0d", OUT_WIDTH, WIDTH0, WIDTH1);
+  if (SHIFT0 < 0 || SHIFT1 < 0) $error("sf_add: SHIFT0 = %0d and SHIFT1 = %0d, must be >= 0", SHIFT0, SHIFT1);
+  if (OUT_WIDTH < WIDTH0 + SHIFT0 || OUT_WIDTH < WIDTH1 + SHIFT1)
+    $error("sf_add: OUT_WIDTH = %0d is less than WIDTH0 + SHIFT0 = %0d or WIDTH1 + SHIFT1 = %0d", OUT_WIDTH,
+           WIDTH0 + SHIFT0, WIDTH1 + SHIFT1);
 
   logic out_valid_q;
   wire  advance = !out_valid_q || out_ready_i;
@@ -46,7 +50,7 @@ module sf_add #(
     wire [OUT_WIDTH-1:0] wide_a = SIGNED0 ? OUT_WIDTH'($signed(a)) : OUT_WIDTH'(a);
     wire [OUT_WIDTH-1:0] wide_b = SIGNED1 ? OUT_WIDTH'($signed(b)) : OUT_WIDTH'(b);
     logic [OUT_WIDTH-1:0] sum_q;
-    always_ff @(posedge clk_i) if (advance) sum_q <= wide_a + wide_b;
+    always_ff @(posedge clk_i) if (advance) sum_q <= (wide_a << SHIFT0) + (wide_b << SHIFT1);
     assign out_data_o[p*OUT_WIDTH +: OUT_WIDTH] = sum_q;
   end
   assign out_valid_o = out_valid_q;

@@ -16,25 +16,29 @@ STALLS = [(0, 0), (0.4, 0), (0, 0.4), (0.3, 0.3)]
 TYPES = ["BINARY", "UINT4", "INT3", "INT9", "UINT9"]
 
 
-def holds(a, b):
+def holds(a, b, s=0, t=0):
     """The smallest type for sums."""
     a, b = DataType[a], DataType[b]
-    low, high = int(a.min() + b.min()), int(a.max() + b.max())
+    low, high = int(a.min()) * 2**s + int(b.min()) * 2**t, int(a.max()) * 2**s + int(b.max()) * 2**t
     bits = max(int(high).bit_length(), int(-low - 1).bit_length() if low < 0 else 0)
     return f"INT{bits + 1}" if low < 0 else f"UINT{bits}"
 
 
-def add(bench, channels=8, pe=2, a="INT5", b="UINT3", odt=None, vectors=(1, 3, 3)):
+def add(bench, channels=8, pe=2, a="INT5", b="UINT3", odt=None, vectors=(1, 3, 3), shifts=(0, 0)):
     attributes = {"NumChannels": channels, "PE": pe, "numInputVectors": list(vectors), "inputDataType": a}
-    return bench("Add_sf", attributes | {"inputDataType1": b, "outputDataType": odt or holds(a, b)})
+    attributes |= {"inputDataType1": b, "shift0": shifts[0], "shift1": shifts[1]}
+    return bench("Add_sf", attributes | {"outputDataType": odt or holds(a, b, *shifts)})
 
 
 @FEW
-@given(st.integers(1, 5), st.sampled_from([1, 3]), st.sampled_from(TYPES), st.sampled_from(TYPES), st.integers(0))
-def test_add(bench, folds, pe, a, b, seed):
+@given(
+    *(st.integers(1, 5), st.sampled_from([1, 3]), st.sampled_from(TYPES), st.sampled_from(TYPES)),
+    *(st.sampled_from([(0, 0), (3, 0), (0, 1), (2, 5)]), st.integers(0)),
+)
+def test_add(bench, folds, pe, a, b, shifts, seed):
     rng = np.random.default_rng(seed)
     gates = tuple(int(rng.integers(1, 1 << 62)) for _ in range(2))
-    add(bench, folds * pe, pe, a, b).compile(gates=gates).check(rng)
+    add(bench, folds * pe, pe, a, b, shifts=shifts).compile(gates=gates).check(rng)
 
 
 @pytest.mark.parametrize("gates", [((1 << 64) - 1, (1 << 64) - 1), (1 << 40, (1 << 64) - 1), ((1 << 64) - 1, 1 << 20)])
@@ -48,11 +52,24 @@ def test_the_extreme_sums(bench):
     np.testing.assert_array_equal(node.stream(x)[0], [[[-128, 382]]] * 3)
 
 
+def test_shifted_sums(bench):
+    node = add(bench, 2, 1, "INT3", "UINT2", "INT7", (1,), (3, 2)).compile()
+    x = [np.array([[[-4, 3]]] * 3), np.array([[[3, 1]]] * 3)]
+    np.testing.assert_array_equal(node.stream(x)[0], [[[-32 + 12, 24 + 4]]] * 3)
+
+
+@pytest.mark.parametrize("shifts", [(0, 0), (3, 0), (1, 5)])
+def test_estimate(bench, shifts):
+    add(bench, 16, 8, shifts=shifts).check_estimate()
+
+
 @pytest.mark.parametrize(
     ("attribute", "value", "message"),
     [
         ("PE", 3, "PE = 3 does not divide NumChannels = 8"),
         ("outputDataType", "INT5", r"outputDataType INT5 does not hold the sums, -16\.\.22"),
+        ("shift1", 3, r"outputDataType INT6 does not hold the sums, -16\.\.71"),
+        ("shift0", -1, "shift0 = -1 and shift1 = 0; it shifts to the left"),
         ("inputDataType1", "BIPOLAR", "type BIPOLAR has no arithmetic here; make it BINARY"),
     ],
 )
@@ -63,10 +80,12 @@ def test_illegal_attributes(bench, attribute, value, message):
         node.op.rtl_instance(node.model)
 
 
-@pytest.mark.parametrize(("width0", "width1"), [(5, 4), (3, 5)])
-def test_elaboration_refuses_sums_narrower_than_a_term(width0, width1):
-    with pytest.raises(RtlError, match=f"OUT_WIDTH = 4 is less than WIDTH0 = {width0} or WIDTH1 = {width1}"):
-        verilator.lint("sf_add", [RTL_DIR / "sf_add.sv"], {"WIDTH0": width0, "WIDTH1": width1, "OUT_WIDTH": 4})
+@pytest.mark.parametrize(("width0", "width1", "shift"), [(5, 4, 0), (3, 5, 0), (2, 2, 3)])
+def test_elaboration_refuses_sums_narrower_than_a_term(width0, width1, shift):
+    parameters = {"WIDTH0": width0, "WIDTH1": width1, "SHIFT1": shift, "OUT_WIDTH": 4}
+    message = rf"OUT_WIDTH = 4 is less than WIDTH0 \+ SHIFT0 = {width0} or WIDTH1 \+ SHIFT1 = {width1 + shift}"
+    with pytest.raises(RtlError, match=message):
+        verilator.lint("sf_add", [RTL_DIR / "sf_add.sv"], parameters)
 
 
 @pytest.mark.parametrize(("width0", "width1"), [(4, 4), (4, 3), (3, 4)])
