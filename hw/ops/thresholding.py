@@ -7,8 +7,8 @@ from finn.custom_op.fpgadataflow.thresholding import Thresholding
 
 from signflow.hw.ops.base import LUT_PER_BRAM18, RTLBackend, RtlInstance, StreamOp, brams, hex_words, to_bits
 from signflow.hw.ops.folding import divisors
+from signflow.hw.ops.lookup import TABLE_LATENCY, table
 
-TABLE_LATENCY = 1
 MAX_TABLE_WIDTH = 10
 MAX_WIDTH = 30
 MAX_STEPS = 255  # of a search
@@ -146,20 +146,13 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
 
     def _table(self, limits: np.ndarray, turned: np.ndarray) -> RtlInstance:
         """Output codes (channels or 1, 2**bits), addressed by the input's bits."""
-        dt, odt, file = self.get_input_datatype(), self.get_output_datatype(), f"{self.onnx_node.name}_table.mem"
+        dt = self.get_input_datatype()
         end = 1 << dt.bitwidth()
         u = np.arange(end) ^ (end // 2 if dt.signed() and dt.name != "BIPOLAR" else 0)
         compared = np.where(turned[:, None], end - 1 - u, u)
         count = (compared[:, None, :] >= limits[:, :, None]).sum(axis=1)
         codes = count != 1 if self.get_nodeattr("window") else count + self._bias()
-        params = {
-            "IN_WIDTH": dt.bitwidth(),
-            "OUT_WIDTH": odt.bitwidth(),
-            "PE": self.get_nodeattr("PE"),
-            "CHANNELS": len(codes),
-            "TABLE_FILE": file,
-        }
-        return RtlInstance("sf_lut", params, {file: hex_words(to_bits(codes.reshape(-1, 1), odt.bitwidth()))})
+        return table(self, codes, dt.bitwidth(), self.get_output_datatype().bitwidth())
 
     def _search(self, limits: np.ndarray, turned: np.ndarray) -> RtlInstance:
         if self.get_nodeattr("numSteps") > MAX_STEPS:

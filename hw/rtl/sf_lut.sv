@@ -1,19 +1,22 @@
 // Table look-up for every element: any function of a narrow integer, for example the quantiser of 8-bit pixels.
 //
-//   out[e] = table[channel(e)][in[e]]      channel(e) = word * PE + lane, modulo CHANNELS (1: one table for all)
+//   out[e] = table[channel(e)][in[e]]      channel(e) = word * PE + lane, modulo FOLDS * PE; with FOLDS = 1 all words
+//                                          share one table for each lane
 //
 //   throughput  one word per cycle
 //   latency     1 cycle
 //
-// Memory: TABLE_FILE, CHANNELS * 2**IN_WIDTH words of OUT_WIDTH bits ($readmemh), channel by channel, addressed by the
-// element's bits.
+// Memory: TABLE_FILE, FOLDS * 2**IN_WIDTH words of PE * OUT_WIDTH bits ($readmemh), lane 0 in the low bits, fold by
+// fold, addressed by the element's bits. BLOCK = 1: in block RAM, else in logic. Every lane has a read port of its own.
+// An input that cannot occur still has a word, whatever it is.
 `default_nettype none
 
 module sf_lut #(
   parameter int    IN_WIDTH   = 8,
   parameter int    OUT_WIDTH  = 1,
   parameter int    PE         = 1,
-  parameter int    CHANNELS   = 1,
+  parameter int    FOLDS      = 1,
+  parameter bit    BLOCK      = 1'b0,
   parameter TABLE_FILE = ""
 ) (
   input  wire                     clk_i,
@@ -25,11 +28,13 @@ module sf_lut #(
   output wire                     out_valid_o,
   input  wire                     out_ready_i
 );
-  if (CHANNELS != 1 && CHANNELS % PE != 0) $error("sf_lut: PE = %0d does not divide CHANNELS = %0d", PE, CHANNELS);
+  if (PE < 1)           $error("sf_lut: PE = %0d, must be >= 1", PE);
+  if (FOLDS < 1)        $error("sf_lut: FOLDS = %0d, must be >= 1", FOLDS);
+  if (TABLE_FILE == "") $error("sf_lut: TABLE_FILE is empty");
 
-  localparam int FOLDS = CHANNELS == 1 ? 1 : CHANNELS / PE;
-  localparam int FW = FOLDS > 1 ? $clog2(FOLDS) : 1;
-  localparam int SIZE = 1 << IN_WIDTH;
+  localparam int FW    = FOLDS > 1 ? $clog2(FOLDS) : 1;
+  localparam int DEPTH = FOLDS << IN_WIDTH;
+  localparam int AW    = $clog2(DEPTH);
 
   logic          out_valid_q;
   logic [FW-1:0] fold_q;
@@ -45,14 +50,29 @@ module sf_lut #(
     end
   end
 
-  for (genvar p = 0; p < PE; p++) begin : gen_lane
-    (* logic_block *) logic [OUT_WIDTH-1:0] rom [CHANNELS*SIZE];
+  logic [PE-1:0][AW-1:0]        addr;
+  logic [PE-1:0][OUT_WIDTH-1:0] entry;
+  for (genvar p = 0; p < PE; p++) begin : gen_address
+    assign addr[p] = AW'({fold_q, in_data_i[p*IN_WIDTH +: IN_WIDTH]});
+  end
+
+  if (BLOCK) begin : gen_block
+    (* rom_style = "block" *) logic [PE*OUT_WIDTH-1:0] rom [DEPTH];
     initial $readmemh(TABLE_FILE, rom);
-    localparam int AW = $clog2(CHANNELS * SIZE);
-    wire [AW-1:0] channel = CHANNELS == 1 ? '0 : AW'(32'(fold_q) * PE + p);
-    wire [AW-1:0] addr = AW'(32'(channel) * SIZE + 32'(in_data_i[p*IN_WIDTH +: IN_WIDTH]));
+    for (genvar p = 0; p < PE; p++) begin : gen_lane
+      assign entry[p] = rom[addr[p]][p*OUT_WIDTH +: OUT_WIDTH];
+    end
+  end else begin : gen_logic
+    (* logic_block *) logic [PE*OUT_WIDTH-1:0] rom [DEPTH];
+    initial $readmemh(TABLE_FILE, rom);
+    for (genvar p = 0; p < PE; p++) begin : gen_lane
+      assign entry[p] = rom[addr[p]][p*OUT_WIDTH +: OUT_WIDTH];
+    end
+  end
+
+  for (genvar p = 0; p < PE; p++) begin : gen_out
     logic [OUT_WIDTH-1:0] out_q;
-    always_ff @(posedge clk_i) if (in_ready_o) out_q <= rom[addr];
+    always_ff @(posedge clk_i) if (in_ready_o) out_q <= entry[p];
     assign out_data_o[p*OUT_WIDTH +: OUT_WIDTH] = out_q;
   end
   assign out_valid_o = out_valid_q;

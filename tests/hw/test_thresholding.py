@@ -183,9 +183,3 @@ def test_illegal_nodes(bench, change, message):
 def test_elaboration_refuses(bench, override, message):
     with pytest.raises(RtlError, match=message):
         illegal(bench).compile(**override)
-
-
-def test_the_table_refuses(bench):
-    node = thresholding(bench, np.arange(12)[:, None], 12, 4, "UINT4", "BINARY")
-    with pytest.raises(RtlError, match="PE = 5 does not divide CHANNELS = 12"):
-        node.compile(CHANNELS=12, PE=5)
