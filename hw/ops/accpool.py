@@ -1,4 +1,4 @@
-"""Global sum: every channel summed over all positions of a map (`hw/rtl/sf_accpool.sv`)."""
+"""Sums of every channel over the positions of a map, all of them or window by window (`hw/rtl/sf_accpool.sv`)."""
 
 import math
 
@@ -12,20 +12,31 @@ LATENCY = 1
 
 
 class AccPool_sf(ChannelOp):
-    """(1, H, W, C) integers -> (1, C): sums over the H*W positions."""
+    """(1, H, W, C) integers -> (1, C): sums over the H*W positions; or, with outVectors, (vectors.., C) ->
+    (outVectors.., C): sums of as many vectors, one after the other, as there are for each that goes out.
+    """
 
     def get_nodeattr_types(self):
-        """numInputVectors: [1, H, W]; outputDataType: must hold every sum."""
-        own = {"numInputVectors": ("ints", True, []), "outputDataType": ("s", True, "")}
+        """numInputVectors: [1, H, W]; outVectors: [1], or [1, OH, OW] behind a generator of windows; outputDataType:
+        must hold every sum.
+        """
+        own = {
+            "numInputVectors": ("ints", True, []),
+            "outVectors": ("ints", False, [1]),
+            "outputDataType": ("s", True, ""),
+        }
         return super().get_nodeattr_types() | own
 
     def out_vectors(self) -> list[int]:
-        """One vector."""
-        return [1]
+        """Attribute outVectors."""
+        return list(self.get_nodeattr("outVectors"))
 
     def positions(self) -> int:
-        """H * W."""
-        return math.prod(self.in_vectors())
+        """Vectors of a sum; raises OpError unless there are as many for each."""
+        inputs, sums = self.in_vectors(), self.out_vectors()
+        if math.prod(sums) < 1 or math.prod(inputs) % math.prod(sums):
+            raise self.fail(f"numInputVectors = {inputs} are not as many vectors for each of outVectors = {sums}")
+        return math.prod(inputs) // math.prod(sums)
 
     def get_output_datatype(self, ind: int = 0):
         """Attribute outputDataType."""
@@ -33,8 +44,9 @@ class AccPool_sf(ChannelOp):
 
     def execute_node(self, context, graph) -> None:
         """numpy reference."""
-        x = context[self.onnx_node.input[0]].reshape(-1, self.positions(), self.get_nodeattr("NumChannels"))
-        context[self.onnx_node.output[0]] = x.sum(axis=1, dtype=np.float64).astype(np.float32)
+        x, output = context[self.onnx_node.input[0]], self.onnx_node.output[0]
+        sums = x.reshape(-1, self.positions(), self.in_channels()).sum(axis=1, dtype=np.float64)
+        context[output] = sums.reshape(context[output].shape).astype(np.float32)
 
     def rtl_instance(self, model) -> RtlInstance:
         """See `sf_accpool.sv`."""

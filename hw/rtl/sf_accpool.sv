@@ -1,9 +1,9 @@
-// Global sum: every channel summed over all positions of a map.
+// Sums of every channel over POSITIONS positions: a whole map, or window by window behind a generator of windows.
 //
 //   in    [position][word], elements of WIDTH bits, PE of them in a word
 //   out   [word]:  out[w][e] = sum over the positions of in[position][w][e]      exact: OUT_WIDTH must hold every sum
 //
-//   throughput  one word per cycle: POSITIONS*WORDS cycles for a frame, no gaps
+//   throughput  one word per cycle: POSITIONS*WORDS cycles for a sum of every channel, no gaps
 //   latency     1 cycle from a word of the last position to its sums
 //   storage     one sum for each channel, in LUT RAM, or in registers if a vector is one word
 `default_nettype none

@@ -1,4 +1,4 @@
-"""Global sum: words, cycles and refusals."""
+"""Sums over all positions of a map, or window by window: words, cycles and refusals."""
 
 import numpy as np
 import pytest
@@ -18,9 +18,10 @@ def holds(dt, times):
     return DataType.get_smallest_possible(times * dt.min() if dt.signed() else times * dt.max()).name
 
 
-def accpool(bench, channels, pe, h=4, w=4, dt="INT5", odt=None):
+def accpool(bench, channels, pe, h=4, w=4, dt="INT5", odt=None, sums=(1,)):
     attributes = {"NumChannels": channels, "PE": pe, "numInputVectors": [1, h, w], "inputDataType": dt}
-    return bench("AccPool_sf", attributes | {"outputDataType": odt or holds(dt, h * w)})
+    attributes |= {"outVectors": list(sums), "outputDataType": odt or holds(dt, h * w // int(np.prod(sums)))}
+    return bench("AccPool_sf", attributes)
 
 
 @FEW
@@ -38,6 +39,23 @@ def test_ends_of_the_range(bench, channels, pe, h, w, odt):
     accpool(bench, channels, pe, h, w, odt=odt).compile().check(np.random.default_rng(pe))
 
 
+@pytest.mark.parametrize(
+    ("channels", "pe", "windows", "size"), [(4, 4, (1, 2, 3), 9), (6, 2, (1, 3, 1), 1), (1, 1, (1, 2, 2), 4)]
+)
+def test_sums_of_windows(bench, channels, pe, windows, size):
+    """As they come from a generator of windows; by the definition, too."""
+    node = accpool(bench, channels, pe, int(np.prod(windows)), size, sums=windows).compile()
+    node.check(rng := np.random.default_rng(pe))
+    x = node.draw(rng, 3)
+    want = x.reshape(3, *windows, size, channels).sum(axis=4)
+    np.testing.assert_array_equal(node.stream(x)[0], want)
+
+
+@pytest.mark.parametrize(("channels", "pe", "dt"), [(32, 32, "INT5"), (64, 4, "UINT4")])
+def test_estimate(bench, channels, pe, dt):
+    accpool(bench, channels, pe, dt=dt, h=8, w=8).check_estimate()
+
+
 def test_the_extreme_sums(bench):
     node = accpool(bench, 2, 1, 4, 8, "INT4", "INT9").compile()
     x = np.tile(np.array([-8, 7]), (3, 1, 4, 8, 1))
@@ -51,6 +69,11 @@ def test_the_extreme_sums(bench):
         ("outputDataType", "INT8", r"outputDataType INT8 does not hold the sums, -256\.\.240"),
         ("inputDataType", "BIPOLAR", "type BIPOLAR has no arithmetic here; make it BINARY"),
         ("outputDataType", "FLOAT32", "type FLOAT32 has no arithmetic"),
+        (
+            "outVectors",
+            [1, 3],
+            r"numInputVectors = \[1, 4, 4\] are not as many vectors for each of outVectors = \[1, 3\]",
+        ),
     ],
 )
 def test_illegal_attributes(bench, attribute, value, message):

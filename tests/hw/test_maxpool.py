@@ -64,6 +64,23 @@ def test_usual_shapes(bench, h, w, channels, pe):
     pool(bench, h, w, channels, pe).compile().check(np.random.default_rng(h))
 
 
+def test_windows_from_a_generator(bench):
+    """Windows that overlap, one behind the other, are a map one pixel wide; maxima by definition."""
+    rng, (h, w, c), k, stride = np.random.default_rng(1), (7, 6, 4), (3, 2), (2, 1)
+    x = rng.integers(-8, 8, (3, h, w, c))
+    windows = np.lib.stride_tricks.sliding_window_view(x, k, axis=(1, 2))[:, :: stride[0], :: stride[1]]
+    frames = windows.transpose(0, 1, 2, 4, 5, 3).reshape(3, -1, 1, c)
+    node = pool(bench, frames.shape[1], 1, c, 2, 6, 1, "INT4").compile().check(rng)
+    got, _ = node.stream(frames, in_stall=0.3, out_stall=0.3, seed=1)
+    np.testing.assert_array_equal(got.reshape(3, 3, 5, c), windows.max(axis=(4, 5)))
+
+
+@pytest.mark.parametrize(("shape", "pe", "dt"), [((14, 14, 64), 64, "BINARY"), ((900, 1, 32), 8, "INT6")])
+def test_estimate(bench, shape, pe, dt):
+    kernel = (9, 1) if shape[1] == 1 else (2, 2)
+    pool(bench, *shape, pe, *kernel, dt).check_estimate()
+
+
 @pytest.mark.parametrize(
     ("attribute", "value", "message"),
     [("PE", 3, "PE = 3 does not divide Channels = 8"), ("PoolDim", [5, 2], "window 5x2 does not fit the 4x4 frame"),
