@@ -80,7 +80,7 @@ def _split_conv(model: ModelWrapper, node: NodeProto) -> None:
     node.input[1] = f"{node.name}_weights"
     model.set_initializer(node.input[1], weights)
     if bias is not None and np.any(bias):
-        _append(model, node, "Add", bias.reshape(1, -1, 1, 1))
+        _append(model, node, "Add", bias.reshape(1, -1, *[1] * (weights.ndim - 2)))
 
 
 def _write_defaults(model: ModelWrapper, node: NodeProto) -> None:

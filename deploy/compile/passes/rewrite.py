@@ -1,0 +1,113 @@
+"""One walk over a graph that replaces nodes: what the passes in front of the enumeration are made of.
+
+A `Rewrite` says what becomes of one node: itself, others, or none. Nodes are visited in their order, and everything is
+looked up in tables, so a walk takes time proportional to the graph.
+"""
+
+from collections import Counter
+
+import numpy as np
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.transformation.base import Transformation
+
+from signflow.deploy.compile.errors import refuse
+
+
+class Graph:
+    """Constants and shapes of a model by name, and new ones."""
+
+    def __init__(self, model: ModelWrapper):
+        proto = model.graph
+        self._proto = proto
+        self.opset = next((o.version for o in model.model.opset_import if o.domain in ("", "ai.onnx")), 1)
+        """Version of ONNX' operators: it says whether parameters are attributes or inputs."""
+        self.inputs = {value.name for value in proto.input}
+        self.outputs = {value.name for value in proto.output}
+        self.uses = Counter(name for node in proto.node for name in node.input)
+        """Tensor -> nodes that read it, before the walk."""
+        self._constants = {tensor.name: tensor for tensor in proto.initializer}
+        self._shapes = {value.name: value for value in (*proto.input, *proto.output, *proto.value_info)}
+        self._names = {*self._shapes, *self._constants, *(name for node in proto.node for name in node.output)}
+
+    def constant(self, name: str) -> np.ndarray | None:
+        """Value of a stored constant, None for what depends on the image."""
+        tensor = self._constants.get(name)
+        return None if tensor is None else numpy_helper.to_array(tensor)
+
+    def shape(self, name: str) -> list[int]:
+        """Shape of a tensor or constant, [] where the graph does not say."""
+        if name in self._constants:
+            return list(self._constants[name].dims)
+        value = self._shapes.get(name)
+        return [dim.dim_value for dim in value.type.tensor_type.shape.dim] if value is not None else []
+
+    def set_shape(self, name: str, shape: list[int]) -> None:
+        """Note the shape of a float tensor, known or new."""
+        made = helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        if name in self._shapes:
+            self._shapes[name].CopyFrom(made)
+        else:
+            self._proto.value_info.append(made)
+            self._shapes[name] = self._proto.value_info[-1]
+            self._names.add(name)
+
+    def fresh(self, name: str) -> str:
+        """``name``, or the first of its kind that is free."""
+        found, count = name, 1
+        while found in self._names:
+            found, count = f"{name}_{count}", count + 1
+        self._names.add(found)
+        return found
+
+    def tensor(self, name: str, shape: list[int]) -> str:
+        """A new tensor; returns its name."""
+        name = self.fresh(name)
+        self.set_shape(name, shape)
+        return name
+
+    def store(self, name: str, value: np.ndarray) -> str:
+        """A new constant; returns its name."""
+        name = self.fresh(name)
+        self._proto.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        self._constants[name] = self._proto.initializer[-1]
+        return name
+
+    def change(self, node: NodeProto, index: int, value: np.ndarray) -> None:
+        """Another constant for one input of ``node``. It keeps its name where nobody else reads it, so that what moves
+        it later (`align`) finds it again.
+        """
+        name = node.input[index]
+        if self.uses[name] == 1:
+            self._constants[name].CopyFrom(numpy_helper.from_array(np.ascontiguousarray(value), name))
+            if name in self._shapes:
+                self.set_shape(name, list(value.shape))
+        else:
+            node.input[index] = self.store(f"{name}_of_{node.output[0]}", value)
+
+    def integers(self, node: NodeProto, index: int, what: str) -> list[int] | None:
+        """The constant integers at one input of ``node``; None where it is left out."""
+        if len(node.input) <= index or not node.input[index]:
+            return None
+        value = self.constant(node.input[index])
+        if value is None:
+            raise refuse(node, f"its {what} {node.input[index]!r} depend on the image", f"constant {what}")
+        return [int(number) for number in value.reshape(-1)]
+
+
+class Rewrite(Transformation):
+    """One walk; a pass says in `rewrite` what becomes of a node."""
+
+    def rewrite(self, graph: Graph, node: NodeProto) -> list[NodeProto]:
+        """The nodes that take the place of ``node``, in order; they may be it, changed."""
+        raise NotImplementedError
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Replaces all nodes at once."""
+        graph, nodes = Graph(model), []
+        for node in model.graph.node:
+            nodes += self.rewrite(graph, node)
+        kept = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
+        del model.graph.node[:]
+        model.graph.node.extend(kept)
+        return model, False
