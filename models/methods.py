@@ -117,6 +117,7 @@ METHODS: dict[str, Method] = {
     "none": Method("none", _nothing, centred_input=True),
     "scale": Method("1/sqrt(K)", _scale, centred_input=True),
     "magnitude": Method("mean |w|", lambda layer, *_: magnitude(layer), weights=latent, centred_input=True),
+    "bn-magnitude": Method("BN of mean |w|", lambda layer, *to: [*magnitude(layer), batch_norm(*to)], weights=latent),
     "abn-gate": Method("ABN: gate", _abn("gate")),
     "abn-gamma": Method("ABN: gamma*gate", _abn("gamma*gate")),
     "abn-gamma-beta": Method("ABN: gamma*gate+beta", _abn("gamma*gate+beta")),

@@ -47,10 +47,10 @@ def train(recipe: Path, out: Path | None) -> None:
 @click.option("--markdown", is_flag=True, help="As Markdown.")
 def networks(everything: bool, markdown: bool) -> None:
     """List the networks: input, data set, parameters, weight bits, whether trained weights ship."""
-    from signflow.models.networks import CHAINS, PAPERS, every_method
+    from signflow.models.networks import CHAINS, NARROW, PAPERS, every_method
     from signflow.models.study.inventory import inventory
 
-    table = inventory([*(every_method(CHAINS) if everything else CHAINS), *PAPERS])
+    table = inventory([*(every_method(CHAINS) if everything else CHAINS), *PAPERS, *NARROW])
     click.echo(table.markdown() if markdown else table.text())
 
 

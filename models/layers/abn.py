@@ -10,16 +10,27 @@ a sign behind it is +1 outside an interval of accumulators, not always above one
 
 Reference: Gu, Jia, Wu, Zhang, "Attention-Based Batch Normalization for Binary Neural Networks", Entropy 27(6):645,
 2025, and the authors' released code, which keeps beta and leaves gamma unused: the default form here.
+
+In front of a sign hardware takes all of it as thresholds. In front of a multi-bit stream `ABN.put_on_grid` splits it:
+
+    x -> Q(xh) -> Q(sigmoid(q) q) -> [gamma_c] g [+ beta_c]       Q: multiples of ``step`` in [-4, 4)
+
+The first part rises with x, the second is one table of 8 / step entries for all channels, the third rises or falls with
+g. Q costs accuracy only through its step; values of unit variance leave [-4, 4) once in 16,000.
 """
+
+import math
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from signflow.models.layers.channels import per_channel
+from signflow.models.layers.stream import stream
 
 FORMS = ("gate", "gate+beta", "gamma*gate", "gamma*gate+beta")
 CONVENTIONS = ("torch", "keep")
+LIMIT = 4.0  # range of normalised and gated values on a grid
 
 
 class ABN(nn.Module):
@@ -50,8 +61,14 @@ class ABN(nn.Module):
         self.update = momentum if convention == "torch" else 1 - momentum
         self.gamma = nn.Parameter(torch.ones(channels)) if "gamma" in form else None
         self.beta = nn.Parameter(torch.zeros(channels)) if "beta" in form else None
+        self.to_code, self.to_gated_code = nn.Identity(), nn.Identity()
         self.register_buffer("running_mean", torch.zeros(channels))
         self.register_buffer("running_var", torch.ones(channels))
+
+    def put_on_grid(self, step: float) -> None:
+        """Round normalised and gated values to multiples of ``step``, a power of two, in [-4, 4)."""
+        bits = round(math.log2(2 * LIMIT / step))
+        self.to_code, self.to_gated_code = stream(bits, LIMIT), stream(bits, LIMIT)
 
     def _normalise(self, x: Tensor) -> Tensor:
         if not self.training:
@@ -65,7 +82,7 @@ class ABN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Same shape as ``x``."""
-        y = F.silu(self._normalise(x))
+        y = self.to_gated_code(F.silu(self.to_code(self._normalise(x))))
         if self.gamma is not None:
             y = y * per_channel(self.gamma, y)
         if self.beta is not None:

@@ -22,19 +22,25 @@ STATISTICS = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "cifar10": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
     "cifar100": ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
+    "fashion-mnist": ((0.2860,), (0.3530,)),
 }
 
 
+def statistics_of(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Means and standard deviations of the channels, of pixels 0..1; raises ValueError for an unknown key."""
+    if name not in STATISTICS:
+        raise ValueError(f"statistics = {name!r}; known: {', '.join(STATISTICS)}")
+    return STATISTICS[name]
+
+
 class Pixels(nn.Module):
-    """(N, 3, H, W) of 0..255 -> normalised with the mean and standard deviation of ``statistics``, a key of
-    `STATISTICS`; the same shape. Raises ValueError for an unknown key.
+    """(N, C, H, W) of 0..255 -> normalised with the mean and standard deviation of ``statistics``, a key of
+    `STATISTICS`, which says C as well; the same shape. Raises ValueError for an unknown key.
     """
 
     def __init__(self, statistics: str):
         super().__init__()
-        if statistics not in STATISTICS:
-            raise ValueError(f"statistics = {statistics!r}; known: {', '.join(STATISTICS)}")
-        mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in STATISTICS[statistics])
+        mean, std = (torch.tensor(v).view(1, -1, 1, 1) for v in statistics_of(statistics))
         self.register_buffer("offset", 255 * mean, persistent=False)
         self.register_buffer("scale", 1 / (255 * std), persistent=False)
 
@@ -48,10 +54,13 @@ def pixels(statistics: str) -> list[nn.Module]:
     return [Pixels(statistics), qnn.QuantIdentity(act_quant=fixed_act(8, PIXEL_LIMIT))]
 
 
-def first_conv(out_channels: int, kernel: int = 3, stride: int = 1) -> nn.Module:
-    """8-bit weights, zero padding of kernel // 2: (N, 3, H, W) -> (N, out_channels, H / stride, W / stride)."""
+def first_conv(statistics: str, out_channels: int, kernel: int = 3, stride: int = 1) -> nn.Module:
+    """8-bit weights behind `pixels` of the same ``statistics``, zero padding of kernel // 2, PyTorch's initialisation:
+    (N, C, H, W) -> (N, out_channels, H / stride, W / stride).
+    """
+    channels, padding = len(statistics_of(statistics)[0]), kernel // 2
     return qnn.QuantConv2d(
-        3, out_channels, kernel, stride=stride, padding=kernel // 2, bias=False, weight_quant=Weight8
+        channels, out_channels, kernel, stride=stride, padding=padding, bias=False, weight_quant=Weight8
     )
 
 

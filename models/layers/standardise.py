@@ -8,8 +8,8 @@
 
 Here the layer computes with sign(w^) alone (integers in, integers out) and `Gain` multiplies its accumulators by
 gain_o kappa_o, which is the same function. That puts kappa_o into the gradient of w^ as well; `Standardise` divides it
-out again (adaptive clipping compares gradients with weights, so the factor matters). Where a pooling stands between
-layer and gain, it sees the accumulators.
+out again with `straight_through` (adaptive clipping compares gradients with weights, so the factor matters). Where a
+pooling stands between layer and gain, it sees the accumulators.
 
 Reference: Chen et al., "BNN - BN = ? Training Binary Neural Networks without Batch Normalization", CVPR workshops 2021;
 standardisation after Brock et al., "Characterizing signal propagation to close the performance gap in unnormalized
@@ -27,14 +27,25 @@ EPS = 1e-5
 INIT_RANGE = 1e-3  # latent weights start in U(0, 1e-3), as the authors'; the mean is subtracted anyway
 
 
-def _takes_signs(layer: nn.Module) -> bool:
-    """Not so in the real-weight step of the two-step training, nor in a layer of 8-bit weights."""
+def takes_signs(layer: nn.Module) -> bool:
+    """Whether ``layer`` computes with signs of its weights: not in the real-weight step of the two-step training, nor
+    when they have 8 bits.
+    """
     return is_binary(layer) and not layer.weight_quant.disable_quant
 
 
 def _kappa(w: Tensor) -> Tensor:
     """mean |w| of every output channel of (O, ...), without gradient: (O, 1, ...)."""
     return w.detach().abs().mean(tuple(range(1, w.dim())), keepdim=True)
+
+
+def straight_through(w: Tensor, layer: nn.Module) -> Tensor:
+    """``w`` (O, ...), its gradient divided by kappa_o while ``layer`` takes signs, which a `Kappa` multiplies."""
+    if w.requires_grad and takes_signs(layer):
+        kappa = _kappa(w)
+        w = w.view_as(w)  # a hook on this pass alone
+        w.register_hook(lambda gradient: gradient / kappa)
+    return w
 
 
 class Standardise(nn.Module):
@@ -51,10 +62,7 @@ class Standardise(nn.Module):
         """Zero mean and variance 1/N in every output channel."""
         std, mean = torch.std_mean(w, dim=tuple(range(1, w.dim())), correction=0, keepdim=True)
         standard = (w - mean) / ((std + EPS) * w[0].numel() ** 0.5)  # in the memory format of w
-        if standard.requires_grad and _takes_signs(self._layer[0]):
-            kappa = _kappa(standard)
-            standard.register_hook(lambda gradient: gradient / kappa)
-        return standard
+        return straight_through(standard, self._layer[0])
 
 
 def standardise(layer: nn.Module) -> nn.Module:
@@ -81,7 +89,7 @@ class Kappa(nn.Module):
         """Set kappa from the layer's present weights."""
         (layer,) = self._layer
         with torch.no_grad():
-            if not _takes_signs(layer):
+            if not takes_signs(layer):
                 self.kappa.fill_(1.0)
             elif parametrize.is_parametrized(layer, "weight"):
                 self.kappa.copy_(_kappa(layer.weight).flatten())

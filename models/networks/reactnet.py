@@ -6,15 +6,16 @@
       normalisation   norm                     alpha  beta              first layer
       bnfree          gain_c kappa_c, weights  0.2    expected_betas    standardised weights, gain_c
                       standardised
-      bn              BatchNorm2d              1      1                 BatchNorm2d
+      bn-magnitude    kappa_c, BatchNorm2d     1      1                 BatchNorm2d          (the papers' "bn")
       magnitude       kappa_c                  1      1                 nothing              (the papers' "none")
 
 A method of `signflow.models.methods` gives weights, norm and sign; the PReLUs are the network's own. The first layer
-and the last have 8-bit weights and inputs (float in the papers); binary 3x3 convolutions read a border of ``pad_value``
-(-1 stays binary; the papers' code has 0). ``stream_bits`` puts the stream between the blocks and all that is added to
-it on one grid of powers of two, clipped to [-8, 8), or to [-4, 4) where alpha and beta keep the variance small; None
-leaves them float, as in the papers. Initialisation: latent weights of bnfree U(0, 0.001); not recorded for the others,
-which take PyTorch's default.
+and the last have 8-bit weights and inputs (float in the papers); binary 3x3 convolutions read a border of
+``pad_value``: 0, as in the papers' code, or -1 or 1. ``stream_bits`` puts the stream between the blocks and all that is
+added to it on one grid of powers of two, clipped to [-8, 8), or to [-4, 4) where alpha and beta keep the variance
+small; None leaves them float, as in the papers. ``statistics`` of `signflow.models.layers.ends` normalise the pixels
+and say how many channels they have. Initialisation, as in the papers' code: latent weights of bnfree U(0, 0.001), all
+else PyTorch's default (step two of a two-step training begins with what step one has left).
 
 References: Liu et al., "ReActNet", ECCV 2020; Chen et al., "BNN - BN = ? Training Binary Neural Networks without Batch
 Normalization", CVPR workshops 2021, with their released code.
@@ -31,7 +32,7 @@ from signflow.models.layers.ends import classifier, first_conv, pixels
 from signflow.models.layers.factor import Factor
 from signflow.models.layers.rprelu import LearnableBias, RPReLU
 from signflow.models.layers.shortcut import Residual
-from signflow.models.layers.stream import stream
+from signflow.models.layers.stream import on_grid, stream
 from signflow.models.layers.variance import ALPHA, expected_betas
 from signflow.models.methods import Method, method
 
@@ -82,7 +83,7 @@ class Builder:
         conv.reset_parameters()
         padding = [nn.ConstantPad2d(kernel // 2, self.pad_value)] if kernel > 1 else []
         norm = self.how.norm(conv := self.how.weights(conv), out, True)
-        return [*padding, conv, *norm, *self.scaled(factor), self.quantiser()]
+        return [*padding, conv, *on_grid([*norm, *self.scaled(factor)], self.quantiser())]
 
     def activation(self, channels: int) -> nn.Module:
         """RPReLU, back to the stream's grid and range."""
@@ -110,8 +111,8 @@ class Builder:
 
     def stem(self, channels: int, kernel: int, stride: int, statistics: str) -> list[nn.Module]:
         """First layer; no activation behind it."""
-        conv = self.how.weights(first_conv(channels, kernel, stride))
-        return [*pixels(statistics), conv, *self.how.norm(conv, channels, True), self.quantiser()]
+        conv = self.how.weights(first_conv(statistics, channels, kernel, stride))
+        return [*pixels(statistics), conv, *on_grid(self.how.norm(conv, channels, True), self.quantiser())]
 
 
 def _assemble(stem: list[nn.Module], blocks: list[nn.Module], features: int, classes: int) -> nn.Sequential:
@@ -125,11 +126,11 @@ def reactnet18(
     normalisation: str = "bnfree",
     width: float = 1.0,
     statistics: str = "cifar10",
-    pad_value: float = -1.0,
-    stream_bits: int | None = 8,
+    pad_value: float = 0.0,
+    stream_bits: int | None = 6,
 ) -> nn.Sequential:
-    """ReActNet-18: (N, 3, H, W) pixels 0..255 -> (N, classes); 16 blocks of one 3x3 convolution, 64 to 512 channels
-    times ``width``. ``statistics`` of `signflow.models.layers.ends` normalise the pixels.
+    """ReActNet-18: (N, C, H, W) pixels 0..255 -> (N, classes); 16 blocks of one 3x3 convolution, 64 to 512 channels
+    times ``width``.
 
     For "imagenet" the first layer is 7x7 of stride 2 with a maximum over 3x3 behind it (H and W multiples of 32), else
     3x3 without (multiples of 8).
@@ -152,10 +153,10 @@ def reactnet_a(
     normalisation: str = "bnfree",
     width: float = 1.0,
     statistics: str = "imagenet",
-    pad_value: float = -1.0,
-    stream_bits: int | None = 8,
+    pad_value: float = 0.0,
+    stream_bits: int | None = 6,
 ) -> nn.Sequential:
-    """ReActNet-A, MobileNet's shape: (N, 3, H, W) pixels 0..255 -> (N, classes), H and W multiples of 32; 13 blocks of
+    """ReActNet-A, MobileNet's shape: (N, C, H, W) pixels 0..255 -> (N, classes), H and W multiples of 32; 13 blocks of
     a 3x3 branch and a 1x1 branch (two where the channels double), 32 to 1024 channels times ``width``.
     """
     build = Builder(method(normalisation), pad_value, stream_bits)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from signflow import models
 from signflow.models.methods import METHODS
-from signflow.models.networks import CHAINS, NETWORKS, PAPERS
+from signflow.models.networks import CHAINS, NARROW, NETWORKS, PAPERS
 from signflow.models.study.inventory import inventory
 
 ROOT = Path(models.__file__).parents[1]
@@ -20,7 +20,7 @@ def test_the_guide_lists_every_normalisation_once():
 
 
 def test_the_guide_has_the_networks_that_the_command_prints():
-    rows = inventory([*CHAINS, *PAPERS]).markdown().partition("\n\n")[2]
+    rows = inventory([*CHAINS, *PAPERS, *NARROW]).markdown().partition("\n\n")[2]
     assert rows.strip() in GUIDE
 
 

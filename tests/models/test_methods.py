@@ -103,6 +103,10 @@ def bnfree(modules: list[nn.Module], z: np.ndarray, kappa: np.ndarray) -> np.nda
     return np.where(x >= 0, x, wide(array(rprelu.slope), z) * x) + wide(array(rprelu.after.bias).ravel(), z)
 
 
+def bn_of_magnitude(modules: list[nn.Module], z: np.ndarray, kappa: np.ndarray) -> np.ndarray:
+    return bn(modules[1:], z * wide(kappa, z), kappa)
+
+
 def asd(modules: list[nn.Module], z: np.ndarray, _) -> np.ndarray:
     a, s = asd_shift(modules[1], bn(modules, z, _))
     return a + s
@@ -132,6 +136,7 @@ FORMULAS = {
     "none": Formula(lambda modules, z, kappa: z, exact=True),
     "scale": Formula(lambda modules, z, kappa: z * 2.0 ** -round(math.log2(FAN_IN) / 2), exact=True),
     "magnitude": Formula(lambda modules, z, kappa: z * wide(kappa, z), mean_magnitude, exact=True),
+    "bn-magnitude": Formula(bn_of_magnitude, mean_magnitude),
     "abn-gate": Formula(abn),
     "abn-gamma": Formula(abn),
     "abn-gamma-beta": Formula(abn),
@@ -207,6 +212,7 @@ ORDER = {
     "none": [],
     "scale": [PowerOfTwo],
     "magnitude": [Kappa],
+    "bn-magnitude": [Kappa, nn.BatchNorm2d],
 }
 
 

@@ -155,3 +155,26 @@ def test_unknown_options_list_the_known_ones(option):
     (name, value), known = *option.items(), FORMS if "form" in option else CONVENTIONS
     with pytest.raises(ValueError, match=rf"{name} = '{value}'; known: {known[0]}, "):
         ABN(3, **option)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("step", [1 / 16, 1 / 4])
+def test_on_a_grid(form, step):
+    """Normalised and gated values are multiples of the step in [-4, 4), and one table of codes serves every channel."""
+    rng = np.random.default_rng(3)
+    abn, affine = layer(form, rng)
+    abn.put_on_grid(step)
+    mean, var = rng.normal(size=3), rng.uniform(1, 100, size=3)
+    abn.running_mean.copy_(torch.tensor(mean)), abn.running_var.copy_(torch.tensor(var))
+    x = rng.integers(-60, 61, size=(50, 3, 4, 4)).astype(float)
+    low, high = round(-4 / step), round(4 / step) - 1
+    codes = np.arange(low, high + 1)
+    table = np.clip(np.rint(codes * step / (1 + np.exp(-codes * step)) / step), low, high)
+    wide = (1, 3, 1, 1)
+    xh = (x - mean.reshape(wide)) / np.sqrt(var.reshape(wide) + EPS)
+    y = table[np.clip(np.rint(xh / step), low, high).astype(int) - low] * step
+    for name, how in (("gamma", np.multiply), ("beta", np.add)):
+        if name in affine:
+            y = how(y, affine[name].reshape(wide))
+    np.testing.assert_allclose(abn.eval()(torch.tensor(x)).detach(), y, rtol=1e-12, atol=1e-12)
+    assert (np.diff(table) < 0).any() and len(table) == 8 / step

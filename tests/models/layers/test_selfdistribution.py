@@ -215,6 +215,19 @@ def test_wsd_moves_signs_only_near_zero_and_towards_the_mean():
     assert layer.quant_weight().value.tolist() == [[1, 1, 1, -1]]
 
 
+def test_wsd_leaves_the_real_weights_of_step_one_alone():
+    """As the authors' code for ImageNet; the shares stay parameters, without a gradient."""
+    torch.manual_seed(1)
+    layer = self_distribute(binary_conv(3, 5, 3))
+    layer.weight_quant.disable_quant = True
+    latent, shift = layer.parametrizations.weight.original, layer.parametrizations.weight[0]
+    assert torch.equal(layer.weight, latent)
+    layer(torch.randn(2, 3, 6, 6)).sum().backward()
+    assert shift.alpha.grad.tolist() == [0.0] * 5 and latent.grad.any()
+    layer.weight_quant.disable_quant = False
+    assert not torch.equal(layer.weight, latent)
+
+
 def test_progress_reaches_the_signs():
     asd = ASD(4)
     found = [m for m in asd.modules() if hasattr(m, "set_progress")]

@@ -163,15 +163,16 @@ def sd_layer(asd: ASD, conv: nn.Module, bn: nn.Module, x: Tensor, pad: float) ->
     return channels(bn.weight) * normalised(bn, y) + channels(bn.bias)
 
 
+@pytest.mark.parametrize("pad", [0.0, -1.0, 1.0])
 @pytest.mark.parametrize("bits", [None, 8])
-def test_sd_blocks_with_one_convolution(bits):
+def test_sd_blocks_with_one_convolution(bits, pad):
     """ResNet-20's identity and option A."""
     torch.manual_seed(4)
-    blocks = sd_resnet20(width=0.5, stream_bits=bits).blocks
+    blocks = sd_resnet20(width=0.5, stream_bits=bits, pad_value=pad).blocks
     for block, stride in ((blocks[0], 1), (blocks[6], 2)):
         randomise(block)
         x = F.hardtanh(stream_of((2, 8, 8, 8), bits, 1.0))
-        y = sd_layer(block.branch[0], block.branch[2], block.branch[3], x, -1)
+        y = sd_layer(block.branch[0], block.branch[2], block.branch[3], x, pad)
         shortcut = x
         if stride == 2:
             shortcut = torch.zeros_like(y)
@@ -202,9 +203,9 @@ def test_real_shortcuts(name):
     read = x[:, :, ::2, ::2] if name == "sd-resnet18" else F.avg_pool2d(x, 2)
     shortcut = channels(bn.weight) * normalised(bn, F.conv2d(read, w)) + channels(bn.bias)
     b = block.branch
-    y = sd_layer(b[0], b[2], b[3], x, -1)
+    y = sd_layer(b[0], b[2], b[3], x, 0)
     if name == "sd-resnet18":
-        y = F.hardtanh(sd_layer(b[4], b[6], b[7], y, -1) + shortcut)
+        y = F.hardtanh(sd_layer(b[4], b[6], b[7], y, 0) + shortcut)
     else:
         z, slope = y + shortcut, channels(block.activation[0].weight)
         y = torch.where(z >= 0, z, slope * z)
