@@ -36,7 +36,7 @@ def lower(model: ModelWrapper) -> ModelWrapper:
         operator_of(model, node)
     while node := next((node for node in graph.node if node.domain != RTL_DOMAIN), None):
         operator_of(model, node).lower(hardware)
-    for tensor in [tensor for node in list(graph.node) for tensor in node.output]:
+    for tensor in [graph.input[0].name, *(tensor for node in graph.node for tensor in node.output)]:
         hardware.fork(tensor)
     for step in (SortGraph(), RemoveUnusedTensors(), GiveUniqueNodeNames(), GiveReadableTensorNames()):
         model = model.transform(step)

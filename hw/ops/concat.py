@@ -42,7 +42,7 @@ class Concat_sf(ChannelOp):
 
     def execute_node(self, context, graph) -> None:
         """numpy reference."""
-        parts = [context[tensor] for tensor in self.onnx_node.input]
+        parts = [context[x].reshape(self.get_normal_input_shape(i)) for i, x in enumerate(self.onnx_node.input)]
         context[self.onnx_node.output[0]] = np.concatenate(parts, axis=-1).astype(np.float32)
 
     def picture(self) -> tuple[str, str]:

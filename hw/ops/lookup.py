@@ -50,6 +50,7 @@ class Lookup_sf(ChannelOp):
     def execute_node(self, context, graph) -> None:
         """numpy reference."""
         x, rows = (context[tensor] for tensor in self.onnx_node.input)
+        x = x.reshape(self.get_normal_input_shape())
         index = x.astype(np.int64) - self.get_nodeattr("lowest")
         if index.min() < 0 or index.max() >= rows.shape[1]:
             raise self.fail(f"an input lies outside {self._inputs(rows)}")

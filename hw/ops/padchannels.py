@@ -48,7 +48,7 @@ class PadChannels_sf(ChannelOp):
 
     def execute_node(self, context, graph) -> None:
         """numpy reference."""
-        x, get = context[self.onnx_node.input[0]], self.get_nodeattr
+        x, get = context[self.onnx_node.input[0]].reshape(self.get_normal_input_shape()), self.get_nodeattr
         sides = [(0, 0)] * (x.ndim - 1) + [(get("before"), get("after"))]
         padded = np.pad(x, sides, constant_values=get("value"))
         context[self.onnx_node.output[0]] = padded.astype(np.float32)

@@ -1,5 +1,6 @@
 """The hardware graph while it is made: an integer graph whose nodes are replaced by signflow's RTL operators."""
 
+import numpy as np
 from onnx import NodeProto, helper
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
@@ -52,14 +53,19 @@ class Hardware:
         *vectors, channels = self.shape(tensor)
         return {"NumChannels": channels, "PE": 1, "numInputVectors": vectors, "inputDataType": datatype.name}
 
+    def channels(self, tensor: str, places: str) -> int:
+        """Channels of ``tensor`` at every position of ``places``; a flatten in front of them has left no trace."""
+        return int(np.prod(self.shape(tensor))) // int(np.prod(self.shape(places)[:-1]))
+
     def fork(self, tensor: str) -> None:
-        """One reader for every stream: duplicates, one behind the other."""
-        while len(readers := self.readers(tensor)) > 1:
+        """One reader for every stream: duplicates, one behind the other. An operator may read it twice."""
+        while (
+            len(uses := [(n, i) for n in self.readers(tensor) for i, name in enumerate(n.input) if name == tensor]) > 1
+        ):
             shape, datatype = self.shape(tensor), self.type(tensor)
             outs = [self.tensor(f"{tensor}_{side}", shape, datatype) for side in ("a", "b")]
-            for k, reader in enumerate(readers):
-                for i, name in enumerate(reader.input):
-                    reader.input[i] = outs[min(k, 1)] if name == tensor else name
-            position = list(self.graph.node).index(readers[0])
+            for k, (reader, i) in enumerate(uses):
+                reader.input[i] = outs[min(k, 1)]
+            position = list(self.graph.node).index(uses[0][0])
             self.insert(position, "Duplicate", [tensor], outs, **self.vectors(tensor, datatype))
             tensor = outs[1]

@@ -52,14 +52,15 @@ class ShiftAdd(Own):
 
     def lower(self, hardware: Hardware) -> None:
         """An adder of two streams; a vector is repeated for every position."""
-        if any(self.attribute("shifts")):
-            raise refuse(self.node, f"shifts {self.attribute('shifts')} have no hardware", "sums without shifts")
-        x, y = sorted(self.node.input, key=lambda name: -len(hardware.shape(name)))
+        pairs = zip(self.node.input, self.attribute("shifts"), strict=True)
+        (x, a), (y, b) = sorted(pairs, key=lambda pair: -len(hardware.shape(pair[0])))
         out, datatype = self.node.output[0], hardware.type(y)
         shape = hardware.shape(out)
         attributes = hardware.vectors(out, hardware.type(x)) | {
             "inputDataType1": datatype.name,
             "outputDataType": hardware.type(out).name,
+            "shift0": a,
+            "shift1": b,
         }
         new = hardware.replace([self.node], self.HARDWARE, [x, y], out, **attributes)
         if int(np.prod(hardware.shape(y))) != int(np.prod(shape)):
@@ -100,8 +101,17 @@ class Concat(Operator):
         return tuple(np.concatenate(ends) for ends in zip(x, y, strict=True))
 
     def lower(self, hardware: Hardware) -> None:
-        """No stream yet."""
-        raise refuse(self.node, "it has no hardware", "streams that stay apart")
+        """Two streams in turns."""
+        (x, y), out = self.node.input, self.node.output[0]
+        attributes = hardware.vectors(out, hardware.type(x))
+        channels = hardware.channels(x, out), hardware.channels(y, out)
+        attributes |= {
+            "NumChannels": channels[0],
+            "NumChannels1": channels[1],
+            "inputDataType1": hardware.type(y).name,
+            "outputDataType": hardware.type(out).name,
+        }
+        hardware.replace([self.node], self.HARDWARE, [x, y], out, **attributes)
 
     def pack(self, program: Program, view: View) -> None:
         """A layer that reads two maps; bits if both are."""
@@ -136,8 +146,14 @@ class PadChannels(Own):
         return tuple(np.pad(end, (before, after), constant_values=value) for end in x)
 
     def lower(self, hardware: Hardware) -> None:
-        """No stream yet."""
-        raise refuse(self.node, "it has no hardware", "maps that keep their channels")
+        """A stream with more words."""
+        x, out = self.node.input[0], self.node.output[0]
+        attributes = hardware.vectors(out, hardware.type(x)) | {
+            "NumChannels": hardware.channels(x, out),
+            **dict(zip(("before", "after", "value"), self.added, strict=True)),
+            "outputDataType": hardware.type(out).name,
+        }
+        hardware.replace([self.node], self.HARDWARE, [x], out, **attributes)
 
     def pack(self, program: Program, view: View) -> None:
         """A layer of its own; bits stay bits if the constant is one."""

@@ -42,8 +42,14 @@ class Lookup(Own):
         return np.array([part.min() for part in parts]), np.array([part.max() for part in parts])
 
     def lower(self, hardware: Hardware) -> None:
-        """No stream yet."""
-        raise refuse(self.node, "it has no hardware", "functions that become thresholds")
+        """A table, for all channels if it has one row."""
+        (x, table), out = self.node.input, self.node.output[0]
+        attributes = hardware.vectors(out, hardware.type(x)) | {
+            "lowest": self.attribute("lowest"),
+            "shared": int(len(self.table) == 1),
+            "outputDataType": hardware.type(out).name,
+        }
+        hardware.replace([self.node], self.HARDWARE, [x, table], out, **attributes)
 
     def pack(self, program: Program, view: View) -> None:
         """A layer of its own."""

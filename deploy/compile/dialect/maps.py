@@ -56,7 +56,7 @@ class Flatten(Operator):
     def lower(self, hardware: Hardware) -> None:
         """Nothing is left: a stream has no shape."""
         graph, x, out = hardware.graph, self.node.input[0], self.node.output[0]
-        if x == graph.input[0].name:
+        if x == graph.input[0].name and len(hardware.readers(x)) == 1:
             hardware.model.set_tensor_shape(x, hardware.shape(out))
         graph.node.remove(self.node)
         for reader in hardware.readers(out):

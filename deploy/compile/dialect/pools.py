@@ -6,12 +6,29 @@ SumPoolNHWC   the sum
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from onnx import NodeProto, helper
 
 from signflow.deploy.compile.dialect.base import GENERAL, Operator, Range
 from signflow.deploy.compile.dialect.hardware import Hardware
 from signflow.deploy.compile.dialect.own import Own
 from signflow.deploy.compile.dialect.program import POOL, TOTAL, Layer, Program, View, Windows
 from signflow.deploy.compile.errors import refuse
+
+
+def windows_of(hardware: Hardware, node: NodeProto, windows: Windows, out: str = "") -> str:
+    """Put an Im2Col, which gives the tensor ``out``, in front of ``node``, a pool that then reads the windows pixel by
+    pixel. It becomes a generator in its turn.
+    """
+    x, out = node.input[0], out or f"{node.output[0]}_windows"
+    _, height, width, channels = hardware.shape(x)
+    shape = [1, *windows.places((height, width)), int(np.prod(windows.kernel)) * channels]
+    new = helper.make_node(
+        "Im2Col", [x], [hardware.tensor(out, shape, hardware.type(x))], domain=GENERAL, name=f"Im2Col_at_{out}",
+        kernel_size=windows.kernel, stride=windows.stride, dilations=windows.dilation, pad_amount=[0, 0, 0, 0],
+        input_shape=f"(1, {height}, {width}, {channels})", depthwise=0,
+    )  # fmt: skip
+    hardware.graph.node.insert(list(hardware.graph.node).index(node), new)
+    return out
 
 
 class MaxPoolNHWC(Operator):
@@ -35,15 +52,20 @@ class MaxPoolNHWC(Operator):
         return x
 
     def lower(self, hardware: Hardware) -> None:
-        """A pool."""
-        if self.windows.kernel != self.windows.stride:
-            reason = f"windows of {self.windows.kernel} at strides of {self.windows.stride}"
-            raise refuse(self.node, reason, "windows side by side in hardware")
-        x = self.node.input[0]
-        _, height, width, channels = hardware.shape(x)
+        """A pool of windows side by side; of others, if they overlap or leave pixels out, as a generator sends them."""
+        x, (kernel, stride) = self.node.input[0], (self.windows.kernel, self.windows.stride)
+        (_, height, width, channels), pool = hardware.shape(x), list(kernel)
+        if self.picks:
+            windows_of(hardware, self.node, self.windows, self.node.output[0])
+            hardware.graph.node.remove(self.node)
+            return
+        if kernel != stride:
+            size = int(np.prod(kernel))
+            height, width, pool = int(np.prod(self.windows.places(self.shapes[0]))) * size, 1, [size, 1]
+            x = windows_of(hardware, self.node, self.windows)
         hardware.replace(
             [self.node], self.HARDWARE, [x], self.node.output[0], IFMDim=[height, width], Channels=channels,
-            PoolDim=self.attribute("kernel_shape"), PE=1, inputDataType=hardware.type(x).name,
+            PoolDim=pool, PE=1, inputDataType=hardware.type(x).name,
         )  # fmt: skip
 
     def pack(self, program: Program, view: View) -> None:
@@ -76,8 +98,13 @@ class SumPoolNHWC(Own):
         return tuple(end * int(np.prod(self.windows.kernel)) for end in x)
 
     def lower(self, hardware: Hardware) -> None:
-        """No stream yet."""
-        raise refuse(self.node, "sums of windows have no hardware", "sums over all positions (ReduceSum)")
+        """A pool that adds, behind a generator of windows."""
+        x, out = self.node.input[0], self.node.output[0]
+        attributes, sums = hardware.vectors(out, hardware.type(x)), hardware.shape(out)[:-1]
+        inputs = [*sums, int(np.prod(self.windows.kernel))]
+        attributes |= {"numInputVectors": inputs, "outVectors": sums, "outputDataType": hardware.type(out).name}
+        windows = windows_of(hardware, self.node, self.windows)
+        hardware.replace([self.node], self.HARDWARE, [windows], out, **attributes)
 
     def pack(self, program: Program, view: View) -> None:
         """A layer of its own."""

@@ -197,7 +197,7 @@ class IntegerGraph:
     def concat(self, x: Tensor, y: Tensor) -> Tensor:
         """The channels of ``x`` and then those of ``y``."""
         kind = x.datatype if x.datatype == y.datatype else ""
-        return self._node(Concat, [x, y], (*x.shape[:-1], x.channels + y.channels), kind, axis=len(x.shape))
+        return self._node(Concat, [x, y], (*x.shape[:-1], x.channels + y.channels), kind, axis=-1)
 
     def pad_channels(self, x: Tensor, before: int, after: int, value: int = 0) -> Tensor:
         """``before`` channels of ``value``, those of ``x``, and ``after`` more."""
