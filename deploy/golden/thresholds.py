@@ -13,12 +13,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from onnx import NodeProto, TensorProto, helper
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from signflow.deploy.compile.dialect.base import integer_type
+from signflow.deploy.compile.dialect.joins import ShiftAdd
+from signflow.deploy.compile.dialect.pools import MaxPoolNHWC
+from signflow.deploy.compile.dialect.program import Windows
 from signflow.deploy.compile.passes.enumerate_thresholds import Sign
 from signflow.deploy.compile.passes.fold_constants import constant_bits
 from signflow.deploy.compile.reach import reaches
@@ -42,8 +46,8 @@ class Rule:
     """MultiThreshold or Window; its input 1 are the thresholds."""
     sums: str
     """Tensor of the integers in front of it, and of the pools in front of it."""
-    pools: tuple[int, ...]
-    """Sizes of the MaxPools in front of it or right behind it: the largest x of a window decides."""
+    pools: tuple[Windows, ...]
+    """Of the MaxPools in front of it or right behind it: the largest x of a window decides."""
     thresholds: np.ndarray
     """int64 (channels, N), ascending."""
     low: np.ndarray
@@ -84,12 +88,12 @@ class Rule:
         return self.sign.complement if self.sign is not None else []
 
 
-def _forward(model: ModelWrapper, tensor: str) -> tuple[list[int], str, bool]:
+def _forward(model: ModelWrapper, tensor: str) -> tuple[list[Windows], str, bool]:
     """Pools behind ``tensor``, where they end, and whether a Window makes bits of counts there."""
     pools = []
     while len(readers := model.find_consumers(tensor) or []) == 1:
         if readers[0].op_type == "MaxPoolNHWC":
-            pools.append(getCustomOp(readers[0]).get_nodeattr("kernel_shape")[0])
+            pools.append(MaxPoolNHWC.of(model, readers[0]).windows)
         elif readers[0].op_type == "Window" and pools:
             return pools, readers[0].output[0], True
         else:
@@ -98,12 +102,12 @@ def _forward(model: ModelWrapper, tensor: str) -> tuple[list[int], str, bool]:
     return pools, tensor, False
 
 
-def _backward(model: ModelWrapper, tensor: str) -> tuple[list[int], str]:
+def _backward(model: ModelWrapper, tensor: str) -> tuple[list[Windows], str]:
     """Pools in front of ``tensor``, and what they pool."""
     pools = []
     while (node := model.find_producer(tensor)) is not None and node.op_type in ("MaxPoolNHWC", "Mul"):
         if node.op_type == "MaxPoolNHWC":
-            pools.append(getCustomOp(node).get_nodeattr("kernel_shape")[0])
+            pools.append(MaxPoolNHWC.of(model, node).windows)
         tensor = node.input[0]
     return pools[::-1], tensor
 
@@ -149,11 +153,9 @@ def with_output(model: ModelWrapper, tensor: str) -> ModelWrapper:
     return copy
 
 
-def _pool(x: np.ndarray, size: int) -> np.ndarray:
-    count, height, width, channels = x.shape
-    height, width = height // size, width // size
-    blocks = x[:, : height * size, : width * size].reshape(count, height, size, width, size, channels)
-    return blocks.max(axis=(2, 4))
+def _pool(x: np.ndarray, pool: Windows) -> np.ndarray:
+    down, right = pool.stride
+    return sliding_window_view(x, pool.kernel, (1, 2))[:, ::down, ::right].max(axis=(4, 5))
 
 
 def integers(model: ModelWrapper, rule: Rule, images: np.ndarray) -> Iterator[np.ndarray]:
@@ -169,8 +171,8 @@ def integers(model: ModelWrapper, rule: Rule, images: np.ndarray) -> Iterator[np
     for first in range(0, len(images), BATCH):
         part = images[first : first + BATCH]
         x = graph(part).reshape(len(part), *maps)
-        for size in rule.pools:
-            x = _pool(x, size)
+        for pool in rule.pools:
+            x = _pool(x, pool)
         yield signs * x.reshape(len(part), -1, maps[-1])
 
 
@@ -245,10 +247,10 @@ def moving(model: ModelWrapper) -> list[Moving]:
     """The signs whose threshold the image moves."""
     found, layer_of = {rule.node.output[0]: rule for rule in rules(model)}, IntGraph(model).layer_of
 
-    def made(tensor: str) -> Rule:
-        while tensor not in found:  # a Flatten
-            tensor = model.find_producer(tensor).input[0]
-        return found[tensor]
+    def made(tensor: str) -> Rule | None:
+        while (node := model.find_producer(tensor)) is not None and node.op_type == "Flatten":
+            tensor = node.input[0]
+        return found.get(tensor)
 
     result = []
     for rule in found.values():
@@ -256,6 +258,8 @@ def moving(model: ModelWrapper) -> list[Moving]:
         if rule.sign is None or join is None or join.op_type != "ShiftAdd":
             continue
         one, two = (made(tensor) for tensor in join.input)
+        if one is None or two is None or any(ShiftAdd.of(model, join).factors != 1):
+            continue  # a sum of other streams
         code, level = (one, two) if one.several else (two, one)
         result.append(Moving(rule, code, layer_of[level.node.output[0]]))
     return result

@@ -30,7 +30,7 @@ def _first_products(integer: ModelWrapper) -> Iterator[tuple[np.ndarray, tuple[i
             yield integer.get_initializer(node.input[1]), kernel
         elif node.op_type == "Im2Col":
             windows[node.output[0]] = tuple(getCustomOp(node).get_nodeattr("kernel_size"))
-        elif node.op_type in ("MultiThreshold", "Flatten"):
+        elif node.op_type in ("MultiThreshold", "Flatten", "Border"):
             windows[node.output[0]] = kernel
 
 

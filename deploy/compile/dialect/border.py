@@ -54,6 +54,8 @@ class Border(Own):
         """A layer of its own, whose map has the bit 0 where the number 0 lies: the product behind knows it."""
         pads, (height, width, channels) = tuple(self.attribute("pads")), view.shape
         bits = program.source(view).bits
+        if len(pads) != 4 or min(pads) < 0:
+            raise refuse(self.node, f"pads {list(pads)}", "[top, left, bottom, right], none negative")
         if bits and self.zeros and channels % 2:
             raise refuse(self.node, f"the number 0 around {channels} bits of a pixel", "an even number of channels")
         if not (bits and self.zeros) and not np.isin(self.values, (0, 1) if bits else np.rint(self.values)).all():

@@ -86,8 +86,8 @@ def _chain(model: ModelWrapper, bits: str) -> list[NodeProto] | None:
 
 
 def _readers(model: ModelWrapper, bits: str) -> list[tuple[list[NodeProto], NodeProto]] | None:
-    """(window or flatten in front, product of bits) of every reader; None if there are others, or if an arg max
-    compares the popcounts of the last layer.
+    """(window or flatten in front, product of bits) of every reader; None if there are others, if more than
+    thresholds reads the popcounts, or if an arg max compares those of the last layer.
     """
     found = []
     for node in model.find_consumers(bits) or []:
@@ -95,10 +95,18 @@ def _readers(model: ModelWrapper, bits: str) -> list[tuple[list[NodeProto], Node
         while node.op_type in ("Im2Col", "Flatten"):
             between.append(node)
             (node,) = model.find_consumers(node.output[0])
-        if node.op_type != "XnorPopcountMatMul" or Head.of(model).index:
+        if node.op_type != "XnorPopcountMatMul" or not _compared(model, node.output[0]) or Head.of(model).index:
             return None
         found.append((between, node))
     return found
+
+
+def _compared(model: ModelWrapper, sums: str) -> bool:
+    """Nothing but thresholds reads ``sums``, maybe behind pools and signs."""
+    readers = model.find_consumers(sums) or []
+    behind = [node.output[0] for node in readers if node.op_type in ("MaxPoolNHWC", "Mul")]
+    compares = sum(node.op_type in ("MultiThreshold", "Window") for node in readers)
+    return compares + len(behind) == len(readers) and all(_compared(model, tensor) for tensor in behind)
 
 
 def _set(model: ModelWrapper, name: str, values: np.ndarray) -> None:

@@ -1,13 +1,19 @@
 """Constant channels are folded away: fewer channels, the same logits, in every place where a layer can read them."""
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
+from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.compile import export, lower, streamline
+from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.compile.passes import fold_constants
-from signflow.deploy.compile.passes.enumerate_thresholds import Sign
+from signflow.deploy.compile.passes.enumerate_thresholds import SIGNS_KEY, Sign
 from signflow.deploy.compile.passes.fold_constants import constant_bits
 from signflow.deploy.compile.passes.head import Head
+from signflow.deploy.compile.passes.integer_graph import IntegerGraph
 from signflow.deploy.golden.intgraph import IntGraph
 from signflow.deploy.verify import signs
 
@@ -81,3 +87,20 @@ def test_constant_bits_by_brute_force(window):
         x = np.arange(least, most + 1)
         seen = set(((x < step[0]) | (x >= step[1]) if window else x >= step[0]).astype(int).tolist())
         assert seen == {bit} if bit >= 0 else seen == {0, 1}
+
+
+def test_popcounts_that_a_sum_reads_keep_their_channels():
+    """No threshold could take over what constant channels add."""
+    rng = np.random.default_rng(5)
+    graph = IntegerGraph((1, 1, 40), "BINARY")
+    sums = graph.product(graph.image, ones(rng, 40, 96).astype(int), True)
+    bits = graph.threshold(sums, np.where(np.arange(96) < 70, 0, 20)[:, None], bits=True)
+    counts = graph.product(bits, ones(rng, 96, 8).astype(int), True)
+    model = graph.model(graph.add(counts, counts, (1, 0)))
+    ImageInput("bipolar", (40, 1, 1), "NHWC", binary=True).save_to(model)
+    sign = Sign("product", "sign", bits.name, list(range(96)), [])
+    model.set_metadata_prop(SIGNS_KEY, json.dumps([asdict(sign)]))
+    images = rng.choice([-1, 1], (20, 40, 1, 1))
+    folded = ModelWrapper(model.model, make_deepcopy=True).transform(fold_constants.FoldConstants())
+    assert folded.get_tensor_shape(bits.name) == [1, 1, 1, 96]
+    assert (IntGraph(folded)(images) == IntGraph(model)(images)).all()

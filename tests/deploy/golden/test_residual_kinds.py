@@ -2,6 +2,8 @@
 golden program against the graph run node by node, and the number 0 around bits against PyTorch.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -176,6 +178,20 @@ def test_zero_padding_at_one_bit_is_that_of_pytorch(data):
     assert (2 * counts - weights[0].size == expected.permute(0, 2, 3, 1).numpy()).all()
 
 
+@pytest.mark.parametrize("pads", [(1, 1, 1, 1), (0, 1, 2, 0)])
+def test_ranges_over_the_number_0_by_trying_every_image(pads):
+    """Some window lies within the map, so that both ends are reached, and nothing beyond."""
+    rng, channels = np.random.default_rng(6), 2
+    graph = IntegerGraph((2, 2, channels), "BINARY")
+    weights = rng.choice([-1, 1], (4 * channels, 5))
+    x = graph.windows(graph.border(graph.image, pads, [0.5]), (2, 2), (1, 1))
+    model = built(graph, out := graph.product(x, weights, True))
+    images = np.array(list(itertools.product((-1, 1), repeat=4 * channels))).reshape(-1, channels, 2, 2)
+    counts = IntGraph(model)(images).reshape(-1, 5)
+    low, high = reaches(model)[out.name]
+    assert (counts.min(axis=0) == low).all() and (counts.max(axis=0) == high).all()
+
+
 def half(graph: IntegerGraph) -> Tensor:
     return graph.border(graph.image, (1, 1, 1, 1), [0.5])
 
@@ -185,6 +201,7 @@ REFUSED = {
     "its border of bits is the number 0": half,
     "an even number of channels": lambda g: g.product(half(g), np.ones((3, 1), dtype=int), True),
     "0.5, 1.0, 0.0. around bits": lambda g: g.border(g.image, (1, 0, 0, 0), [0.5, 1, 0]),
+    "pads .0, -1, 0, 1.": lambda g: g.border(g.image, (0, -1, 0, 1), [1]),
     "2.0. around bits": lambda g: g.border(g.image, (1, 0, 0, 0), [2]),
     "0.5. around integers": lambda g: g.border(g.add(g.image, g.image), (1, 0, 0, 0), [0.5]),
     "shifts .25, 0.": lambda g: g.add(g.image, g.image, (25, 0)),

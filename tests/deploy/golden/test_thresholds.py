@@ -14,6 +14,7 @@ from signflow.deploy import flow
 from signflow.deploy.command import thresholds
 from signflow.deploy.command.cli import main
 from signflow.deploy.compile import export, streamline
+from signflow.deploy.compile.dialect.program import Windows
 from signflow.deploy.compile.reach import reaches
 from signflow.deploy.golden.intgraph import IntGraph
 from signflow.deploy.golden.thresholds import (
@@ -116,7 +117,7 @@ def test_two_pools_in_front_of_one_sign_keep_their_order(chain, tmp_path):
     c = chain((1, 14, 14)).conv(rng.choice([-1.0, 1.0], (4, 1, 3, 3))).pool(2).pool(3).quant(64.0, 4)
     c = c.flatten().dense(rng.choice([-1.0, 1.0], (3, 16)))
     integer = streamline.streamline(export.load(c.save(tmp_path / "n.onnx"), "uint8"))
-    assert [rule.pools for rule in rules(integer)] == [(2, 3)]
+    assert [rule.pools for rule in rules(integer)] == [(Windows((2, 2), (2, 2)), Windows((3, 3), (3, 3)))]
 
 
 def test_a_window_may_end_at_the_largest_integer_in_range():
