@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 
@@ -24,6 +24,7 @@ from signflow.deploy.compile import engine
 from signflow.deploy.compile.errors import ModelFileError
 from signflow.deploy.compile.images import ImageInput, image_kind
 from signflow.deploy.compile.soundness import make_sound, one_line
+from signflow.deploy.compile.tidy import tidy
 from signflow.hw.scratch import Scratch
 from signflow.models.files import replacing
 
@@ -59,32 +60,22 @@ def _strip(proto: onnx.ModelProto) -> None:
             del item.metadata_props[:]
 
 
-def _tidy(model: ModelWrapper) -> ModelWrapper:
-    """Constants folded (quantisers kept), shapes known, names given by position in the graph."""
-    from qonnx.transformation.general import GiveReadableTensorNames, GiveUniqueNodeNames, SortGraph
-    from qonnx.transformation.infer_datatypes import InferDataTypes
-    from qonnx.util.cleanup import cleanup_model
-
-    model = cleanup_model(model)
-    for step in (SortGraph(), GiveUniqueNodeNames(), GiveReadableTensorNames(), InferDataTypes()):
-        model = model.transform(step)
-    return model
-
-
-def _declare_input(model: ModelWrapper, kind_name: str) -> ModelWrapper:
-    """Prepend the declared scaling, and note the pixel's data type and the image's shape in the model."""
-    kind, graph = image_kind(kind_name), model.graph
-    name, shape = graph.input[0].name, model.get_tensor_shape(graph.input[0].name)
+def _declare_input(proto: onnx.ModelProto, kind_name: str) -> ModelWrapper:
+    """The tidy model of ``proto`` (`signflow.deploy.compile.tidy`) behind its declared scaling, with the pixel's data
+    type and the image's shape noted.
+    """
+    kind, graph = image_kind(kind_name), proto.graph
+    constants = {tensor.name for tensor in graph.initializer}
+    image = next(value for value in graph.input if value.name not in constants)
+    shape = [dim.dim_value for dim in image.type.tensor_type.shape.dim]
     if kind.divisor is not None:
-        image = helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)
-        graph.value_info.append(graph.input[0])
-        del graph.input[:]
-        graph.input.append(image)
-        model.set_initializer("image_divisor", np.array(kind.divisor, dtype=np.float32))
-        graph.node.insert(0, helper.make_node("Div", ["image", "image_divisor"], [name], name="ImageScale"))
-    model.set_tensor_datatype(graph.input[0].name, DataType[kind.datatype])
+        scaled, image.name = image.name, "signflow_image"
+        graph.initializer.append(numpy_helper.from_array(np.array(kind.divisor, dtype=np.float32), "signflow_divisor"))
+        scale = helper.make_node("Div", [image.name, "signflow_divisor"], [scaled])
+        graph.node.insert(0, scale)
+    model = tidy(proto, DataType[kind.datatype])
     ImageInput(kind_name, tuple(shape[1:])).save_to(model)
-    return _tidy(model)
+    return model
 
 
 def save(model: ModelWrapper, path: str | Path) -> Path:
@@ -125,7 +116,7 @@ def export(net, shape: tuple[int, ...], kind: str = "uint8", path: str | Path | 
     finally:
         net.train(training)
     _strip(proto)
-    model = _declare_input(_tidy(ModelWrapper(proto)), kind).transform(Align())
+    model = _declare_input(proto, kind).transform(Align())
     if path is not None:
         save(model, path)
     return model
@@ -154,10 +145,9 @@ def load(path: str | Path, kind: str) -> ModelWrapper:
     make_sound(path, proto)
     _strip(proto)
     try:
-        model = _tidy(ModelWrapper(proto))
+        model = _declare_input(proto, kind)
     except Exception as error:
         raise ModelFileError(f"{path}: its shapes or constants cannot be worked out: {one_line(error)}") from error
-    model = _declare_input(model, kind)
     _run_once(path, model)
     return model
 

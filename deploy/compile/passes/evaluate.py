@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnxruntime
-from onnx import NodeProto, TensorProto, helper
+from onnx import NodeProto, helper
 from qonnx.core.execute_custom_node import execute_custom_node
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import is_custom_op
@@ -26,33 +26,34 @@ def run_node(model: ModelWrapper, node: NodeProto, data: Mapping[str, np.ndarray
     UnsupportedError for a node that the reference itself does not run.
     """
     try:
-        return _run_node(model, node, data)
+        feeds = {name: model.get_initializer(name) for name in node.input if name} | dict(data or {})
+        return compute(node, feeds, model.get_opset_imports())[node.output[0]]
     except Exception as error:
         raise refuse(
             node, f"the reference does not run it: {one_line(error)}", "operators as ONNX defines them"
         ) from error
 
 
-def _run_node(model: ModelWrapper, node: NodeProto, data: Mapping[str, np.ndarray] | None) -> np.ndarray:
-    feeds = {name: model.get_initializer(name) for name in node.input if name} | dict(data or {})
-    opsets = model.get_opset_imports()
+def compute(node: NodeProto, feeds: Mapping[str, np.ndarray], opsets: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """Every output of ``node`` for the inputs ``feeds``, with the operators of ``opsets`` (domain -> version)."""
     if is_custom_op(node.domain, node.op_type):
         context = dict(feeds)
         execute_custom_node(
-            node, context, model.graph, onnx_opset_version=opsets.get(node.domain, get_preferred_qonnx_opset())
+            node, context, None, onnx_opset_version=opsets.get(node.domain, get_preferred_qonnx_opset())
         )
-        return np.asarray(context[node.output[0]])
+        return {name: np.asarray(context[name]) for name in node.output}
     inputs = [
         helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
         for name, v in feeds.items()
     ]
-    outputs = [helper.make_tensor_value_info(node.output[0], TensorProto.UNDEFINED, None)]
-    outputs[0].ClearField("type")
+    names = [name for name in node.output if name]
+    outputs = [helper.make_empty_tensor_value_info(name) for name in names]
     single = qonnx_make_model(helper.make_graph([node], "one-node", inputs, outputs))
     single.opset_import[0].version = opsets.get("", opsets.get("ai.onnx", 0))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 4
-    return onnxruntime.InferenceSession(single.SerializeToString(), options).run([node.output[0]], feeds)[0]
+    session = onnxruntime.InferenceSession(single.SerializeToString(), options)
+    return dict(zip(names, session.run(names, dict(feeds)), strict=True))
 
 
 def constant(model: ModelWrapper, tensor: str) -> np.ndarray | None:

@@ -1,0 +1,263 @@
+"""A network's graph as every later step expects it: constants folded, shapes and data types known, names by position.
+
+One walk in topological order, in time proportional to the number of nodes: a node that only constants reach is run and
+stored as a constant, but for quantisers, which say what integers the weights are; of every other one, ONNX' own shape
+inference gives the results' shapes from those of its inputs. qonnx' `cleanup_model` does the same by inferring all
+shapes again behind every folded constant; the tests compare the two.
+
+Nodes are ordered by their distance from the inputs and constants, then as in the file. Every constant has one reader
+(later passes change constants), and is the last input of an operator that commutes.
+"""
+
+from collections import Counter
+
+import numpy as np
+import onnx
+from onnx import (
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    TypeProto,
+    ValueInfoProto,
+    helper,
+    numpy_helper,
+)
+from onnx.shape_inference import infer_node_outputs
+from qonnx.core.datatype import BaseDataType, DataType
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import is_custom_op
+from qonnx.transformation.infer_datatypes import InferDataTypes
+
+from signflow.deploy.compile.passes.evaluate import compute
+
+KEPT = ("Quant", "BipolarQuant", "QuantizeLinear", "DequantizeLinear")
+"""Quantisers, which are kept where they work on constants."""
+OF_SHAPES = ("Shape", "Size")
+"""Operators whose result is constant where the shape of their input is."""
+INT = TensorProto.INT64
+COMMUTATIVE = ("Add", "Mul", "And", "Or", "Xor", "Sum")
+
+
+def tidy(proto: ModelProto, image: BaseDataType) -> ModelWrapper:
+    """``proto`` (changed in place), whose nodes are in topological order; ``image``: data type of its input. Raises
+    ValueError for shapes that contradict each other, and whatever ONNX Runtime does for constants that it cannot run.
+    """
+    graph, known = proto.graph, _Known(proto)
+    nodes = _by_level([node for node in graph.node if known.visit(node)])
+    nodes = _without_transposes(nodes, known)
+    for node in nodes:
+        if node.op_type in COMMUTATIVE:
+            inputs = sorted(node.input, key=lambda name: name in known.constants)
+            del node.input[:]
+            node.input.extend(inputs)
+    _rebuild(graph, nodes, known)
+    facts = _DataTypes(graph, image)
+    InferDataTypes().apply(facts)
+    facts.annotate()
+    return ModelWrapper(proto, fix_missing_initializer_valueinfo=False)
+
+
+class _Known:
+    """Constants and types of the tensors of a graph, as far as `visit` has come."""
+
+    def __init__(self, proto: ModelProto):
+        self.opsets = {opset.domain or "": opset.version for opset in proto.opset_import}
+        self.opsets.setdefault("", self.opsets.get("ai.onnx", 0))
+        self.proto, graph = proto, proto.graph
+        self.constants: dict[str, TensorProto] = {tensor.name: tensor for tensor in graph.initializer}
+        self.types: dict[str, TypeProto] = {
+            value.name: value.type for value in (*graph.value_info, *graph.input, *graph.output)
+        }
+        self.types |= {name: _type_of(tensor) for name, tensor in self.constants.items()}
+
+    def visit(self, node: NodeProto) -> bool:
+        """Learn the results of ``node``; whether it has to stay in the graph."""
+        inputs = [name for name in node.input if name]
+        if node.op_type not in KEPT and all(name in self.constants for name in inputs):
+            self._fold(node, {name: numpy_helper.to_array(self.constants[name]) for name in inputs})
+            return False
+        if node.op_type in OF_SHAPES and (shape := self.shape(inputs[0])) is not None:
+            self._fold(node, {inputs[0]: np.zeros(shape, dtype=np.float32)})
+            return False
+        try:
+            self._infer(node, inputs)
+        except Exception as error:
+            raise ValueError(f"node {node.name!r}, operator {node.op_type}: {error}") from error
+        return True
+
+    def shape(self, name: str) -> list[int] | None:
+        """Of a tensor, where it is fixed."""
+        tensor = self.types[name].tensor_type if name in self.types else None
+        if tensor is None or not tensor.HasField("shape"):
+            return None
+        sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
+        return None if None in sizes else sizes
+
+    def _fold(self, node: NodeProto, feeds: dict[str, np.ndarray]) -> None:
+        for name, value in compute(node, feeds, self.opsets).items():
+            self.constants[name] = numpy_helper.from_array(value, name)
+            self.types[name] = _type_of(self.constants[name])
+
+    def _infer(self, node: NodeProto, inputs: list[str]) -> None:
+        if not all(name in self.types for name in inputs):
+            return
+        if is_custom_op(node.domain, node.op_type):  # quantisers keep the shape
+            found = {node.output[0]: self.types[inputs[0]]}
+        else:
+            small = [
+                name for name in inputs if name in self.constants and self.types[name].tensor_type.elem_type == INT
+            ]
+            found = infer_node_outputs(
+                onnx.defs.get_schema(node.op_type, self.opsets[node.domain.removeprefix("ai.onnx")]),
+                node,
+                {name: self.types[name] for name in inputs},
+                {name: self.constants[name] for name in sizes},  # and axes, pads
+                opset_imports=list(self.proto.opset_import),
+                ir_version=self.proto.ir_version,
+            )
+        for name, kind in found.items():
+            declared = self.shape(name)
+            if kind.tensor_type.HasField("shape"):
+                self.types[name] = kind
+            if declared is not None and declared != self.shape(name):
+                raise ValueError(f"its result {name!r} is declared as {declared} and has shape {self.shape(name)}")
+
+
+def _type_of(tensor: TensorProto) -> TypeProto:
+    return helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
+
+
+def _by_level(nodes: list[NodeProto]) -> list[NodeProto]:
+    """Sorted by the length of the longest path that leads to them."""
+    level: dict[str, int] = {}
+    levels = []
+    for node in nodes:
+        levels.append(max((level.get(name, 0) for name in node.input), default=0))
+        level |= dict.fromkeys(node.output, levels[-1] + 1)
+    return [nodes[i] for i in sorted(range(len(nodes)), key=levels.__getitem__)]
+
+
+def _without_transposes(nodes: list[NodeProto], known: _Known) -> list[NodeProto]:
+    """Transpose(Quant(w, s, ...)) of constants becomes Quant(w', s', ...)."""
+    makers = {name: node for node in nodes for name in node.output}
+    readers = Counter(name for node in nodes for name in node.input)
+    kept = []
+    for node in nodes:
+        maker = makers.get(node.input[0]) if node.op_type == "Transpose" else None
+        if maker is not None and readers[node.input[0]] == 1 and _transposed(node, maker, known):
+            maker.output[0] = node.output[0]
+        else:
+            kept.append(node)
+    return kept
+
+
+def _transposed(node: NodeProto, quantiser: NodeProto, known: _Known) -> bool:
+    """Transpose the parameters of ``quantiser`` as ``node`` does with its result; False if that cannot be done."""
+    if quantiser.op_type not in ("Quant", "BipolarQuant") or not all(n in known.constants for n in quantiser.input):
+        return False
+    values = [numpy_helper.to_array(known.constants[name]) for name in quantiser.input]
+    if any(value.size > 1 and value.ndim != values[0].ndim for value in values):
+        return False
+    order = next((list(item.ints) for item in node.attribute if item.name == "perm"), None)
+    for i, value in enumerate(values):
+        if value.size > 1:
+            name = f"{quantiser.input[i]}_of_{node.output[0]}"
+            known.constants[name] = numpy_helper.from_array(np.ascontiguousarray(value.transpose(order)), name)
+            known.types[name] = _type_of(known.constants[name])
+            quantiser.input[i] = name
+    return True
+
+
+class _Names:
+    """New names of tensors, by position, and what is known of them under these names."""
+
+    def __init__(self, known: _Known):
+        self.known = known
+        self.new = {"": ""}
+        self.constants: list[TensorProto] = []
+        self.shapes: list[ValueInfoProto] = []
+
+    def end(self, name: str, kind: str, number: int) -> ValueInfoProto:
+        """Input or output ``number`` of the graph."""
+        self.new[name] = f"global_{kind}_{number}" if number else f"global_{kind}"
+        if name in self.known.constants:
+            self._store(name, self.new[name])
+        return helper.make_value_info(self.new[name], self.known.types[name])
+
+    def node(self, node: NodeProto) -> None:
+        """Of a node's constants and results."""
+        held = 0
+        for i, name in enumerate(node.input):
+            if name in self.known.constants:
+                node.input[i] = f"{node.name}_param{held}"
+                self._store(name, node.input[i])
+                self.shapes.append(helper.make_value_info(node.input[i], self.known.types[name]))
+                held += 1
+            else:
+                node.input[i] = self.new[name]
+        for i, name in enumerate(node.output):
+            if name not in self.new:
+                self.new[name] = f"{node.name}_out{i}"
+                if name in self.known.types:
+                    self.shapes.append(helper.make_value_info(self.new[name], self.known.types[name]))
+            node.output[i] = self.new[name]
+
+    def _store(self, name: str, new: str) -> None:
+        tensor = TensorProto()
+        tensor.CopyFrom(self.known.constants[name])
+        tensor.name = new
+        self.constants.append(tensor)
+
+
+def _rebuild(graph: GraphProto, nodes: list[NodeProto], known: _Known) -> None:
+    """The graph of ``nodes``, everything in it named by its position."""
+    names, counts = _Names(known), Counter()
+    inputs = [value.name for value in graph.input if value.name not in known.constants]
+    ends = [
+        [names.end(name, kind, k) for k, name in enumerate(group)]
+        for kind, group in (("in", inputs), ("out", [value.name for value in graph.output]))
+    ]
+    for node in nodes:
+        node.name = f"{node.op_type}_{counts[node.op_type]}"
+        counts[node.op_type] += 1
+        names.node(node)
+    parts = {"node": nodes, "input": ends[0], "output": ends[1], "initializer": names.constants}
+    parts |= {"value_info": names.shapes, "quantization_annotation": []}
+    for field, values in parts.items():
+        here = getattr(graph, field)
+        del here[:]
+        here.extend(values)
+
+
+class _DataTypes:
+    """Stands for the model in qonnx' inference of data types, which asks a model for them one by one."""
+
+    def __init__(self, graph: GraphProto, image: BaseDataType):
+        self.graph = graph
+        self.values = {value.name: value for value in (*graph.input, *graph.output, *graph.value_info)}
+        self.constants = {tensor.name: tensor for tensor in graph.initializer}
+        self.found: dict[str, BaseDataType] = {graph.input[0].name: image}
+
+    def get_initializer(self, name: str) -> np.ndarray | None:
+        """Value of a constant."""
+        return numpy_helper.to_array(self.constants[name]) if name in self.constants else None
+
+    def get_tensor_valueinfo(self, name: str) -> ValueInfoProto:
+        """Type of a tensor."""
+        return self.values[name]
+
+    def get_tensor_datatype(self, name: str) -> BaseDataType:
+        """The data type found so far."""
+        return self.found.get(name, DataType["FLOAT32"])
+
+    def set_tensor_datatype(self, name: str, datatype: BaseDataType) -> None:
+        """Note what was found."""
+        self.found[name] = datatype
+
+    def annotate(self) -> None:
+        """Write what is not float32 into the graph."""
+        for name, datatype in self.found.items():
+            if datatype != DataType["FLOAT32"]:
+                entry = onnx.StringStringEntryProto(key="finn_datatype", value=datatype.name)
+                self.graph.quantization_annotation.add(tensor_name=name, quant_parameter_tensor_names=[entry])
