@@ -105,9 +105,7 @@ class _Known:
         if is_custom_op(node.domain, node.op_type):  # quantisers keep the shape
             found = {node.output[0]: self.types[inputs[0]]}
         else:
-            small = [
-                name for name in inputs if name in self.constants and self.types[name].tensor_type.elem_type == INT
-            ]
+            sizes = [name for name in inputs if name in self.constants and self.constants[name].data_type == INT]
             found = infer_node_outputs(
                 onnx.defs.get_schema(node.op_type, self.opsets[node.domain.removeprefix("ai.onnx")]),
                 node,
