@@ -127,8 +127,8 @@ class ChannelsFirst(Rewrite):
             for i, name in enumerate(node.input):
                 if name and name not in views:
                     value = graph.constant(name)
-                    if (moved := first.on_base(value)).shape != value.shape:
-                        graph.change(node, i, moved)
+                    if first.on_base(value).shape != value.shape:
+                        graph.change(node, i, first.on_base)
         for i, name in enumerate(node.input):
             if name in views:
                 node.input[i] = views[name].base
@@ -227,7 +227,7 @@ class ChannelsFirst(Rewrite):
             return None
         back = np.argsort(order)
         if node.op_type == "MatMul" and node.input[0] in data and len(data) == 1:
-            graph.change(node, 1, graph.constant(node.input[1])[back])
+            graph.change(node, 1, lambda weights: weights[back])
             node.input[0] = self._orders[node.input[0]][0]
             return [node]
         if node.op_type not in SCALARS and node.op_type not in QUANTISERS:
@@ -238,7 +238,7 @@ class ChannelsFirst(Rewrite):
             if name in data:
                 node.input[i] = self._orders[name][0]
             elif value is not None and value.size == len(order):
-                graph.change(node, i, value[..., back])
+                graph.change(node, i, lambda numbers: numbers[..., back])
         base = graph.tensor(f"{y}_first", [1, len(order)])
         self._orders[y], node.output[0] = (base, order), base
         return [node]

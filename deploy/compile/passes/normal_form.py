@@ -33,17 +33,26 @@ from signflow.deploy.compile.passes.plain_slices import PlainSlices
 from signflow.deploy.compile.passes.regions import attribute
 from signflow.deploy.compile.passes.rewrite import Graph
 
-PASSES = (PlainProducts, PlainRanks, ChannelsFirst, PlainGroups, PlainReductions, PlainPools, PlainSlices, PlainPads)
+SHAPES = (PlainRanks, ChannelsFirst, PlainGroups, PlainReductions, PlainPools, PlainSlices, PlainPads)
 RESAMPLING = ("Resize", "Upsample", "ConvTranspose", "DepthToSpace", "SpaceToDepth", "GridSample")
 
 
 class NormalForm(Transformation):
     """See the module's docstring. Raises UnsupportedError for what has no normal form."""
 
+    def __init__(self):
+        super().__init__()
+        self.origins: dict[str, np.ndarray] = {}
+        """Constant whose numbers were moved -> for each of them, the place (flat) where it was in the model."""
+
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         """Runs the passes, and checks what they made."""
-        for step in PASSES:
-            model = model.transform(step(), make_deepcopy=False)
+        model = model.transform(PlainProducts(), make_deepcopy=False)
+        for step in (kind() for kind in SHAPES):
+            model = model.transform(step, make_deepcopy=False)
+            for name, places in step.origins.items():
+                before = self.origins.get(name)
+                self.origins[name] = places if before is None else before.reshape(-1)[places]
         remove_unread(model)
         model = model.transform(InferShapes(), make_deepcopy=False)
         check(model)

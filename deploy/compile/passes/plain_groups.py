@@ -36,6 +36,6 @@ class PlainGroups(Rewrite):
         if groups < 1 or len(weights) % groups or weights.shape[1] * groups != channels:
             reason = f"its weight of shape {list(weights.shape)} is not for {channels} channels in {groups} groups"
             raise refuse(node, reason, "weights (outputs, channels / groups, ...), outputs a multiple of the groups")
-        graph.change(node, 1, dense(weights, groups))
+        node.input[1] = graph.store(f"{node.input[1]}_dense", dense(weights, groups))
         set_attributes(node, group=1)
         return [node]

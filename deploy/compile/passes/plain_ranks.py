@@ -46,7 +46,7 @@ def _lift(graph: Graph, node: NodeProto, x: str, y: str) -> NodeProto:
     if pads := attribute(node, "pads", []):
         set_attributes(node, pads=[0, pads[0], 0, pads[1]])
     if node.op_type == "Conv":
-        graph.change(node, 1, np.expand_dims(graph.constant(node.input[1]), HEIGHT))
+        graph.change(node, 1, lambda weights: np.expand_dims(weights, HEIGHT))
     return node
 
 

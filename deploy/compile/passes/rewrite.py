@@ -5,6 +5,7 @@ looked up in tables, so a walk takes time proportional to the graph.
 """
 
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
@@ -26,6 +27,8 @@ class Graph:
         self.outputs = {value.name for value in proto.output}
         self.uses = Counter(name for node in proto.node for name in node.input)
         """Tensor -> nodes that read it, before the walk."""
+        self.origins: dict[str, np.ndarray] = {}
+        """Constant -> for each of its numbers, the place (flat) where it was."""
         self._constants = {tensor.name: tensor for tensor in proto.initializer}
         self._shapes = {value.name: value for value in (*proto.input, *proto.output, *proto.value_info)}
         self._names = {*self._shapes, *self._constants, *(name for node in proto.node for name in node.output)}
@@ -73,17 +76,20 @@ class Graph:
         self._constants[name] = self._proto.initializer[-1]
         return name
 
-    def change(self, node: NodeProto, index: int, value: np.ndarray) -> None:
-        """Another constant for one input of ``node``. It keeps its name where nobody else reads it, so that what moves
-        it later (`align`) finds it again.
+    def change(self, node: NodeProto, index: int, move: Callable[[np.ndarray], np.ndarray]) -> None:
+        """Put the numbers of a constant input of ``node`` elsewhere. It keeps its name where nobody else reads it, so
+        that what changes it later (`align`) finds it again, and ``origins`` tells where each number was.
         """
         name = node.input[index]
-        if self.uses[name] == 1:
-            self._constants[name].CopyFrom(numpy_helper.from_array(np.ascontiguousarray(value), name))
-            if name in self._shapes:
-                self.set_shape(name, list(value.shape))
-        else:
-            node.input[index] = self.store(f"{name}_of_{node.output[0]}", value)
+        value = self.constant(name)
+        if self.uses[name] != 1:
+            node.input[index] = self.store(f"{name}_of_{node.output[0]}", move(value))
+            return
+        moved = np.ascontiguousarray(move(value))
+        self._constants[name].CopyFrom(numpy_helper.from_array(moved, name))
+        if name in self._shapes:
+            self.set_shape(name, list(moved.shape))
+        self.origins[name] = move(self.origins.get(name, np.arange(value.size)).reshape(value.shape))
 
     def integers(self, node: NodeProto, index: int, what: str) -> list[int] | None:
         """The constant integers at one input of ``node``; None where it is left out."""
@@ -96,7 +102,11 @@ class Graph:
 
 
 class Rewrite(Transformation):
-    """One walk; a pass says in `rewrite` what becomes of a node."""
+    """One walk; a pass says in `rewrite` what becomes of a node. Behind it, ``origins`` are the graph's."""
+
+    def __init__(self):
+        super().__init__()
+        self.origins: dict[str, np.ndarray] = {}
 
     def rewrite(self, graph: Graph, node: NodeProto) -> list[NodeProto]:
         """The nodes that take the place of ``node``, in order; they may be it, changed."""
@@ -105,6 +115,7 @@ class Rewrite(Transformation):
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         """Replaces all nodes at once."""
         graph, nodes = Graph(model), []
+        self.origins = graph.origins
         for node in model.graph.node:
             nodes += self.rewrite(graph, node)
         kept = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
