@@ -79,7 +79,7 @@ def quantised(graph: IntegerGraph, x: Tensor, rng) -> Tensor:
     if way == 2:
         return graph.threshold(x, np.sort(rng.integers(-most, most, (rows, 3)), axis=1), -2)
     factor, offset = rng.integers(-(2**20), 2**20, (2, rows)) * [[1], [500]]
-    return graph.requantise(x, factor, offset, int(rng.integers(0, 22)), -4, 11)
+    return graph.requantise(x, factor, offset, int(rng.integers(0, 29)), -4, 11)
 
 
 def convolution(graph: IntegerGraph, x: Tensor, rng) -> Tensor:
