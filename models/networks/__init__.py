@@ -36,11 +36,19 @@ class Network:
     @property
     def method(self) -> str:
         """Its normalisation, a name of `METHODS`."""
-        return signature(self.build).parameters["normalisation"].default
+        return self.option("normalisation")
+
+    def option(self, name: str) -> object:
+        """What the network has for an option of its function."""
+        return signature(self.build).parameters[name].default
+
+    def with_options(self, **options) -> "Network":
+        """The same network with other options."""
+        return replace(self, build=partial(self.build, **options))
 
     def with_method(self, name: str) -> "Network":
         """The same network with another normalisation."""
-        return replace(self, build=partial(self.build, normalisation=name))
+        return self.with_options(normalisation=name)
 
 
 GREY, WIDE_GREY = (1, 28, 28), (1, 32, 32)
@@ -101,6 +109,14 @@ NARROW: dict[str, Network] = {
 4.9 Mbit of block RAM of an XC7Z020.
 """
 
+STREAMS: dict[str, Network] = {
+    f"{name}-{f'{bits}bit' if bits else 'float'}": NARROW[name].with_options(stream_bits=bits)
+    for name in ("abn-resnet18-fashion", "sd-resnet20-fashion", "reactnet18-fashion")
+    for bits in (3, 4, 5, 6, 8, None)
+    if bits != NARROW[name].option("stream_bits")
+}
+"""The same with other streams: of fewer or more bits, or float as in the papers, which no hardware computes exactly."""
+
 
 def every_method(networks: dict[str, Network]) -> dict[str, Network]:
     """Each network as it is, and under its name and a method's with a dash between them in all the other methods."""
@@ -111,7 +127,7 @@ def every_method(networks: dict[str, Network]) -> dict[str, Network]:
     }
 
 
-NETWORKS: dict[str, Network] = every_method(CHAINS) | every_method(PROPOSED) | BASELINES | NARROW
+NETWORKS: dict[str, Network] = every_method(CHAINS) | every_method(PROPOSED) | BASELINES | NARROW | STREAMS
 
 
 def networks() -> list[str]:

@@ -12,8 +12,9 @@ from signflow.models.layers.abn import ABN
 from signflow.models.layers.asd import ASD
 from signflow.models.layers.factor import Factor, PowerOfTwo
 from signflow.models.layers.standardise import Gain
+from signflow.models.layers.stream import step_of
 from signflow.models.methods import METHODS, Method
-from signflow.models.networks import BASELINES, CHAINS, NETWORKS, PAPERS, PROPOSED, network, predict
+from signflow.models.networks import BASELINES, CHAINS, NARROW, NETWORKS, PAPERS, PROPOSED, STREAMS, network, predict
 from signflow.models.networks.reactnet import Builder, reactnet18, reactnet_a
 from signflow.models.networks.resnet import abn_resnet18, sd_resnet18, sd_resnet18_imagenet, sd_resnet20
 from signflow.models.networks.vgg import binarynet, vgg_small
@@ -201,6 +202,29 @@ def test_every_network_has_a_name_in_every_normalisation():
     assert own["abn-resnet18"] == "abn" and own["sd-resnet20"] == "sd" and own["reactnet18"] == "bnfree"
     assert own["bn-binarynet"] == "bn" and own["reactnet-a-none"] == "magnitude"
     assert own["reactnet18-bn"] == own["reactnet-a-bn"] == "bn-magnitude"
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_narrow_networks_begin_with_16_channels_and_fit_a_small_chip(name):
+    convs = [m for m in full(name).modules() if isinstance(m, nn.Conv2d)]
+    assert (convs[0].in_channels, convs[0].out_channels) == (1, 16)
+    weights8 = sum(
+        m.weight.numel() for m in (convs[0], [m for m in full(name).modules() if isinstance(m, nn.Linear)][-1])
+    )
+    bits = sum(m.weight.numel() for m in binary_layers(full(name)))
+    assert bits + 8 * weights8 < 4.9e6 / 4
+    assert (NARROW[name].input_shape, NARROW[name].dataset) == ((1, 32, 32), "fashion-mnist")
+
+
+def test_streams_of_other_bits():
+    for name in STREAMS:
+        base, _, bits = name.rpartition("-")
+        want = None if bits == "float" else int(bits.removesuffix("bit"))
+        assert NARROW[base].option("stream_bits") != want
+        found = {step_of(block.activation) for block in full(name).blocks if step_of(block.activation)}
+        limit = 4.0 if "reactnet" in name else 1.0
+        assert found == (set() if want is None else {limit * 2.0 ** (1 - want)})
+    assert len(STREAMS) == 3 * 5
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -22,10 +22,16 @@ def test_every_shipped_recipe_is_valid_and_describes_itself(path):
     read = read_recipe(path)
     assert read.data in path.stem or path.stem.startswith("fashion")
     assert path.stem.startswith("fashion") or path.read_text().startswith("# ")
+    assert path.stem.startswith("fashion") or not read.clip_latent  # none of the papers clips latent weights
     if read.init:
         assert (EXPERIMENTS / f"{Path(read.init).parent.name}.toml").exists()
         first = read_recipe(EXPERIMENTS / f"{Path(read.init).parent.name}.toml")
         assert (first.net, first.binarise, read.binarise) == (read.net, "activations", "both")
+
+
+def test_every_network_of_the_papers_has_a_recipe():
+    nets = {read_recipe(path).net for path in EXPERIMENTS.glob("*.toml")}
+    assert set(networks.PAPERS) - nets == {"abn-binarynet-w1"}  # ours: as wide as FINN's CNV
 
 
 @pytest.mark.parametrize(
