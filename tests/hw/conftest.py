@@ -3,7 +3,7 @@
 `Bench(op_type, attributes, ...)` builds a graph of one node. `check` compiles its module, streams several frames back
 to back and asks for the same words as numpy, the same cycles as `accepts` and `timing`, and nothing left over.
 
-`check_estimate` asks for the LUTs and block RAMs that yosys counts.
+`check_estimate` asks for the LUTs, block RAMs and DSP blocks that yosys counts.
 
 A module with several streams on a side gets a wrapper (`wrapper.py`), because the simulator drives one in and one out.
 """
@@ -215,7 +215,7 @@ class Bench:
         return self
 
     def check_estimate(self):
-        """The estimates against yosys: LUTs within a fifth and ten, block RAMs as counted."""
+        """The estimates against yosys: LUTs within a fifth and ten, block RAMs and DSP blocks as counted."""
         self.rtl = rtl = self.op.rtl_instance(self.model)
         for name, lines in rtl.mem.items():
             (self.folder / name).write_text("\n".join(lines) + "\n")
@@ -227,6 +227,7 @@ class Bench:
         found, op = estimate.synthesize(self.folder, jobs=1).total, self.op
         assert abs(op.lut_estimation() - found.lut) <= 10 + found.lut / 5, found
         assert op.bram_estimation() == found.bram18 + 2 * found.bram36, found
+        assert op.dsp_estimation("") == found.dsp, found
         return self
 
     def arrival_patterns(self, rng, frames):

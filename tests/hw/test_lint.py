@@ -14,6 +14,7 @@ FILES = {
     "sf_mvau": {"WEIGHTS_FILE": "w.mem", "START_FILE": "s.mem"},
     "sf_lut": {"TABLE_FILE": "t.mem"},
     "sf_thresholds": {"THRESHOLDS_0": "t.mem", "THRESHOLDS_1": "t.mem"},
+    "sf_requantise": {"CONSTANTS_FILE": "c.mem"},
 }
 
 

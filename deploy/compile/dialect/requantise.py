@@ -53,8 +53,19 @@ class Requantise(Own):
         return np.minimum(one, two), np.maximum(one, two)
 
     def lower(self, hardware: Hardware) -> None:
-        """No stream yet."""
-        raise refuse(self.node, "it has no hardware", "functions that become thresholds")
+        """One multiplier a lane, with one M and B for all channels if there is only one of each."""
+        (x, factor, offset), out = self.node.input, self.node.output[0]
+        shift, low, high = self.limits
+        attributes = hardware.vectors(out, hardware.type(x)) | {
+            "factorDataType": hardware.type(factor).name,
+            "offsetDataType": hardware.type(offset).name,
+            "shift": shift,
+            "low": low,
+            "high": high,
+            "shared": int(len(self.factor) == len(self.offset) == 1),
+            "outputDataType": hardware.type(out).name,
+        }
+        hardware.replace([self.node], self.HARDWARE, [x, factor, offset], out, **attributes)
 
     def pack(self, program: Program, view: View) -> None:
         """A layer of its own."""

@@ -33,6 +33,11 @@ CASES = {
     "more channels of a vector": (lambda g: g.pad_channels(g.flatten(g.image), 0, 9, 1), ["PadChannels"]),
     "a table": (lambda g: g.lookup(g.image, ROW, 0), ["Lookup"]),
     "tables": (lambda g: g.lookup(g.threshold(g.image, STEPS, -3), TABLE, -3), ["Thresholding", "Lookup"]),
+    "a line": (lambda g: g.requantise(g.image, [-77], [900], 9, -30, 0), ["Requantise"]),
+    "lines": (
+        lambda g: g.requantise(g.total(g.image), [3, -1, 9, 2, -2, 0], [2**33], 9, 2**24 - 90, 2**24 - 1),
+        ["AccPool", "Requantise"],
+    ),
     "pool": (lambda g: g.pool(g.image, (2, 3), (2, 3)), ["MaxPool"]),
     "overlapping pool": (lambda g: g.pool(g.image, (3, 2), (2, 1)), [GENERATOR, "MaxPool"]),
     "pool that leaves pixels out": (lambda g: g.pool(g.image, (2, 1), (3, 2)), [GENERATOR, "MaxPool"]),
