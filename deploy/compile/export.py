@@ -116,7 +116,7 @@ def export(net, shape: tuple[int, ...], kind: str = "uint8", path: str | Path | 
     finally:
         net.train(training)
     _strip(proto)
-    model = _declare_input(proto, kind).transform(Align())
+    model = _declare_input(proto, kind).transform(Align(), cleanup=False)
     if path is not None:
         save(model, path)
     return model

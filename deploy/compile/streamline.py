@@ -23,9 +23,9 @@ def streamline(model: ModelWrapper, keep_constants: bool = False) -> ModelWrappe
     """
     engine.boot()
     ImageInput.of(model)
-    integer = enumerate_thresholds(model.transform(PlainProducts()))
+    integer = enumerate_thresholds(model.transform(PlainProducts(), cleanup=False))
     if not keep_constants:
-        integer = integer.transform(FoldConstants())
+        integer = integer.transform(FoldConstants(), cleanup=False)
     return integer.transform(GiveUniqueNodeNames())
 
 

@@ -66,7 +66,7 @@ def curve(network: ModelWrapper, integer: ModelWrapper, rule: Rule, channel: int
         if rule.sign is not None and region.node.name == rule.sign.product and region.kind == "product":
             found.append((plain, region, tensor, numbers))
 
-    enumerate_thresholds(network.transform(PlainProducts()), keep)
+    enumerate_thresholds(network.transform(PlainProducts(), cleanup=False), keep)
     if not found:
         raise ThresholdsError(f"{rule.layer} is no sign behind a product; see --moving for thresholds that move")
     plain, region, tensor, numbers = found[0]

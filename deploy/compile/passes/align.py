@@ -165,8 +165,8 @@ class Align(Transformation):
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         """Enumerates a plain copy, as far as the compiler knows the network, and takes over its constants."""
-        model = model.transform(Silu())
-        plain = model.transform(PlainProducts())
+        model = model.transform(Silu(), cleanup=False)
+        plain = model.transform(PlainProducts(), cleanup=False)
         names = {name for node in model.graph.node for name in node.input if model.get_initializer(name) is not None}
         with suppress(UnsupportedError):  # `signflow build` says what is not supported
             enumerate_thresholds(plain, align)

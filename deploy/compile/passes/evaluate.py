@@ -23,19 +23,25 @@ from signflow.deploy.compile.soundness import one_line
 
 def run_node(model: ModelWrapper, node: NodeProto, data: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
     """Output 0 of ``node``; inputs come from ``data`` (tensor name -> value), constants from ``model``. Raises
+    UnsupportedError, as `compute`.
+    """
+    feeds = {name: model.get_initializer(name) for name in node.input if name} | dict(data or {})
+    return compute(node, feeds, model.get_opset_imports())[node.output[0]]
+
+
+def compute(node: NodeProto, feeds: Mapping[str, np.ndarray], opsets: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """Every output of ``node`` for the inputs ``feeds``, with the operators of ``opsets`` (domain -> version). Raises
     UnsupportedError for a node that the reference itself does not run.
     """
     try:
-        feeds = {name: model.get_initializer(name) for name in node.input if name} | dict(data or {})
-        return compute(node, feeds, model.get_opset_imports())[node.output[0]]
+        return _compute(node, feeds, opsets)
     except Exception as error:
         raise refuse(
             node, f"the reference does not run it: {one_line(error)}", "operators as ONNX defines them"
         ) from error
 
 
-def compute(node: NodeProto, feeds: Mapping[str, np.ndarray], opsets: Mapping[str, int]) -> dict[str, np.ndarray]:
-    """Every output of ``node`` for the inputs ``feeds``, with the operators of ``opsets`` (domain -> version)."""
+def _compute(node: NodeProto, feeds: Mapping[str, np.ndarray], opsets: Mapping[str, int]) -> dict[str, np.ndarray]:
     if is_custom_op(node.domain, node.op_type):
         context = dict(feeds)
         execute_custom_node(
@@ -54,26 +60,6 @@ def compute(node: NodeProto, feeds: Mapping[str, np.ndarray], opsets: Mapping[st
     options.intra_op_num_threads, options.log_severity_level = 1, 4
     session = onnxruntime.InferenceSession(single.SerializeToString(), options)
     return dict(zip(names, session.run(names, dict(feeds)), strict=True))
-
-
-def constant(model: ModelWrapper, tensor: str) -> np.ndarray | None:
-    """Value of a tensor that depends on constants alone (quantised weights, say), None if it depends on the image."""
-    value = model.get_initializer(tensor)
-    if value is not None:
-        return value
-    producer = model.find_producer(tensor)
-    if producer is None or producer.output[0] != tensor:
-        return None
-    local = ModelWrapper(
-        qonnx_make_model(helper.make_graph([producer], "constants", [], []), opset_imports=model.model.opset_import)
-    )
-    for name in producer.input:
-        if name:
-            value = constant(model, name)
-            if value is None:
-                return None
-            local.set_initializer(name, value)
-    return run_node(local, producer)
 
 
 @dataclass

@@ -31,7 +31,7 @@ from signflow.deploy.compile.passes.plain_ranks import PlainRanks
 from signflow.deploy.compile.passes.plain_reductions import PlainReductions
 from signflow.deploy.compile.passes.plain_slices import PlainSlices
 from signflow.deploy.compile.passes.regions import attribute
-from signflow.deploy.compile.passes.rewrite import Graph
+from signflow.deploy.compile.passes.rewrite import Graph, remove_unread
 
 SHAPES = (PlainRanks, ChannelsFirst, PlainGroups, PlainReductions, PlainPools, PlainSlices, PlainPads)
 RESAMPLING = ("Resize", "Upsample", "ConvTranspose", "DepthToSpace", "SpaceToDepth", "GridSample")
@@ -47,30 +47,16 @@ class NormalForm(Transformation):
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         """Runs the passes, and checks what they made."""
-        model = model.transform(PlainProducts(), make_deepcopy=False)
+        model = model.transform(PlainProducts(), make_deepcopy=False, cleanup=False)
         for step in (kind() for kind in SHAPES):
-            model = model.transform(step, make_deepcopy=False)
+            model = model.transform(step, make_deepcopy=False, cleanup=False)
             for name, places in step.origins.items():
                 before = self.origins.get(name)
                 self.origins[name] = places if before is None else before.reshape(-1)[places]
         remove_unread(model)
-        model = model.transform(InferShapes(), make_deepcopy=False)
+        model = model.transform(InferShapes(), make_deepcopy=False, cleanup=False)
         check(model)
         return model, False
-
-
-def remove_unread(model: ModelWrapper) -> None:
-    """Drop the nodes, and the notes on shapes, of tensors that nobody reads."""
-    read, kept = {value.name for value in model.graph.output}, []
-    for node in reversed(model.graph.node):
-        if read & set(node.output):
-            read |= set(node.input)
-            kept.append(NodeProto.FromString(node.SerializeToString()))
-    del model.graph.node[:]
-    model.graph.node.extend(kept[::-1])
-    for part in (model.graph.value_info, model.graph.initializer):
-        for item in [item for item in part if item.name not in read]:
-            part.remove(item)
 
 
 def check(model: ModelWrapper) -> None:

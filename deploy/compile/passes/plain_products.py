@@ -10,20 +10,17 @@ operators behind the product, which the enumeration runs.
 """
 
 import numpy as np
-from onnx import NodeProto, TensorProto, helper
+from onnx import NodeProto, helper
 from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.transformation.base import Transformation
-from qonnx.transformation.infer_shapes import InferShapes
-from qonnx.transformation.remove import RemoveUnusedNodes
 
 from signflow.deploy.compile.errors import refuse
-from signflow.deploy.compile.passes.evaluate import constant
 from signflow.deploy.compile.passes.parameters import Parameters
 from signflow.deploy.compile.passes.regions import attribute
+from signflow.deploy.compile.passes.rewrite import Graph, Rewrite, remove_unread
 
 
-def _weights(model: ModelWrapper, node: NodeProto) -> np.ndarray:
-    value = constant(model, node.input[1])
+def _weights(graph: Graph, node: NodeProto) -> np.ndarray:
+    value = graph.constant(node.input[1])
     if value is None:
         raise refuse(node, "its weights depend on the image", "weights stored in the model")
     if not np.isfinite(value).all():
@@ -31,61 +28,55 @@ def _weights(model: ModelWrapper, node: NodeProto) -> np.ndarray:
     return np.asarray(value, dtype=np.float32)
 
 
-def _bias(model: ModelWrapper, node: NodeProto) -> np.ndarray | None:
+def _bias(graph: Graph, node: NodeProto) -> np.ndarray | None:
     """The third input, a constant; None where there is none."""
     if len(node.input) < 3 or not node.input[2]:
         return None
-    value = model.get_initializer(node.input[2])
+    value = graph.constant(node.input[2])
     if value is None:
         reason = f"its third input {node.input[2]!r} depends on the image"
         raise refuse(node, reason, "a constant bias; sums of two layers as Add behind their quantisers")
     return value
 
 
-def _append(model: ModelWrapper, node: NodeProto, op_type: str, value: np.ndarray) -> NodeProto:
-    """Insert ``op_type(result, value)`` behind ``node``, which keeps its output name at the end of the pair."""
-    graph, out = model.graph, node.output[0]
-    inner, parameter = f"{out}_{op_type}_in", f"{out}_{op_type}_param"
-    graph.value_info.append(helper.make_tensor_value_info(inner, TensorProto.FLOAT, model.get_tensor_shape(out)))
+def _append(graph: Graph, nodes: list[NodeProto], op_type: str, value: np.ndarray) -> None:
+    """Put ``op_type(result, value)`` behind the last of ``nodes``; the name of its output stays at the end."""
+    node, out = nodes[-1], nodes[-1].output[0]
+    inner = graph.tensor(f"{out}_{op_type}_in", graph.shape(out))
+    parameter = graph.store(f"{out}_{op_type}_param", value.astype(np.float32))
     node.output[0] = inner
-    position = list(graph.node).index(node) + 1
-    graph.node.insert(position, helper.make_node(op_type, [inner, parameter], [out], name=f"{node.name}_{op_type}"))
-    model.set_initializer(parameter, value.astype(np.float32))
-    return graph.node[position]
+    nodes.append(helper.make_node(op_type, [inner, parameter], [out], name=f"{node.name}_{op_type}"))
 
 
-def _split_gemm(model: ModelWrapper, node: NodeProto) -> None:
+def _split_gemm(graph: Graph, node: NodeProto) -> list[NodeProto]:
     if attribute(node, "transA", 0):
         raise refuse(node, "transA = 1", "Gemm(data, weights) with transA = 0")
-    weights, bias = _weights(model, node), _bias(model, node)
-    weights = weights.T if attribute(node, "transB", 0) else weights
+    weights, bias = _weights(graph, node), _bias(graph, node)
+    weights = graph.store(f"{node.name}_weights", weights.T if attribute(node, "transB", 0) else weights)
+    nodes = [helper.make_node("MatMul", [node.input[0], weights], [node.output[0]], name=node.name)]
     alpha, beta = attribute(node, "alpha", 1.0), attribute(node, "beta", 1.0)
-    plain = helper.make_node("MatMul", [node.input[0], f"{node.name}_weights"], [node.output[0]], name=node.name)
-    position = list(model.graph.node).index(node)
-    model.graph.node.remove(node)
-    model.graph.node.insert(position, plain)
-    plain = model.graph.node[position]
-    model.set_initializer(plain.input[1], np.ascontiguousarray(weights))
     if alpha != 1.0:
-        plain = _append(model, plain, "Mul", np.array(alpha))
+        _append(graph, nodes, "Mul", np.array(alpha))
     if bias is not None and np.any(bias):
-        _append(model, plain, "Add", np.float32(beta) * bias)
+        _append(graph, nodes, "Add", np.float32(beta) * bias)
+    return nodes
 
 
-def _split_conv(model: ModelWrapper, node: NodeProto) -> None:
-    weights, bias = _weights(model, node), _bias(model, node)
+def _split_conv(graph: Graph, node: NodeProto) -> list[NodeProto]:
+    weights, bias = _weights(graph, node), _bias(graph, node)
     if bias is not None and bias.shape != weights.shape[:1]:  # ONNX Runtime reads past the end of such a bias
         raise refuse(node, f"its bias has shape {list(bias.shape)}", f"a bias of shape [{len(weights)}]")
     del node.input[2:]
-    node.input[1] = f"{node.name}_weights"
-    model.set_initializer(node.input[1], weights)
+    node.input[1] = graph.store(f"{node.name}_weights", weights)
+    nodes = [node]
     if bias is not None and np.any(bias):
-        _append(model, node, "Add", bias.reshape(1, -1, *[1] * (weights.ndim - 2)))
+        _append(graph, nodes, "Add", bias.reshape(1, -1, *[1] * (weights.ndim - 2)))
+    return nodes
 
 
-def _write_defaults(model: ModelWrapper, node: NodeProto) -> None:
+def _write_defaults(graph: Graph, node: NodeProto) -> None:
     """Spell out the geometry of a Conv or MaxPool; auto_pad is left to `regions` to judge."""
-    kernel = attribute(node, "kernel_shape", []) or list(model.get_initializer(node.input[1]).shape[2:])
+    kernel = attribute(node, "kernel_shape", []) or graph.shape(node.input[1])[2:]
     ones, zeros = [1] * len(kernel), [0] * (2 * len(kernel))
     defaults = {"kernel_shape": kernel, "strides": ones, "dilations": ones, "pads": zeros}
     if node.op_type == "Conv":
@@ -94,22 +85,23 @@ def _write_defaults(model: ModelWrapper, node: NodeProto) -> None:
     node.attribute.extend(helper.make_attribute(name, value) for name, value in defaults.items() if name not in present)
 
 
-class PlainProducts(Transformation):
+class PlainProducts(Rewrite):
     """See the module's docstring."""
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        """Rewrites every Gemm, Conv and MatMul once."""
-        model = model.transform(Parameters())
-        for node in list(model.graph.node):
-            if node.op_type == "Gemm":
-                _split_gemm(model, node)
-            elif node.op_type == "Conv":
-                _split_conv(model, node)
-                _write_defaults(model, node)
-            elif node.op_type == "MaxPool":
-                _write_defaults(model, node)
-            elif node.op_type == "MatMul":
-                weights = _weights(model, node)
-                node.input[1] = f"{node.name}_weights"
-                model.set_initializer(node.input[1], weights)
-        return model.transform(RemoveUnusedNodes()).transform(InferShapes()), False
+        """Rewrites every Gemm, Conv and MatMul once, between the parameters and what has become of them."""
+        Parameters().apply(model)
+        super().apply(model)
+        remove_unread(model)
+        return model, False
+
+    def rewrite(self, graph: Graph, node: NodeProto) -> list[NodeProto]:
+        """A product and what was in it."""
+        if node.op_type == "Gemm":
+            return _split_gemm(graph, node)
+        nodes = _split_conv(graph, node) if node.op_type == "Conv" else [node]
+        if node.op_type in ("Conv", "MaxPool"):
+            _write_defaults(graph, node)
+        if node.op_type == "MatMul":
+            node.input[1] = graph.store(f"{node.name}_weights", _weights(graph, node))
+        return nodes

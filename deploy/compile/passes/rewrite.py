@@ -21,6 +21,7 @@ class Graph:
     def __init__(self, model: ModelWrapper):
         proto = model.graph
         self._proto = proto
+        self.opsets = {o.domain: o.version for o in model.model.opset_import}
         self.opset = next((o.version for o in model.model.opset_import if o.domain in ("", "ai.onnx")), 1)
         """Version of ONNX' operators: it says whether parameters are attributes or inputs."""
         self.inputs = {value.name for value in proto.input}
@@ -76,6 +77,11 @@ class Graph:
         self._constants[name] = self._proto.initializer[-1]
         return name
 
+    def fix(self, name: str, value: np.ndarray) -> None:
+        """The tensor ``name`` becomes a constant."""
+        self._proto.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        self._constants[name] = self._proto.initializer[-1]
+
     def change(self, node: NodeProto, index: int, move: Callable[[np.ndarray], np.ndarray]) -> None:
         """Put the numbers of a constant input of ``node`` elsewhere. It keeps its name where nobody else reads it, so
         that what changes it later (`align`) finds it again, and ``origins`` tells where each number was.
@@ -101,6 +107,21 @@ class Graph:
         return [int(number) for number in value.reshape(-1)]
 
 
+def remove_unread(model: ModelWrapper) -> None:
+    """Drop the nodes, and the notes on shapes, of tensors that nobody reads."""
+    read, kept = {value.name for value in model.graph.output}, []
+    for node in reversed(model.graph.node):
+        if read & set(node.output):
+            read |= set(node.input)
+            kept.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(kept[::-1])
+    for part in (model.graph.value_info, model.graph.initializer):
+        kept = [item for item in part if item.name in read]
+        del part[:]
+        part.extend(kept)
+
+
 class Rewrite(Transformation):
     """One walk; a pass says in `rewrite` what becomes of a node. Behind it, ``origins`` are the graph's."""
 
@@ -118,7 +139,6 @@ class Rewrite(Transformation):
         self.origins = graph.origins
         for node in model.graph.node:
             nodes += self.rewrite(graph, node)
-        kept = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
         del model.graph.node[:]
-        model.graph.node.extend(kept)
+        model.graph.node.extend(nodes)
         return model, False

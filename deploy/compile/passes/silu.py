@@ -11,7 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 from onnx import NodeProto, helper
 from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.transformation.base import Transformation
+
+from signflow.deploy.compile.passes.rewrite import Graph, Rewrite, remove_unread
 
 
 def silu_input(makers: Mapping[str, NodeProto], node: NodeProto) -> str | None:
@@ -25,33 +26,28 @@ def silu_input(makers: Mapping[str, NodeProto], node: NodeProto) -> str | None:
     return x if name == x else None
 
 
-class Silu(Transformation):
+class Silu(Rewrite):
     """See the module's docstring."""
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         """Rewrites every such pair of nodes; the result keeps the name of its tensor."""
-        for node in list(model.graph.node):
-            if node.op_type == "Mul":
-                for x, gate in (node.input, node.input[::-1]):
-                    sigmoid = model.find_producer(gate)
-                    if sigmoid is not None and sigmoid.op_type == "Sigmoid" and sigmoid.input[0] == x:
-                        _rewrite(model, node, sigmoid, x)
-                        break
+        self.gates = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Sigmoid"}
+        super().apply(model)
+        remove_unread(model)
         return model, False
 
+    def rewrite(self, graph: Graph, node: NodeProto) -> list[NodeProto]:
+        """A product of x and its sigmoid."""
+        if node.op_type == "Mul":
+            for x, gate in (node.input, node.input[::-1]):
+                if self.gates.get(gate) == x:
+                    return _division(graph, node, x)
+        return [node]
 
-def _rewrite(model: ModelWrapper, product: NodeProto, sigmoid: NodeProto, x: str) -> None:
-    graph, out = model.graph, product.output[0]
-    names = [f"{out}_{part}" for part in ("neg", "exp", "sum")]
-    for name in names:
-        model.set_tensor_shape(name, model.get_tensor_shape(out))
-    one = f"{out}_one"
-    model.set_initializer(one, np.array([1.0], dtype=np.float32))
-    steps = [("Neg", [x], names[0]), ("Exp", [names[0]], names[1]), ("Add", [names[1], one], names[2])]
-    steps.append(("Div", [x, names[2]], out))
-    position = list(graph.node).index(product)
-    graph.node.remove(product)
-    for k, (op_type, inputs, output) in enumerate(steps):
-        graph.node.insert(position + k, helper.make_node(op_type, inputs, [output], name=f"{op_type}_{output}"))
-    if not model.find_consumers(sigmoid.output[0]):
-        graph.node.remove(sigmoid)
+
+def _division(graph: Graph, product: NodeProto, x: str) -> list[NodeProto]:
+    out = product.output[0]
+    shape, one = graph.shape(out), graph.store(f"{out}_one", np.array([1.0], dtype=np.float32))
+    negated, powers, total = (graph.tensor(f"{out}_{part}", shape) for part in ("neg", "exp", "sum"))
+    steps = [("Neg", [x], negated), ("Exp", [negated], powers), ("Add", [powers, one], total), ("Div", [x, total], out)]
+    return [helper.make_node(op_type, inputs, [end], name=f"{op_type}_{end}") for op_type, inputs, end in steps]
