@@ -77,6 +77,7 @@ def insert_width_converters(model: ModelWrapper) -> None:
                 inWidth=a,
                 outWidth=b,
                 dataType=consumer.get_input_datatype(stream).name,
+                padGroup=consumer.in_group(stream),
             )
 
 
@@ -96,6 +97,7 @@ def insert_fifos(model: ModelWrapper) -> None:
             folded_shape=list(consumer.get_folded_input_shape(stream)),
             normal_shape=model.get_tensor_shape(reads(consumer)[stream]),
             dataType=consumer.get_input_datatype(stream).name,
+            padGroup=consumer.in_group(stream),
         )
     ops = operators(model)
     fifos = {op.onnx_node.name: op for op in ops if isinstance(op, StreamingFIFO_sf)}

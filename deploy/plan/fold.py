@@ -6,6 +6,7 @@ target (`signflow.hw.ops.folding`); `signflow.deploy.plan.fit` chooses targets f
 """
 
 import json
+import math
 from pathlib import Path
 
 from qonnx.core.modelwrapper import ModelWrapper
@@ -39,6 +40,7 @@ def apply_folding(model: ModelWrapper, folding: dict[str, dict[str, int]]) -> No
             ops[name].set_nodeattr(attribute, value)
     for op in ops.values():
         op.check_folding()
+    share_flags(model)
 
 
 def folding_of(model: ModelWrapper) -> dict[str, dict[str, int]]:
@@ -64,6 +66,16 @@ def fold_to_cycles(model: ModelWrapper, target: int, stream_bits: int = 64) -> N
             raise FoldingError(
                 f"{op.onnx_node.name} ({op.onnx_node.op_type}) needs {cycles} cycles an image, the target is {target}"
             )
+    share_flags(model)
+
+
+def share_flags(model: ModelWrapper) -> None:
+    """Between a border of zeros and its reader, give a flag to as many bits as the words on both sides allow."""
+    for producer, out, consumer, _ in edges(model):
+        if producer.out_group(out):
+            group = math.gcd(producer.get_nodeattr("SIMD"), consumer.get_nodeattr("SIMD"))
+            producer.set_nodeattr("padGroup", group)
+            consumer.set_nodeattr("padGroup", group)
 
 
 def interval(model: ModelWrapper) -> int:

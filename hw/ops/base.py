@@ -93,6 +93,13 @@ def lut_rams(width: int, depth: int) -> int:
     return math.ceil(width / 3) * 4 * math.ceil(depth / 64) + width * ((depth - 1) // 256)
 
 
+def rom_luts(width: int, depth: int) -> int:
+    """LUTs of constants, chosen by an address (fitted to yosys, which needs far more than one LUT for 64 of them)."""
+    if depth == 1:
+        return 0
+    return int(min(width, 2.0 ** min(depth, 64)) * max(1.0, 18 * (depth / 256) ** 1.3))
+
+
 def in_block(style: str, width: int, depth: int) -> bool:
     """Whether a memory lies in block RAM: FINN's attribute ram_style, "auto" by what is scarcer on a board
     (LUT_PER_BRAM18).
@@ -135,6 +142,16 @@ class StreamOp:
         mark on a wire, "fifo", "block" or "dwc"; and what is written on it.
         """
         return "arithmetic", ""
+
+    # ---- streams
+
+    def in_group(self, ind: int = 0) -> int:
+        """How many bits of an input stream share a flag (`signflow.hw.ops.flags`); 0: it has no flags."""
+        return 0
+
+    def out_group(self, ind: int = 0) -> int:
+        """The same of an output stream."""
+        return 0
 
     # ---- folding
 
@@ -270,6 +287,7 @@ __all__ = [
     "in_block",
     "lut_rams",
     "port_names",
+    "rom_luts",
     "times",
     "to_bits",
 ]

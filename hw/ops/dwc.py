@@ -13,13 +13,32 @@ class StreamingDataWidthConverter_sf(StreamOp, StreamingDataWidthConverter, RTLB
 
     PLUMBING = "width converters"
 
+    def get_nodeattr_types(self):
+        """FINN's attributes, and padGroup: how many bits share a flag; the widths count the flags."""
+        return super().get_nodeattr_types() | {"padGroup": ("i", False, 0)}
+
+    def in_group(self, ind: int = 0) -> int:
+        """Attribute padGroup."""
+        return self.get_nodeattr("padGroup")
+
+    def out_group(self, ind: int = 0) -> int:
+        """Attribute padGroup."""
+        return self.get_nodeattr("padGroup")
+
+    def _folded_shape_for_width(self, width: int) -> tuple[int, ...]:
+        """A word of ``width`` bits has so many elements, and their flags."""
+        group = self.in_group()
+        return super()._folded_shape_for_width(width // (group + 1) * group if group else width)
+
     def picture(self) -> tuple[str, str]:
         """A mark with the bits on both sides."""
         return "dwc", f"{self.get_nodeattr('inWidth')}→{self.get_nodeattr('outWidth')}"
 
     def _ratio(self) -> tuple[bool, int]:
         """(converts to wider words, words of the narrow side in one of the wide side)."""
-        i, o = self.get_nodeattr("inWidth"), self.get_nodeattr("outWidth")
+        i, o, group = (self.get_nodeattr(name) for name in ("inWidth", "outWidth", "padGroup"))
+        if group and (i % (group + 1) or o % (group + 1)):
+            raise self.fail(f"inWidth = {i} and outWidth = {o}: words of {group} bits and a flag, padGroup = {group}")
         if i == o or min(i, o) < 1:
             raise self.fail(
                 f"inWidth = outWidth = {i}: equal widths need no converter"

@@ -6,6 +6,7 @@ import numpy as np
 from finn.custom_op.fpgadataflow.streamingfifo import StreamingFIFO
 
 from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, earliest, in_block, lut_rams
+from signflow.hw.ops.flags import flagged
 
 
 class StreamingFIFO_sf(StreamOp, StreamingFIFO, RTLBackend):
@@ -14,6 +15,26 @@ class StreamingFIFO_sf(StreamOp, StreamingFIFO, RTLBackend):
     """
 
     PLUMBING = "FIFOs"
+
+    def get_nodeattr_types(self):
+        """FINN's attributes, and padGroup: how many bits share a flag."""
+        return super().get_nodeattr_types() | {"padGroup": ("i", False, 0)}
+
+    def in_group(self, ind: int = 0) -> int:
+        """Attribute padGroup."""
+        return self.get_nodeattr("padGroup")
+
+    def out_group(self, ind: int = 0) -> int:
+        """Attribute padGroup."""
+        return self.get_nodeattr("padGroup")
+
+    def get_instream_width(self, ind: int = 0) -> int:
+        """Bits of a word, with its flags."""
+        return flagged(StreamingFIFO.get_instream_width(self), self.in_group())
+
+    def get_outstream_width(self, ind: int = 0) -> int:
+        """As the input."""
+        return self.get_instream_width()
 
     def picture(self) -> tuple[str, str]:
         """A mark with its depth in words."""

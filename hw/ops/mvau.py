@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from finn.custom_op.fpgadataflow.matrixvectoractivation import MVAU
 
-from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, hex_words, to_bits
+from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, hex_words, rom_luts, to_bits
+from signflow.hw.ops.flags import check_flags, flagged, sharing
 from signflow.hw.ops.folding import Feed, cheapest, divisors, fitting
 
 MAX_LANES = 128
@@ -22,12 +23,16 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
     """FINN's MVAU: (.., MW), weights (MW, MH), thresholds (MH or 1, 1 or 2) or none (noActivation) -> (.., MH).
 
     The output is the number of thresholds reached; with window = 1, whether that number is not 1: +1 outside the
-    interval between two thresholds.
+    interval between two thresholds. Inputs that are bits may hold the number 0 (`signflow.hw.ops.flags`).
     """
 
     def get_nodeattr_types(self):
-        """FINN's attributes, and window: the output bit is [acc < T1 or acc >= T2]."""
-        return super().get_nodeattr_types() | {"window": ("i", False, 0, {0, 1})}
+        """FINN's attributes; window: the output bit is [acc < T1 or acc >= T2]; padGroup: bits that share a flag."""
+        return super().get_nodeattr_types() | {"window": ("i", False, 0, {0, 1}), "padGroup": ("i", False, 0)}
+
+    def in_group(self, ind: int = 0) -> int:
+        """Of inputs that may be the number 0."""
+        return sharing(self) if ind == 0 else 0
 
     def picture(self) -> tuple[str, str]:
         """A product; its sizes."""
@@ -35,8 +40,9 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         return "product", f"{self.get_nodeattr('MW')} → {self.get_nodeattr('MH')}{thresholds}"
 
     def foldings(self) -> dict[str, list]:
-        """SIMD divides MW, PE divides MH; where the weights lie."""
+        """SIMD divides MW, and is even where bits have flags; PE divides MH; where the weights lie."""
         simd, pe = divisors(self.get_nodeattr("MW")), divisors(self.get_nodeattr("MH"))
+        simd = [n for n in simd if not (self.in_group() and n % 2)]
         return {"SIMD": simd, "PE": pe, "ram_style": ["auto", "block", "distributed"]}
 
     def fold_to(self, target: int, feeds: Sequence[Feed], stream_bits: int) -> None:
@@ -97,14 +103,15 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
 
     def block_memory(self) -> tuple[int, int] | None:
         """The weights."""
-        return (_rom_luts(*self._memory()), brams(*self._memory())) if self.block() else None
+        return (rom_luts(*self._memory()), brams(*self._memory())) if self.block() else None
 
     def latency(self) -> int:
         """Cycles from the last step of a fold to its output word: one register in front of the products, their tree,
         two behind, and one for a second threshold.
         """
-        lanes = 1 if self._weight_bits() > 1 else 15 if self._binary_input() else 3  # of a leaf of the tree
-        leaves = -(-self.get_nodeattr("SIMD") // lanes)
+        simd, lanes = self.get_nodeattr("SIMD"), 15 if self._binary_input() else 1 if self._weight_bits() > 1 else 3
+        unit = self.in_group() or simd  # leaves of the tree have ``lanes`` places of one unit
+        leaves = simd // unit * -(-unit // lanes)
         return 5 + (leaves - 1).bit_length() + (self._steps() == 2)
 
     def _check(self) -> None:
@@ -116,6 +123,7 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
             raise self.fail(f"inputDataType is {get('inputDataType')}; only integers have hardware here")
         self._check_weight_type()
         self._check_activation()
+        check_flags(self, self.get_input_datatype(0))
         if get("ram_style") == "ultra":
             raise self.fail("ram_style is ultra; weights lie in block or distributed memory here")
 
@@ -228,15 +236,15 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
             "MW": get("MW"), "MH": get("MH"), "SIMD": get("SIMD"), "PE": get("PE"),
             "ACT_WIDTH": self.get_input_datatype(0).bitwidth(),
             "ACT_SIGNED": int(not self._binary_input() and self.get_input_datatype(0).signed()),
-            "WEIGHT_WIDTH": self._weight_bits(), "ACC_WIDTH": self.acc_width(), "THRESHOLDS": self._steps(),
-            "WINDOW": get("window"), "BLOCK": int(self.block()),
+            "WEIGHT_WIDTH": self._weight_bits(), "GROUP": self.in_group(), "ACC_WIDTH": self.acc_width(),
+            "THRESHOLDS": self._steps(), "WINDOW": get("window"), "BLOCK": int(self.block()),
         }  # fmt: skip
         params |= {key: name if key in images else "" for key, name in files.items()}
         return RtlInstance("sf_mvau", params, {files[key]: words for key, words in images.items()})
 
     def get_instream_width(self, ind: int = 0) -> int:
-        """Bits of the activation stream; weights and thresholds are no streams here."""
-        return MVAU.get_instream_width(self, 0) if ind == 0 else 0
+        """Bits of the activation stream, with its flags; weights and thresholds are no streams here."""
+        return flagged(MVAU.get_instream_width(self, 0), self.in_group()) if ind == 0 else 0
 
     def get_exp_cycles(self) -> int:
         """NF * SF cycles for each of the input vectors of an image."""
@@ -274,7 +282,7 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         """Trees of products, weights in logic, accumulators, thresholds, replay buffer, control."""
         (nf, sf), pe, simd, acc = self._folds(), self.get_nodeattr("PE"), self.get_nodeattr("SIMD"), self.acc_width()
         act = self.get_input_datatype(0).bitwidth()
-        rom = 0 if self.block() else _rom_luts(*self._memory())
+        rom = 0 if self.block() else rom_luts(*self._memory())
         start = pe * acc * math.ceil(nf / 64) if nf > 8 else 0
         second = pe * acc * (0.5 + min(nf, 24) / 12 * math.ceil(nf / 64)) if self._steps() == 2 else 0
         replay = simd * act * (1 + math.ceil(sf / 32) * 0.7) if nf > 1 else 0
@@ -289,10 +297,3 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
     def bram_estimation(self, fpgapart: str = "") -> int:
         """Weights in block RAM."""
         return brams(*self._memory()) if self.block() else 0
-
-
-def _rom_luts(width: int, depth: int) -> int:
-    """LUTs of constants, chosen by an address (fitted to yosys, which needs far more than one LUT for 64 of them)."""
-    if depth == 1:
-        return 0
-    return int(min(width, 2.0 ** min(depth, 64)) * max(1.0, 18 * (depth / 256) ** 1.3))

@@ -1,4 +1,6 @@
-"""Sliding-window generator, serial (`hw/rtl/sf_swg.sv`) or one window a cycle (`hw/rtl/sf_swg_parallel.sv`)."""
+"""Sliding-window generator with a border, serial (`hw/rtl/sf_swg.sv`) or one window a cycle
+(`hw/rtl/sf_swg_parallel.sv`).
+"""
 
 import math
 from collections.abc import Sequence
@@ -6,36 +8,107 @@ from collections.abc import Sequence
 import numpy as np
 from finn.custom_op.fpgadataflow.convolutioninputgenerator import ConvolutionInputGenerator
 
-from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, earliest, in_block, lut_rams, times
+from signflow.hw.ops.base import (
+    RTLBackend,
+    RtlInstance,
+    StreamOp,
+    brams,
+    earliest,
+    hex_words,
+    in_block,
+    lut_rams,
+    times,
+    to_bits,
+)
+from signflow.hw.ops.flags import check_flags, flagged, sharing, zero
 from signflow.hw.ops.folding import Feed, FoldingError, divisors, meet
+from signflow.hw.ops.window import NEVER_LATE, Axis, fewest_rows, serial
 
 LATENCY = 1
 """Cycles from the step that reads a word (or takes a window's last pixel) to the output."""
 
 
 class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBackend):
-    """FINN's ConvolutionInputGenerator: (1, H, W, C) -> (1, OH, OW, KH*KW*C), no dilation, not depthwise."""
+    """FINN's ConvolutionInputGenerator: (1, H, W, C) -> (1, OH, OW, KH*KW*C), not depthwise, with a border.
+
+    Pads [top, left, bottom, right] pixels of border hold Border, a value of the map's type for each channel or one for
+    all; or, with padGroup > 0, the number 0 between bits (0.5 of BINARY ones, 0 of BIPOLAR ones), which travels as
+    flags (`signflow.hw.ops.flags`).
+    """
 
     def get_nodeattr_types(self):
-        """FINN's attributes; ram_style is "auto" unless set."""
+        """FINN's attributes, Pads, Border and padGroup; ram_style is "auto" unless set."""
         types = super().get_nodeattr_types()
         style, required, _, allowed = types["ram_style"]
-        return types | {"ram_style": (style, required, "auto", allowed)}
+        return types | {
+            "ram_style": (style, required, "auto", allowed),
+            "Pads": ("ints", False, [0, 0, 0, 0]),
+            "Border": ("ints", False, []),
+            "padGroup": ("i", False, 0),
+        }
 
     FOLLOWS = True
 
     def picture(self) -> tuple[str, str]:
-        """Data pass; the window, of the map."""
-        h, w, kh, kw, *_ = self._dims()
-        return "movement", f"{times((kh, kw))} of {times((h, w, self.get_nodeattr('IFMChannels')))}"
+        """Data pass; the window, of the map, with its border."""
+        y, x = self.axes()
+        border = f" + {self.get_nodeattr('Pads')}" if self.padded() else ""
+        return "movement", f"{times((y.kernel, x.kernel))} of {times((y.size, x.size, self.channels()))}{border}"
+
+    # ---- shapes
+
+    def channels(self) -> int:
+        """Attribute IFMChannels."""
+        return self.get_nodeattr("IFMChannels")
+
+    def axes(self) -> tuple[Axis, Axis]:
+        """Rows and columns of the map, and the windows along them."""
+        get, (top, left, bottom, right) = self.get_nodeattr, self.get_nodeattr("Pads")
+        windows = zip(get("IFMDim"), get("ConvKernelDim"), get("Stride"), get("Dilation"), strict=True)
+        return tuple(Axis(*w, *pads) for w, pads in zip(windows, ((top, bottom), (left, right)), strict=True))
+
+    def padded(self) -> bool:
+        """There is a border."""
+        return any(self.get_nodeattr("Pads"))
+
+    def use_parallel_window_output(self) -> bool:
+        """FINN asks whether an output word holds a whole window."""
+        return bool(self.get_nodeattr("parallel_window"))
+
+    def get_normal_output_shape(self, ind: int = 0):
+        """(1, OH, OW, KH*KW*C)."""
+        y, x = self.axes()
+        return (1, y.places, x.places, y.kernel * x.kernel * self.channels())
+
+    def get_folded_output_shape(self, ind: int = 0):
+        """(1, OH, OW, words of a window, elements of a word)."""
+        *places, window = self.get_normal_output_shape()
+        word = window if self.use_parallel_window_output() else self.get_nodeattr("SIMD")
+        return (*places, window // word, word)
+
+    def get_outstream_width(self, ind: int = 0) -> int:
+        """Elements of a word, and their flags."""
+        return flagged(self.get_folded_output_shape()[-1] * self.get_output_datatype().bitwidth(), self.out_group())
+
+    def out_group(self, ind: int = 0) -> int:
+        """Of the border of zeros."""
+        return sharing(self)
+
+    # ---- folding
 
     def foldings(self) -> dict[str, list]:
-        """SIMD divides IFMChannels; or whole windows."""
-        return {"SIMD": divisors(self.get_nodeattr("IFMChannels")), "parallel_window": [0, 1]}
+        """SIMD divides IFMChannels, and is even where bits have flags; or whole windows, where no window lies wholly in
+        the border.
+        """
+        even = [n for n in divisors(self.channels()) if not (self.out_group() and n % 2)]
+        return {"SIMD": even, "parallel_window": [0, 1] if self._touching() else [0]}
+
+    def _touching(self) -> bool:
+        return all(max(axis.before, axis.after) < axis.extent for axis in self.axes())
 
     def check_folding(self) -> None:
         """A whole window needs all channels at once."""
-        channels, simd = self.get_nodeattr("IFMChannels"), self.get_nodeattr("SIMD")
+        channels, simd = self.channels(), self.get_nodeattr("SIMD")
         if self.get_nodeattr("parallel_window") and simd != channels:
             raise FoldingError(
                 f"{self.onnx_node.name}: parallel_window = 1 needs SIMD = {channels} (all channels), it is {simd}"
@@ -43,70 +116,105 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
 
     def fold_to(self, target: int, feeds: Sequence[Feed], stream_bits: int) -> None:
         """Whole pixels, one after the other where that is fast enough, else whole windows."""
-        self.set_nodeattr("SIMD", self.get_nodeattr("IFMChannels"))
+        self.set_nodeattr("SIMD", self.channels())
         self.set_nodeattr("parallel_window", 0)
-        self.set_nodeattr("parallel_window", int(self.get_exp_cycles() > target))
+        slow = self.get_exp_cycles() > target
+        self.set_nodeattr("parallel_window", int(slow and self._touching()))
 
     def follow(self, word: int, target: int) -> None:
         """Parts of a pixel that meet the reader's words, where that is fast enough."""
         if not self.get_nodeattr("parallel_window"):
-            channels = self.get_nodeattr("IFMChannels")
-            self.set_nodeattr("SIMD", math.gcd(channels, word))
+            self.set_nodeattr("SIMD", math.gcd(self.channels(), word))
             if self.get_exp_cycles() > target:
-                self.set_nodeattr("SIMD", channels)
+                self.set_nodeattr("SIMD", self.channels())
 
     def meets(self, word: int, output: int) -> bool:
         """A word of parts of a pixel, or of whole pixels."""
-        return meet(word, self.get_nodeattr("IFMChannels"))
+        return meet(word, self.channels())
 
-    def use_parallel_window_output(self) -> bool:
-        """FINN asks whether an output word holds a whole window."""
-        return bool(self.get_nodeattr("parallel_window"))
+    # ---- meaning
 
-    def _dims(self):
-        get = self.get_nodeattr
-        return (*get("IFMDim"), *get("ConvKernelDim"), *get("Stride"))
+    def execute_node(self, context, graph) -> None:
+        """numpy reference: the pixels at the taps of every window, of the map with its border."""
+        (y, x), channels = self.axes(), self.channels()
+        border = zero(self.get_input_datatype()) if self.out_group() else self.get_nodeattr("Border") or 0
+        whole = np.empty((y.before + y.size + y.after, x.before + x.size + x.after, channels), np.float32)
+        whole[:] = border
+        whole[y.before : y.before + y.size, x.before : x.before + x.size] = context[self.onnx_node.input[0]][0]
+        rows, columns = y.taps[:, None, :, None] + y.before, x.taps[None, :, None, :] + x.before
+        context[self.onnx_node.output[0]] = whole[rows, columns].reshape(self.get_normal_output_shape())
+
+    # ---- hardware
 
     def _check(self) -> None:
         get = self.get_nodeattr
-        h, w, kh, kw, sh, sw = self._dims()
-        if get("SIMD") < 1 or get("IFMChannels") % get("SIMD"):
-            raise self.fail(f"SIMD = {get('SIMD')} does not divide IFMChannels = {get('IFMChannels')}")
+        if get("SIMD") < 1 or self.channels() % get("SIMD"):
+            raise self.fail(f"SIMD = {get('SIMD')} does not divide IFMChannels = {self.channels()}")
         self.check_folding()
-        if not (1 <= kh <= h and 1 <= kw <= w):
-            raise self.fail(f"the {kh}x{kw} kernel is larger than the {h}x{w} frame")
-        if sh < 1 or sw < 1:
-            raise self.fail(f"Stride = {[sh, sw]}, must be >= 1")
-        for name, legal in (("Dilation", [1, 1]), ("depthwise", 0), ("dynamic_mode", 0)):
+        self._check_windows()
+        self._check_border()
+        for name, legal in (("depthwise", 0), ("dynamic_mode", 0)):
             if get(name) != legal:
                 raise self.fail(f"{name} = {get(name)} has no hardware here, only {legal}")
         if get("ram_style") == "ultra":
             raise self.fail("ram_style is ultra; pixels lie in block or distributed memory here")
 
+    def _check_windows(self) -> None:
+        get, (y, x) = self.get_nodeattr, self.axes()
+        for name, low in (("ConvKernelDim", 1), ("Stride", 1), ("Dilation", 1), ("Pads", 0)):
+            if min(get(name)) < low:
+                raise self.fail(f"{name} = {get(name)}, must be >= {low}")
+        whole = [axis.before + axis.size + axis.after for axis in (y, x)]
+        if y.extent > whole[0] or x.extent > whole[1]:
+            frame = times(whole) + (" frame with its border" if self.padded() else " frame")
+            raise self.fail(f"a window of {times((y.extent, x.extent))} pixels is larger than the {frame}")
+        if get("parallel_window") and not self._touching():
+            raise self.fail(
+                f"Pads = {get('Pads')} with parallel_window = 1: some windows of {times((y.extent, x.extent))} pixels "
+                "lie wholly in the border; only parallel_window = 0 has hardware for them"
+            )
+
+    def _check_border(self) -> None:
+        get, dt = self.get_nodeattr, self.get_input_datatype()
+        check_flags(self, dt)
+        if get("padGroup") and get("Border"):
+            raise self.fail(f"Border = {get('Border')} with padGroup > 0, whose border is the number 0")
+        if not get("padGroup") and self.padded() and len(get("Border")) not in (1, self.channels()):
+            raise self.fail(f"Border has {len(get('Border'))} values, must be 1 or {self.channels()}, one a channel")
+        if illegal := [v for v in get("Border") if not dt.allowed(v)]:
+            raise self.fail(f"Border holds values that {dt.name} has not: {illegal[:5]}")
+
+    def _border(self) -> dict[str, list[str]]:
+        """The memory image of the border, a pixel of words, by its name; nothing where there is none."""
+        if not self.padded() or self.out_group():
+            return {}
+        dt, word = self.get_input_datatype(), self.get_instream_width()
+        values = np.broadcast_to(self.get_nodeattr("Border"), self.channels())
+        codes = values > 0 if dt.name == "BIPOLAR" else values
+        return {f"{self.onnx_node.name}_border.mem": hex_words(to_bits(codes[None], dt.bitwidth()).reshape(-1, word))}
+
     def rtl_instance(self, model) -> RtlInstance:
         """See `sf_swg.sv` and `sf_swg_parallel.sv`."""
         self._check()
-        get = self.get_nodeattr
-        h, w, kh, kw, sh, sw = self._dims()
-        params = {"ELEM_WIDTH": self.get_input_datatype().bitwidth(), "C": get("IFMChannels")}
-        params |= {"H": h, "W": w, "KH": kh, "KW": kw, "SH": sh, "SW": sw}
+        get, (y, x), border = self.get_nodeattr, self.axes(), self._border()
+        params = {"ELEM_WIDTH": self.get_input_datatype().bitwidth(), "C": self.channels(), "GROUP": self.out_group()}
+        params |= {"H": y.size, "W": x.size, "KH": y.kernel, "KW": x.kernel, "SH": y.stride, "SW": x.stride}
+        params |= {"DH": y.dilation, "DW": x.dilation}
+        params |= {"TOP": y.before, "LEFT": x.before, "BOTTOM": y.after, "RIGHT": x.after}
+        params |= {"BORDER_FILE": next(iter(border), "")}
         if get("parallel_window"):
-            return RtlInstance("sf_swg_parallel", params)
-        return RtlInstance("sf_swg", params | {"SIMD": get("SIMD"), "BLOCK": int(self.block())})
-
-    def _sizes(self) -> tuple[int, int, int]:
-        """(words of a pixel, output rows, output columns)."""
-        h, w, kh, kw, sh, sw = self._dims()
-        return self.get_nodeattr("IFMChannels") // self.get_nodeattr("SIMD"), (h - kh) // sh + 1, (w - kw) // sw + 1
-
-    def _last_rows(self) -> int:
-        """Rows from the first one of the last row of windows to the end of the frame."""
-        return self._dims()[0] - (self._sizes()[1] - 1) * self._dims()[4]
+            return RtlInstance("sf_swg_parallel", params, border)
+        params |= {"SIMD": get("SIMD"), "ROWS": fewest_rows(y, x), "BLOCK": int(self.block())}
+        return RtlInstance("sf_swg", params, border)
 
     def ring_words(self) -> int:
         """Words of the ring of `sf_swg.sv`."""
-        _, w, kh, _, sh, _ = self._dims()
-        return (self._last_rows() + (kh - 1 if kh > sh else sh)) * w * self._sizes()[0]
+        y, x = self.axes()
+        return fewest_rows(y, x) * x.size * self._words()
+
+    def _words(self) -> int:
+        """Words of a pixel."""
+        return self.channels() // self.get_nodeattr("SIMD")
 
     def block(self) -> bool:
         """The ring lies in block RAM: attribute ram_style, "auto" by cost. Line buffers are LUT RAM."""
@@ -114,72 +222,45 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
             self.get_nodeattr("ram_style"), self.get_instream_width(), self.ring_words()
         )
 
+    # ---- time
+
     def get_exp_cycles(self) -> int:
-        """The slower of writing a frame and reading its windows."""
-        h, w, kh, kw, *_ = self._dims()
-        cf, oh, ow = self._sizes()
-        return h * w if self.get_nodeattr("parallel_window") else max(h * w, oh * ow * kh * kw) * cf
+        """The slower of writing a frame and reading its windows; whole windows, the pixels with the border behind."""
+        y, x = self.axes()
+        if self.get_nodeattr("parallel_window"):
+            return (y.size + y.after) * (x.size + x.after)
+        return max(y.size * x.size, math.prod(self.get_normal_output_shape()) // self.channels()) * self._words()
 
     def accepts(self, arrivals: np.ndarray) -> np.ndarray:
-        """A word is taken when the ring has room."""
-        return earliest(arrivals) if self.get_nodeattr("parallel_window") else self._serial(arrivals)[0]
+        """A word is taken when the ring has room; whole windows, where no border stands in between."""
+        if not self.get_nodeattr("parallel_window"):
+            return serial(*self.axes(), self._words(), fewest_rows(*self.axes()), arrivals)[0]
+        y, x = self.axes()
+        return self._steps(arrivals)[:, : y.size, : x.size].ravel()
 
     def timing(self, arrivals: np.ndarray) -> np.ndarray:
         """One cycle after the read step, or after the window's last pixel."""
+        y, x = self.axes()
         if not self.get_nodeattr("parallel_window"):
-            return self._serial(arrivals)[1] + LATENCY
-        h, w, kh, kw, sh, sw = self._dims()
-        _, oh, ow = self._sizes()
-        taken = earliest(arrivals).reshape(-1, h, w)
-        return taken[:, kh - 1 : kh + (oh - 1) * sh : sh, kw - 1 : kw + (ow - 1) * sw : sw].ravel() + LATENCY
+            return serial(y, x, self._words(), fewest_rows(y, x), arrivals)[1] + LATENCY
+        rows, columns = y.taps[:, -1], x.taps[:, -1]
+        return self._steps(arrivals)[:, rows][:, :, columns].ravel() + LATENCY
 
-    def _places(self) -> tuple[np.ndarray, np.ndarray]:
-        """Words that a row of windows reads, in order, counted from its first row; the same for the last row of a
-        frame.
+    def _steps(self, arrivals: np.ndarray) -> np.ndarray:
+        """Cycles in which `sf_swg_parallel.sv` takes the pixels, and steps over the border to their right and below."""
+        y, x = self.axes()
+        bound = np.full((len(arrivals) // (y.size * x.size), y.size + y.after, x.size + x.after), NEVER_LATE)
+        bound[:, : y.size, : x.size] = arrivals.reshape(-1, y.size, x.size)
+        return earliest(bound.ravel()).reshape(bound.shape)
 
-        The last word also waits for pixels that no window covers and whose rows are freed with it, as if it lay behind
-        them.
-        """
-        _, w, kh, kw, sh, sw = self._dims()
-        cf, _, ow = self._sizes()
-        window, line, word = np.ogrid[:ow, :kh, : kw * cf]
-        places = (window * sw * cf + line * w * cf + word).ravel()
-        last = places.copy()
-        places[-1] = max(places[-1], sh * w * cf - 1)
-        last[-1] = self._last_rows() * w * cf - 1
-        return places, last
-
-    def _serial(self, arrivals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(cycle of every write, cycle of every read) of `sf_swg.sv`, row of windows by row of windows.
-
-        Word i is written when it is there and the ring has room: i < base + ring, base being the first word of the
-        current row of windows. It is read from the
-        cycle after on.
-        """
-        h, w, _, _, sh, _ = self._dims()
-        cf, oh, _ = self._sizes()
-        (places, last_places), ring, row = self._places(), self.ring_words(), w * cf
-        writes, reads = np.empty_like(arrivals), []
-        done = base = free_since = 0
-        for r in range(len(arrivals) // (h * row) * oh):
-            limit = min(base + ring, len(arrivals))
-            if limit > done:
-                bound = np.maximum(arrivals[done:limit], free_since)
-                bound[0] = max(bound[0], writes[done - 1] + 1 if done else 0)
-                writes[done:limit], done = earliest(bound), limit
-            last = r % oh == oh - 1
-            bound = writes[base + (last_places if last else places)] + 1
-            bound[0] = max(bound[0], free_since)
-            reads.append(earliest(bound))
-            base, free_since = base + (self._last_rows() if last else sh) * row, int(reads[-1][-1]) + 1
-        return writes, np.concatenate(reads)
+    # ---- space
 
     def lut_estimation(self, fpgapart: str = "") -> int:
         """Ring or line buffers in LUT RAM, address arithmetic."""
-        _, w, kh, *_ = self._dims()
+        y, x = self.axes()
         bits = self.get_instream_width()
         if self.get_nodeattr("parallel_window"):
-            return lut_rams((kh - 1) * bits, w) + 40
+            return lut_rams((y.extent - 1) * bits, x.size) + 40
         return 150 + (0 if self.block() else lut_rams(bits, self.ring_words()))
 
     def bram_estimation(self, fpgapart: str = "") -> int:

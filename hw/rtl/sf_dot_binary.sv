@@ -2,24 +2,33 @@
 //
 //   count = popcount(act XNOR weights), STAGES = 2 + LEVELS cycles later
 //
+// A group of GROUP places whose flag is 1 counts as GROUP/2 places that agree, as the number 0 between +-1 does.
+//
 // A full adder takes a plain bit and two places with their weights: five inputs, so both of its outputs fit one 6-input
 // look-up table. Fifteen places are reduced to their lowest sum bit and seven carries that way, and then the carries
-// are counted. A tree of adders sums such counts (sf_adder_tree.sv). Registers follow the full adders and the counts.
-// They run freely, without enable or reset; whoever uses the counts knows which of them matter.
+// are counted; no fifteen has places of two groups. A tree of adders sums such counts (sf_adder_tree.sv).
+// Registers follow the full adders and the counts. They run freely, without enable; a flag sets and resets those of the
+// counts of its group. Whoever uses the counts knows which of them matter.
 `default_nettype none
 
 module sf_dot_binary #(
   parameter int  SIMD   = 64,
-  localparam int LEAVES = (SIMD + 14) / 15,
+  parameter int  GROUP  = 0,  // 0: no flags
+  localparam int UNIT   = GROUP > 0 ? GROUP : SIMD,
+  localparam int PARTS  = (UNIT + 14) / 15,  // leaves of a unit
+  localparam int LEAVES = SIMD / UNIT * PARTS,
   localparam int LEVELS = $clog2(LEAVES),
+  localparam int LANES  = GROUP > 0 ? SIMD + SIMD / GROUP : SIMD,
   localparam int WIDTH  = 4 + LEVELS
 ) (
   input  wire              clk_i,
-  input  wire  [SIMD-1:0]  act_i,
-  input  wire  [SIMD-1:0]  weights_i,
+  input  wire  [LANES-1:0] act_i,  // with GROUP > 0 a flag behind every GROUP bits
+  input  wire   [SIMD-1:0] weights_i,
   output wire  [WIDTH-1:0] count_o
 );
   if (SIMD < 1) $error("sf_dot_binary: SIMD = %0d, must be >= 1", SIMD);
+  if (GROUP < 0 || GROUP % 2 != 0 || SIMD % UNIT != 0)
+    $error("sf_dot_binary: GROUP = %0d, must be even and divide SIMD = %0d", GROUP, SIMD);
 
   function automatic logic [1:0] full_add(input logic a, input logic b, input logic c);
     return {(a & b) | (a & c) | (b & c), a ^ b ^ c};
@@ -46,17 +55,23 @@ module sf_dot_binary #(
     return {full_add(a[1], b[1], c[1]), c[0]};
   endfunction
 
-  wire [SIMD-1:0]      agree  = act_i ~^ weights_i;
-  wire [LEAVES*15-1:0] places = (LEAVES*15)'(agree);
-
-  logic [LEAVES-1:0][7:0] reduced_q;
-  for (genvar i = 0; i < LEAVES; i++) begin : gen_reduce
-    always_ff @(posedge clk_i) reduced_q[i] <= reduce(places[15*i +: 15]);
-  end
-
   wire [LEAVES-1:0][3:0] counts;
-  for (genvar i = 0; i < LEAVES; i++) begin : gen_count
-    assign counts[i] = {count(reduced_q[i][7:1]), reduced_q[i][0]};
+  for (genvar u = 0; u < SIMD / UNIT; u++) begin : gen_unit
+    wire [UNIT-1:0] agree = act_i[u*LANES*UNIT/SIMD +: UNIT] ~^ weights_i[u*UNIT +: UNIT];
+    wire            zero;
+    if (GROUP > 0) begin : gen_flag
+      logic flag_q;
+      always_ff @(posedge clk_i) flag_q <= act_i[u*(GROUP+1) + GROUP];
+      assign zero = flag_q;
+    end else begin : gen_plain
+      assign zero = 1'b0;
+    end
+    for (genvar i = 0; i < PARTS; i++) begin : gen_leaf
+      localparam int LAST = 15*i + 15 < UNIT ? 15*i + 15 : UNIT;
+      logic [7:0] reduced_q;
+      always_ff @(posedge clk_i) reduced_q <= reduce(15'(agree[LAST-1:15*i]));
+      assign counts[u*PARTS + i] = zero ? 4'(LAST/2 - 15*i/2) : {count(reduced_q[7:1]), reduced_q[0]};
+    end
   end
   sf_adder_tree #(.N(LEAVES), .WIDTH(4), .IS_SIGNED(1'b0)) i_tree (.clk_i, .terms_i(counts), .sum_o(count_o));
 endmodule

@@ -8,6 +8,9 @@
 //   THRESHOLDS = 2  out[n] = 0, 1, 2: how many of T1[n] <= T2[n] are <= acc[n]    (2 bits)
 //       WINDOW = 1  out[n] = acc[n] < T1[n] or acc[n] >= T2[n]                    (1 bit)
 //
+//   GROUP > 0       every GROUP bits of an input word (ACT_WIDTH = 1) are followed by a flag, which is 1 where all of
+//                   them are the number 0 between +-1: they count as GROUP/2 places that agree, whatever they hold
+//
 //   folding     NF = MH/PE neuron folds, SF = MW/SIMD input folds; PE p works on neuron nf*PE + p in step nf*SF + sf
 //   throughput  one vector in exactly NF*SF cycles, no gaps; the SF input words are taken during nf = 0, then replayed
 //   latency     3 + STAGES cycles from the last step of a fold to its output word (sf_dot_*.sv), 1 more for a T2
@@ -21,9 +24,8 @@
 // Nothing stalls between the input and the FIFO at the output: a step starts only if its result will find room there.
 // So in_ready_o does not depend on out_ready_i, and the data path has no enables.
 //
-// TREE = 0 replaces the tree of sf_dot_binary by the $countones it computes, after the same number of cycles. Synthesis
-// builds the tree; Verilator takes $countones unless told otherwise, because it runs ten times faster. The tests
-// compare both.
+// TREE = 0 replaces sf_dot_binary by sf_dot_count, which gives the same after the same number of cycles. Synthesis
+// builds the tree; Verilator counts unless told otherwise. The tests compare both.
 `default_nettype none
 
 module sf_mvau #(
@@ -34,6 +36,7 @@ module sf_mvau #(
   parameter int    ACT_WIDTH    = 1,
   parameter bit    ACT_SIGNED   = 1'b0,
   parameter int    WEIGHT_WIDTH = 1,
+  parameter int    GROUP        = 0,
   parameter int    ACC_WIDTH    = 8,
   parameter int    THRESHOLDS   = 1,
   parameter bit    WINDOW       = 1'b0,
@@ -46,22 +49,25 @@ module sf_mvau #(
 `else
   parameter bit    TREE         = 1'b1,
 `endif
+  localparam int   GROUPS       = GROUP > 0 ? SIMD / GROUP : 0,
   localparam int   OUT_WIDTH    = THRESHOLDS == 0 ? ACC_WIDTH : THRESHOLDS == 1 || WINDOW ? 1 : 2
 ) (
-  input  wire                       clk_i,
-  input  wire                       rst_ni,
-  input  wire  [SIMD*ACT_WIDTH-1:0] in_data_i,
-  input  wire                       in_valid_i,
-  output wire                       in_ready_o,
-  output wire  [PE*OUT_WIDTH-1:0]   out_data_o,
-  output wire                       out_valid_o,
-  input  wire                       out_ready_i
+  input  wire                              clk_i,
+  input  wire                              rst_ni,
+  input  wire  [SIMD*ACT_WIDTH+GROUPS-1:0] in_data_i,
+  input  wire                              in_valid_i,
+  output wire                              in_ready_o,
+  output wire  [PE*OUT_WIDTH-1:0]          out_data_o,
+  output wire                              out_valid_o,
+  input  wire                              out_ready_i
 );
   if (SIMD < 1 || MW % SIMD != 0) $error("sf_mvau: SIMD = %0d does not divide MW = %0d", SIMD, MW);
   if (PE < 1 || MH % PE != 0)     $error("sf_mvau: PE = %0d does not divide MH = %0d", PE, MH);
   if (ACT_WIDTH < 1)              $error("sf_mvau: ACT_WIDTH = %0d, must be >= 1", ACT_WIDTH);
   if (WEIGHT_WIDTH < 1 || WEIGHT_WIDTH > 1 && ACT_WIDTH == 1)
     $error("sf_mvau: WEIGHT_WIDTH = %0d with ACT_WIDTH = %0d; bits need weights of one bit", WEIGHT_WIDTH, ACT_WIDTH);
+  if (GROUP < 0 || GROUP > 0 && (ACT_WIDTH > 1 || GROUP % 2 != 0 || SIMD % GROUP != 0))
+    $error("sf_mvau: GROUP = %0d with ACT_WIDTH = %0d; must be even and divide SIMD = %0d", GROUP, ACT_WIDTH, SIMD);
   if (WEIGHTS_FILE == "")         $error("sf_mvau: WEIGHTS_FILE is empty");
 
   localparam int SF    = MW / SIMD;
@@ -70,10 +76,11 @@ module sf_mvau #(
   localparam int SFW   = SF > 1 ? $clog2(SF) : 1;
   localparam int NFW   = NF > 1 ? $clog2(NF) : 1;
   localparam int AW    = DEPTH > 1 ? $clog2(DEPTH) : 1;
-  localparam int LANES = SIMD * ACT_WIDTH;
+  localparam int LANES = SIMD * ACT_WIDTH + GROUPS;  // bits of an input word
   localparam int WORD  = PE * SIMD * WEIGHT_WIDTH;
 
-  localparam int  STAGES = 2 + $clog2(ACT_WIDTH == 1 ? (SIMD + 14) / 15 : WEIGHT_WIDTH == 1 ? (SIMD + 2) / 3 : SIMD);
+  localparam int  LEAVES = GROUP > 0 ? GROUPS * ((GROUP + 14) / 15) : (SIMD + 14) / 15;  // of sf_dot_binary
+  localparam int  STAGES = 2 + $clog2(ACT_WIDTH == 1 ? LEAVES : WEIGHT_WIDTH == 1 ? (SIMD + 2) / 3 : SIMD);
   localparam bit  COUNT  = ACT_WIDTH == 1 && !TREE;
   localparam int  ROOM   = 32;  // words of the FIFO at the output: more than are under way at once, one LUT RAM
 
@@ -159,23 +166,12 @@ module sf_mvau #(
       .clk_i, .act_i(act_q), .weights_i(weights), .sum_o(parts));
   end else if (!COUNT) begin : gen_tree
     for (genvar p = 0; p < PE; p++) begin : gen_pe
-      sf_dot_binary #(.SIMD(SIMD)) i_dot (
+      sf_dot_binary #(.SIMD(SIMD), .GROUP(GROUP)) i_dot (
         .clk_i, .act_i(act_q), .weights_i(weights[p*SIMD +: SIMD]), .count_o(parts[p]));
     end
   end else begin : gen_count
-    logic [STAGES-1:0][LANES-1:0] act;  // of this step and the ones before
-    assign act[0] = act_q;
-    if (STAGES > 1) begin : gen_delay
-      logic [STAGES-2:0][LANES-1:0] delay_q;
-      always_ff @(posedge clk_i) delay_q <= act[STAGES-2:0];
-      assign act[STAGES-1:1] = delay_q;
-    end
-    for (genvar p = 0; p < PE; p++) begin : gen_pe
-      logic [PART_W-1:0] part_q;
-      wire  [SIMD-1:0]   agree = act[STAGES-1] ~^ weights[p*SIMD +: SIMD];
-      always_ff @(posedge clk_i) if (valid_q[STAGES-1]) part_q <= PART_W'($countones(agree));
-      assign parts[p] = part_q;
-    end
+    sf_dot_count #(.SIMD(SIMD), .PE(PE), .GROUP(GROUP), .STAGES(STAGES)) i_dot (
+      .clk_i, .act_i(act_q), .weights_i(weights), .enable_i(valid_q[STAGES-1]), .count_o(parts));
   end
 
   // ---- accumulate, compare, hand over

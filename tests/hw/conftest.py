@@ -34,26 +34,55 @@ OPEN = (1 << 64) - 1  # a gate that never closes; bit c % 64: open in cycle c
 
 @dataclass(frozen=True)
 class Stream:
-    """One stream of a node: type of an element, shape of a frame, words of a frame, elements of a word."""
+    """One stream of a node: type of an element, shape of a frame, words of a frame, elements of a word, elements that
+    share a flag (0: no flags).
+    """
 
     datatype: DataType
     shape: tuple[int, ...]
     words: int
     lanes: int
+    group: int
 
     @property
     def width(self) -> int:
-        return self.lanes * self.datatype.bitwidth()
+        return self.lanes * self.datatype.bitwidth() + (self.lanes // self.group if self.group else 0)
+
+    def bits(self, rng, values):
+        """Words of the stream as bits; under a flag they are random."""
+        elements = codes(values, self.datatype).reshape(-1, self.lanes)
+        if not self.group:
+            return to_bits(elements, self.datatype.bitwidth())
+        groups = elements.reshape(len(elements), -1, self.group)
+        flags = (groups == ZERO).any(axis=2, keepdims=True)
+        data = np.where(flags, rng.integers(0, 2, groups.shape), groups)
+        return np.concatenate([data, flags], axis=2).reshape(len(elements), -1)
+
+    def elements(self, planes):
+        """The other way round: codes of the words."""
+        if not self.group:
+            packed = np.packbits(planes, axis=1, bitorder="little")
+            signed = self.datatype.signed() and self.datatype.name != "BIPOLAR"
+            return unpack(packed, self.datatype.bitwidth(), self.lanes, signed)
+        groups = planes.reshape(len(planes), -1, self.group + 1).astype(np.int64)
+        return np.where(groups[..., -1:], ZERO, groups[..., :-1])
+
+
+ZERO = 2  # code of the number 0 between bits
 
 
 def codes(values, datatype):
-    """Values of a FINN type as the bits of the stream."""
+    """Values of a FINN type as the bits of the stream; the number 0 between bits as `ZERO`."""
     values = np.asarray(values)
-    return ((values + 1) / 2 if datatype.name == "BIPOLAR" else values).astype(np.int64)
+    values = (values + 1) / 2 if datatype.name == "BIPOLAR" else values
+    return np.where(values == 0.5, ZERO, values).astype(np.int64)
 
 
-def draw(rng, datatype, shape):
-    """Random values of a FINN type, extremes more often than by chance."""
+def draw(rng, datatype, shape, group=0):
+    """Random values of a FINN type, extremes more often than by chance; groups of elements may be the number 0."""
+    if group:
+        bits, zeros = draw(rng, datatype, shape), rng.random((*shape[:-1], shape[-1] // group)) < 0.4
+        return np.where(np.repeat(zeros, group, axis=-1), 0 if datatype.name == "BIPOLAR" else 0.5, bits)
     if datatype.name == "BIPOLAR":
         return rng.integers(0, 2, shape) * 2 - 1
     low, high = int(datatype.min()), int(datatype.max())
@@ -73,8 +102,8 @@ def gated(arrivals, mask):
     return result
 
 
-def stream(datatype, shape, folded):
-    return Stream(datatype, tuple(shape), int(np.prod(folded[:-1])), folded[-1])
+def stream(datatype, shape, folded, group):
+    return Stream(datatype, tuple(shape), int(np.prod(folded[:-1])), folded[-1], group)
 
 
 class Bench:
@@ -100,12 +129,12 @@ class Bench:
             self.model.set_initializer(name, np.asarray(values, np.float32))
         self.op = op = getCustomOp(self.model.graph.node[0])
         self.ins = [
-            stream(op.get_input_datatype(i), op.get_normal_input_shape(i), op.get_folded_input_shape(i))
+            stream(op.get_input_datatype(i), op.get_normal_input_shape(i), op.get_folded_input_shape(i), op.in_group(i))
             for i in range(op.IN_STREAMS)
         ]
         self.outs = [
-            stream(op.get_output_datatype(i), op.get_normal_output_shape(i), op.get_folded_output_shape(i))
-            for i in range(op.OUT_STREAMS)
+            stream(op.get_output_datatype(i), op.get_normal_output_shape(i), op.get_folded_output_shape(i), group)
+            for i, group in enumerate(map(op.out_group, range(op.OUT_STREAMS)))
         ]
         self.gates = (OPEN, OPEN)
 
@@ -153,7 +182,7 @@ class Bench:
         n, here = len(frames[0]), self.here(len(frames[0]))
         bits = [np.zeros((len(h), s.width), np.uint8) for h, s in zip(here, self.ins, strict=True)]
         for part, h, x, s in zip(bits, here, frames, self.ins, strict=True):
-            part[h] = to_bits(codes(x, s.datatype).reshape(-1, s.lanes), s.datatype.bitwidth())
+            part[h] = s.bits(np.random.default_rng(3), x)
         if len(self.ins) > 1:
             bits += [h[:, None].astype(np.uint8) for h in here]
         words = np.packbits(np.concatenate(bits, axis=1), axis=1, bitorder="little")
@@ -161,9 +190,7 @@ class Bench:
             run = dut.run(words, n * self.outs[0].words, frames=n, stamps=True, strict=True, watchdog=20_000, **options)
         planes, results, at = np.unpackbits(run.words, axis=1, bitorder="little"), [], 0
         for s in self.outs:
-            part = np.packbits(planes[:, at : at + s.width], axis=1, bitorder="little")
-            signed = s.datatype.signed() and s.datatype.name != "BIPOLAR"
-            results.append(unpack(part, s.datatype.bitwidth(), s.lanes, signed).reshape(n, *s.shape))
+            results.append(s.elements(planes[:, at : at + s.width]).reshape(n, *s.shape))
             at += s.width
         return (results if len(results) > 1 else results[0]), run
 
@@ -174,7 +201,7 @@ class Bench:
 
     def draw(self, rng, frames):
         """Random frames."""
-        x = [draw(rng, s.datatype, (frames, *s.shape)) for s in self.ins]
+        x = [draw(rng, s.datatype, (frames, *s.shape), s.group) for s in self.ins]
         return x if len(x) > 1 else x[0]
 
     def check_words(self, rng, frames=4):

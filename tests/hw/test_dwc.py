@@ -38,6 +38,17 @@ def test_through_a_pixel_boundary(bench):
     bench("StreamingDataWidthConverter_sf", shape).compile().check(np.random.default_rng(0))
 
 
+@pytest.mark.parametrize("widths", [(6, 12), (18, 6), (6, 18)])
+def test_it_carries_flags(bench, widths):
+    """Two bits and a flag, so often a word."""
+    shape = {"inShape": [1, 6, 12], "outShape": [1, 6, 12], "inWidth": widths[0], "outWidth": widths[1], "padGroup": 2}
+    node = bench("StreamingDataWidthConverter_sf", shape | {"dataType": "BINARY"})
+    node.compile().check(np.random.default_rng(0))
+    node.op.set_nodeattr("padGroup", 4)
+    with pytest.raises(OpError, match="words of 4 bits and a flag, padGroup = 4"):
+        node.op.rtl_instance(node.model)
+
+
 def test_only_integer_ratios(bench):
     node = bench(
         "StreamingDataWidthConverter_sf",

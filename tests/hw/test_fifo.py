@@ -18,6 +18,12 @@ def test_fifo(bench, width, depth, ram_style):
     fifo(bench, width, depth, ram_style=ram_style).compile().check(np.random.default_rng(depth))
 
 
+def test_it_carries_flags(bench):
+    node = fifo(bench, 12, 40, padGroup=4)
+    assert node.op.get_instream_width() == node.op.get_outstream_width() == 15
+    node.compile().check(np.random.default_rng(0))
+
+
 def test_the_depth_is_rounded_up_to_the_memory_it_takes(bench):
     for depth, ram_style, capacity in [
         (2, "auto", 32),

@@ -66,6 +66,10 @@ def divisor(draw, n):
     return draw(st.sampled_from([d for d in range(1, n + 1) if n % d == 0]))
 
 
+def of(most):
+    return st.integers(1, most)
+
+
 @st.composite
 def shapes(draw, most=72):
     mw, mh = draw(st.integers(1, most)), draw(st.integers(1, 24))
@@ -99,6 +103,16 @@ def test_integer(bench, shape, act, seed):
 def test_integer_weights(bench, shape, act, bits, seed):
     rng = np.random.default_rng(seed)
     mvau(bench, rng, act=act, weights=f"INT{bits}", **shape).compile().check(rng)
+
+
+@FEW
+@given(st.sampled_from([(2, 3), (4, 1), (16, 2), (30, 1), (46, 1)]), of(3), of(8), st.sampled_from(sorted(STEPS)))
+def test_zeros_between_bits(bench, groups, folds, mh, form):
+    """A group under a flag counts half its places, whatever lies there; in the tree, and as Verilator counts."""
+    (group, of_a_word), rng = groups, np.random.default_rng(mh)
+    shape = {"mw": group * of_a_word * folds, "mh": mh, "simd": group * of_a_word, "pe": mh if mh % 2 else 1}
+    node = mvau(bench, rng, **shape, act=BITS[mh % 2], form=form, vectors=(3,), padGroup=group)
+    node.compile(TREE=folds % 2).check(rng)
 
 
 @pytest.mark.parametrize("form", ["count", "window"])
@@ -164,6 +178,9 @@ def test_wide(bench):
         ({"binaryXnorMode": 0}, r"BINARY without binaryXnorMode"),
         ({"inputDataType": "INT8"}, r"INT8 with binaryXnorMode"),
         ({"ram_style": "ultra"}, r"ram_style is ultra"),
+        ({"padGroup": 1}, r"padGroup = 1 with SIMD = 4: bits that share a flag must be even"),
+        ({"padGroup": 3}, r"padGroup = 3 with SIMD = 4: bits that share a flag must be even"),
+        ({"padGroup": 2, "inputDataType": "INT8", "binaryXnorMode": 0}, r"padGroup = 2 with INT8; flags are for bits"),
     ],
 )
 def test_illegal_attributes(bench, attributes, message):
@@ -215,6 +232,7 @@ def test_raw_accumulators_must_fit(bench):
         ({"WINDOW": 1}, "WINDOW = 1 needs THRESHOLDS = 2, not 1"),
         ({"THRESHOLDS": 2}, "needs START_FILE and GAP_FILE"),
         ({"THRESHOLDS": 3}, "THRESHOLDS = 3"),
+        ({"GROUP": 3}, "GROUP = 3 with ACT_WIDTH = 1; must be even and divide SIMD = 4"),
         ({"WEIGHT_WIDTH": 4}, "WEIGHT_WIDTH = 4 with ACT_WIDTH = 1"),
     ],
 )
