@@ -11,7 +11,7 @@ import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.compile.export import reference
-from signflow.deploy.compile.passes.enumerate_thresholds import Sign
+from signflow.deploy.compile.passes.signs import Sign
 from signflow.deploy.golden.intgraph import IntGraph
 
 

@@ -14,8 +14,8 @@ from qonnx.core.modelwrapper import ModelWrapper
 from signflow.deploy.compile import lower, streamline
 from signflow.deploy.compile.export import export, reference
 from signflow.deploy.compile.images import ImageInput
-from signflow.deploy.compile.passes.enumerate_thresholds import Sign
 from signflow.deploy.compile.passes.head import Head
+from signflow.deploy.compile.passes.signs import Sign
 from signflow.deploy.generate.accelerator import generate
 from signflow.deploy.golden.intgraph import IntGraph
 from signflow.deploy.plan import buffer, fold, graph, timing

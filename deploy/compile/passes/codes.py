@@ -1,6 +1,6 @@
 """The input quantiser as integer codes: for every pixel value, the integer that the first layer reads for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from onnx import NodeProto
@@ -15,6 +15,10 @@ from signflow.deploy.compile.passes.rounding import grain
 from signflow.deploy.compile.passes.scales import MAX_LEVELS, TOLERANCE, quantiser_scale
 from signflow.deploy.compile.passes.transitions import slope
 
+FINEST = 255
+"""Steps between two pixels: a mean with two decimals has a hundred."""
+FLOAT = 2.0**-22
+"""Relative distance at which a padding's value is a code: a few roundings of what normalises pixels."""
 SUPPORTED = (
     "an input quantiser whose values are integers times one scale, and rise or fall with the pixel in every channel"
 )
@@ -39,6 +43,8 @@ class Codes:
     """... and are multiples of this."""
     bits: bool = False
     """They become bits."""
+    finer: int = 1
+    """The pixels are this many steps apart, so that a padding's value is an integer too."""
 
     @property
     def feed(self) -> Feed:
@@ -47,6 +53,23 @@ class Codes:
             return Feed.of_signs(self.scale, self.negated)
         ends, step = (self.codes.min(axis=0), self.codes.max(axis=0)), 2 if self.signs else 1
         return Feed(*ends, self.scale, self.negated, self.grain, step=step, offset=self.offset, error=self.error)
+
+    def with_values(self, values: list[float]) -> "Codes":
+        """The same on a grid fine enough for ``values``, which Pads put beside the image, where one of up to `FINEST`
+        steps a pixel has them all.
+        """
+        exact = np.subtract.outer(values, self.offset) / self.scale
+        room = FLOAT * (np.abs(self.offset) + self.scale * np.abs(self.codes).max()) / self.scale
+        for finer in range(1, FINEST + 1) if not self.signs else ():
+            if (np.abs(exact * finer - np.rint(exact * finer)) <= room * finer).all():
+                return replace(self, codes=self.codes * finer, scale=self.scale / finer, finer=finer)
+        return self
+
+    @property
+    def table(self) -> np.ndarray:
+        """int64 (columns or 1, pixels)"""
+        rows = self.codes.T
+        return rows[:1] if (rows == rows[:1]).all() else rows
 
     def thresholds(self, pixels: np.ndarray) -> np.ndarray:
         """int64 (columns, levels - 1): step k is the smallest pixel whose code reaches the lowest code + k + 1; past

@@ -9,8 +9,7 @@ stay: what is left must still divide well into processing elements. Other consta
 never, or always, reached.
 """
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 from onnx import NodeProto
@@ -20,8 +19,8 @@ from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.base import Transformation
 
 from signflow.deploy.compile.dialect.base import integer_type
-from signflow.deploy.compile.passes.enumerate_thresholds import SIGNS_KEY, Sign
 from signflow.deploy.compile.passes.head import Head
+from signflow.deploy.compile.passes.signs import Sign, save_signs
 from signflow.deploy.compile.passes.transitions import Accumulators
 from signflow.deploy.compile.reach import reaches
 
@@ -67,7 +66,7 @@ class FoldConstants(Transformation):
             kept = [c for k, c in enumerate(sign.channels) if k not in set(gone.tolist())]
             complement = [c for c in sign.complement if c in set(kept)]
             signs[i] = replace(sign, channels=kept, complement=complement)
-        model.set_metadata_prop(SIGNS_KEY, json.dumps([asdict(sign) for sign in signs]))
+        save_signs(model, signs)
         return model, False
 
 

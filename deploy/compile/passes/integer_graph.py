@@ -42,6 +42,11 @@ class Tensor:
         """Pixels of the map; 1 for a vector."""
         return int(np.prod(self.shape[:-1]))
 
+    @property
+    def least(self) -> int:
+        """Smallest number of its type."""
+        return int(DataType[self.datatype].min())
+
 
 def _type_of(values: np.ndarray) -> str:
     """Of a constant of integers."""

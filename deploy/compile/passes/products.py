@@ -35,7 +35,7 @@ class Feed:
     offset: np.ndarray | float = 0.0
     """... plus this, float64 (channels,) or for all, up to ..."""
     error: float = 0.0
-    """... this."""
+    """... this. Then ``grain`` may be 0: nothing is known of it."""
 
     @staticmethod
     def of_signs(scale: float, negated: np.ndarray) -> "Feed":
@@ -52,6 +52,12 @@ class Feed:
     def largest(self) -> np.ndarray:
         """float64 (channels,): largest magnitude of the network's numbers."""
         return np.maximum(np.abs(self.low), np.abs(self.high)) * self.scale + np.abs(self.offsets) + self.error
+
+    @property
+    def numbers(self) -> Numbers:
+        """The integers as the start of a region."""
+        flat = lambda value: np.full(len(self.low), value)  # noqa: E731
+        return Numbers(Accumulators(self.low, self.high, self.step), flat(self.scale), self.offsets, flat(self.error))
 
     def sums(self, node: NodeProto, positions: int) -> Numbers:
         """Sums of each channel over ``positions``; ``node`` adds them."""

@@ -1,15 +1,18 @@
 """The shape of a supported network: where integers come from, and what happens to one number at a time in between.
 
 `walk` cuts the graph into regions. A region starts at integers: the pixels of the image, the accumulators of a product
-(Conv, MatMul), the sums of a map over all its positions (ReduceSum), or the sums of two regions' results (Add). It
-holds the scalar operators that follow, in any arrangement: forks and joins inside a region, such as x * sigmoid(x), are
-nothing special, because every number in it is a function of the one integer that it starts at. It ends at its exits:
-the tensors that the next products, sums and joins read, or the output of the network.
+(Conv, MatMul), sums over the positions of a map (ReduceSum) or of a window (SumPool), the sums of two regions' results
+(Add), or results that only move (Pad, Slice, Concat). It holds the scalar operators that follow, in any arrangement:
+forks and joins inside a region, such as x * sigmoid(x), are nothing special, because every number in it is a function
+of the one integer that it starts at. It ends at its exits: the tensors that the next products, sums, joins and moves
+read, or the output of the network.
+
+Where a quantiser's result is read both by such a node and by scalar operators, as a residual stream is by its addition
+and by its sign, another region starts at its codes: what follows is a function of those few integers.
 """
 
 from dataclasses import dataclass, field
 
-import numpy as np
 from onnx import NodeProto, TensorProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.basic import get_by_name
@@ -17,6 +20,8 @@ from qonnx.util.basic import get_by_name
 from signflow.deploy.compile.errors import refuse
 
 PRODUCTS = ("Conv", "MatMul")
+SUMS = ("ReduceSum", "SumPool")
+MOVES = ("Pad", "Slice", "Concat")
 QUANTISERS = ("BipolarQuant", "Quant")
 POOLS = ("MaxPool",)
 SHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
@@ -31,7 +36,8 @@ they compute.
 
 SUPPORTED = (
     "dense and convolution layers (Conv, MatMul, Gemm), scalar operators per channel (BatchNormalization, Mul, Add, "
-    "Sub, Div, Neg, activations), BipolarQuant, Quant, MaxPool, Flatten, ReduceSum over all positions, ArgMax"
+    "Sub, Div, Neg, activations), BipolarQuant, Quant, max and average pools, Flatten, Add and Concat of two results, "
+    "Pad, Slice with steps, ReduceSum over all positions, ArgMax"
 )
 
 
@@ -40,9 +46,9 @@ class Region:
     """Everything that is a function of the integers in ``start``."""
 
     kind: str
-    """"image", "product", "sum" or "join"."""
+    """"image", "product", "sum", "join" (Add), "move" (Pad, Slice, Concat) or "codes"."""
     node: NodeProto | None
-    """The Conv, MatMul, ReduceSum or Add that makes the integers; None for the image."""
+    """What makes the integers: one of these operators, or the quantiser of the codes; None for the image."""
     start: str
     """Tensor of the integers (times a scale)."""
     nodes: list[NodeProto] = field(default_factory=list)
@@ -86,31 +92,12 @@ def _check_cast(node: NodeProto) -> None:
         raise refuse(node, f"it casts to {kind}", "float32 throughout")
 
 
-def _check_pool(node: NodeProto) -> None:
-    kernel = attribute(node, "kernel_shape", [])
-    stride = attribute(node, "strides", [1] * len(kernel))
-    supported = "2-D MaxPool with a square kernel, stride equal to the kernel, unpadded, rounding down"
-    if len(kernel) != 2 or stride != kernel or kernel[0] != kernel[1]:
-        raise refuse(node, f"kernel {kernel} with stride {stride}", supported)
-    if any(attribute(node, "pads", [0])) or attribute(node, "auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
-        pads = f"pads {attribute(node, 'pads', [])}, auto_pad {attribute(node, 'auto_pad', 'NOTSET')}"
-        raise refuse(node, f"it is padded ({pads})", supported)
-    if attribute(node, "ceil_mode", 0) or set(attribute(node, "dilations", [1])) != {1}:
-        raise refuse(node, "ceil_mode or dilation", supported)
-
-
 def _check_conv(node: NodeProto, rank: int) -> None:
-    supported = "2-D Conv with group 1, dilation 1 and no padding"
-    if rank != 4:
-        raise refuse(node, f"its weight has rank {rank}", supported)
-    if attribute(node, "group", 1) != 1 or set(attribute(node, "dilations", [1])) != {1}:
-        raise refuse(
-            node, f"group {attribute(node, 'group', 1)}, dilations {attribute(node, 'dilations', [1, 1])}", supported
-        )
-    if any(attribute(node, "pads", [0])) or attribute(node, "auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
-        auto = attribute(node, "auto_pad", "NOTSET")
-        pads = f"pads {attribute(node, 'pads', [])}" if auto == "NOTSET" else f"auto_pad {auto}"
-        raise refuse(node, f"it is padded ({pads}): a 0 beside values of +-1 does not exist in one bit", supported)
+    """`PlainProducts` and what runs in front of it leave no other."""
+    group, auto = attribute(node, "group", 1), attribute(node, "auto_pad", "NOTSET")
+    if rank != 4 or group != 1 or any(attribute(node, "pads", [0])) or auto not in ("NOTSET", "VALID"):
+        reason = f"rank {rank}, group {group}, pads {attribute(node, 'pads', [])}, auto_pad {auto}"
+        raise refuse(node, reason, "2-D Conv of one group, padded by a Pad in front of it")
 
 
 def _check_product(model: ModelWrapper, node: NodeProto) -> None:
@@ -128,6 +115,8 @@ def _check_product(model: ModelWrapper, node: NodeProto) -> None:
 
 
 def _check_sum(model: ModelWrapper, node: NodeProto) -> None:
+    if node.op_type == "SumPool":
+        return
     shape, axes = model.get_tensor_shape(node.input[0]), None
     if len(node.input) > 1 and node.input[1]:
         axes = [int(a) % len(shape) for a in model.get_initializer(node.input[1]).reshape(-1)]
@@ -145,8 +134,12 @@ def walk(model: ModelWrapper) -> list[Region]:
 class _Walk:
     def __init__(self, model: ModelWrapper):
         self.model, start = model, model.graph.input[0].name
+        self.readers = _readers(model)
+        self.roots = _roots(model)
         self.regions = [Region("image", None, start)]
         self.owner = {start: self.regions[0]}
+        self.makers: dict[str, Region] = {}
+        """Of tensors from which another region starts again: the region that ends there."""
         for node in model.graph.node:
             if data := data_inputs(model, node):
                 self._check(node, data)
@@ -168,35 +161,56 @@ class _Walk:
         owners = list({id(self.owner[name]): self.owner[name] for name in data}.values())
         if finished := next((region for region in owners if region.selector is not None), None):
             raise refuse(node, f"it follows {finished.selector.op_type}", "ArgMax or TopK as the last operator")
-        known = (*PRODUCTS, "ReduceSum", *SCALARS, *QUANTISERS, *POOLS, *SHAPES, *SELECTORS)
+        known = (*PRODUCTS, *SUMS, *MOVES, *SCALARS, *QUANTISERS, *POOLS, *SHAPES, *SELECTORS)
         if node.op_type not in known:
             raise refuse(node, "it is not known", SUPPORTED)
-        if node.op_type not in SCALARS and (len(data) > 1 or node.input[0] != data[0]):
+        if node.op_type not in (*SCALARS, "Concat") and (len(data) > 1 or node.input[0] != data[0]):
             rule = "the data is not its first and only input that depends on the image"
             raise refuse(node, rule, f"{node.op_type}(data, constants)")
         if node.op_type in PRODUCTS:
             _check_product(self.model, node)
             self._cut("product", node, data)
-        elif node.op_type == "ReduceSum":
+        elif node.op_type in SUMS:
             _check_sum(self.model, node)
             self._cut("sum", node, data)
-        elif len(owners) > 1:
+        elif node.op_type in MOVES:
+            self._cut("move", node, data)
+        elif _is_join(self.roots, node, data):
             if node.op_type != "Add" or len(data) != 2 or len(node.input) != 2:
                 rule = f"it combines results of {len(owners)} layers ({', '.join(data)})"
-                raise refuse(node, rule, "Add of two quantised results")
+                raise refuse(node, rule, "Add of two results")
             self._cut("join", node, data)
         elif node.op_type in SELECTORS:
             owners[0].selector = node
             self._exit(data[0], None)
             self.owner[_only_output(self.model, node)] = owners[0]
         else:
-            if node.op_type in POOLS:
-                _check_pool(node)
-            owners[0].nodes.append(node)
-            self.owner[_only_output(self.model, node)] = owners[0]
+            region = self._restart(node, data)
+            region.nodes.append(node)
+            self.owner[_only_output(self.model, node)] = region
+
+    def _restart(self, node: NodeProto, data: list[str]) -> Region:
+        """The region that a scalar node belongs to: a new one where it forks from the codes of a quantiser."""
+        (tensor, *others), region = data, self.owner[data[0]]
+        maker = next((n for n in reversed(region.nodes) if n.output[0] == tensor), None)
+        forks = maker is not None and maker.op_type == "Quant" and node.op_type not in SHAPES
+        if forks and not others and any(self._cuts(reader) for reader in self.readers[tensor]):
+            self._exit(tensor, node)
+            self.makers[tensor] = region
+            region = Region("codes", maker, tensor)
+            self.regions.append(region)
+            self.owner[tensor] = region
+        if any(self.owner[name] is not region for name in others):
+            rule = f"it combines {tensor!r} with {others[0]!r}, which is computed in front of its quantiser"
+            raise refuse(node, rule, "functions of the quantised number alone")
+        return region
+
+    def _cuts(self, node: NodeProto) -> bool:
+        """Another region starts at it."""
+        return node.op_type in (*PRODUCTS, *SUMS, *MOVES) or _is_join(self.roots, node, data_inputs(self.model, node))
 
     def _exit(self, tensor: str, reader: NodeProto | None) -> None:
-        readers = self.owner[tensor].exits.setdefault(tensor, [])
+        readers = self.makers.get(tensor, self.owner[tensor]).exits.setdefault(tensor, [])
         if reader is not None:
             readers.append(reader)
 
@@ -210,8 +224,7 @@ class _Walk:
         output = self.model.graph.output[0].name
         if not any(region.kind == "product" for region in self.regions):
             raise refuse(self.model.graph.node[-1], "the network has no dense or convolution layer", SUPPORTED)
-        readers = [node for node in self.model.graph.node if output in node.input]
-        if readers:
+        if readers := self.readers.get(output):
             rule = f"tensor {output!r} is an output of the network and read inside as well"
             raise refuse(readers[0], rule, "networks with one result at the end")
         last = self.owner[output]
@@ -222,6 +235,30 @@ class _Walk:
                 raise refuse(region.node, "nothing reads its result", "networks without dead ends")
 
 
+def _readers(model: ModelWrapper) -> dict[str, list[NodeProto]]:
+    """The nodes that read each tensor, in order."""
+    readers: dict[str, list[NodeProto]] = {}
+    for node in model.graph.node:
+        for name in dict.fromkeys(node.input):
+            readers.setdefault(name, []).append(node)
+    return readers
+
+
+def _roots(model: ModelWrapper) -> dict[str, str]:
+    """The tensor of integers that each tensor is a function of."""
+    roots = {model.graph.input[0].name: model.graph.input[0].name}
+    for node in model.graph.node:
+        data = [name for name in data_inputs(model, node) if name in roots]
+        starts = node.op_type in (*PRODUCTS, *SUMS, *MOVES) or _is_join(roots, node, data)
+        roots |= {out: out if starts or not data else roots[data[0]] for out in node.output}
+    return roots
+
+
+def _is_join(roots: dict[str, str], node: NodeProto, data: list[str]) -> bool:
+    """It combines numbers that are no functions of one integer."""
+    return len({roots[name] for name in data}) > 1
+
+
 def _only_output(model: ModelWrapper, node: NodeProto) -> str:
     """The output that the network uses: the index of a TopK, else the first; others must be unused."""
     follow = 1 if node.op_type == "TopK" else 0
@@ -230,9 +267,3 @@ def _only_output(model: ModelWrapper, node: NodeProto) -> str:
     if unused:
         raise refuse(node, f"its output {unused[0]!r} is used", f"only output {follow} of {node.op_type}")
     return node.output[follow]
-
-
-def is_power_of_two(values: np.ndarray | float) -> bool:
-    """Multiplying by such a value rounds nothing."""
-    mantissa, _ = np.frexp(np.abs(np.asarray(values, dtype=np.float64)))
-    return bool(np.all(mantissa == 0.5))

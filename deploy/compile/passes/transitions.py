@@ -25,8 +25,8 @@ the largest count, and the bit is [count != 1] behind it. A channel that never c
 everything that can occur.
 
 **Codes** of a multi-bit quantiser are counts of ascending thresholds, lowest code + number of T_k <= s a, with s = -1
-where the code falls (by negating the channel's own weights if no pool is in between). A code that turns back has no
-such form.
+where the code falls (by negating the channel's own weights if no pool is in between). A code that turns
+back is a table: the thresholds count in which interval the integer lies, and the table says which code that is.
 
 Everything is exact: (-w) * (-x) = w * x.
 """
@@ -226,3 +226,32 @@ def code_rule(codes: Steps, in_front: np.ndarray, own: bool) -> CodeRule:
         found = never[np.searchsorted(values, levels, side="left")]
         steps[channel] = np.where(levels <= start, least, found)
     return CodeRule(lowest, steps, negate, signs)
+
+
+@dataclass(frozen=True)
+class TableRule:
+    """Code = table[number of thresholds <= s a] with s = -1 where ``falls``."""
+
+    steps: np.ndarray
+    """int64 (channels, intervals - 1): ascending in every channel."""
+    table: np.ndarray
+    """int64 (channels, intervals)"""
+    falls: np.ndarray
+    """bool (channels,): the pools in front take the largest of -a."""
+
+
+def table_rule(codes: Steps, in_front: np.ndarray) -> TableRule:
+    """Any step function of integers (values int64); ``in_front`` as in `sign_rule`."""
+    reach, falls, width = codes.accumulators, in_front == -1, int(codes.counts.max(initial=0))
+    channels = len(codes.first)
+    steps, table = np.empty((channels, width), dtype=np.int64), np.empty((channels, width + 1), dtype=np.int64)
+    for channel in range(channels):
+        above, below, values = codes.at(channel)
+        values = np.concatenate([codes.first[channel : channel + 1], values])
+        edges, never = above, reach.high[channel] + reach.step
+        if falls[channel]:
+            edges, values, never = -below[::-1], values[::-1], -reach.low[channel] + reach.step
+        rest = width - len(edges)
+        steps[channel] = np.append(edges, np.full(rest, never))
+        table[channel] = np.append(values, np.full(rest, values[-1]))
+    return TableRule(steps, table, falls)

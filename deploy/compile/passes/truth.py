@@ -43,9 +43,6 @@ class Truth:
 def truth(model: ModelWrapper, region: Region, tensor: str, numbers: Numbers) -> Truth:
     """Run ``region`` from its start to ``tensor`` on every reachable one of ``numbers``. Raises UnsupportedError."""
     nodes = region.path(tensor)
-    if not any(node.op_type in QUANTISERS for node in nodes):
-        blame = region.node if region.node is not None else model.graph.node[0]
-        raise refuse(blame, "no sign follows it in front of the next layer", "BipolarQuant or Quant between layers")
     shared, every = is_shared(model, nodes, numbers), numbers.reach
     numbers = numbers.union if shared else numbers
     reach, channels = numbers.reach, numbers.channels
@@ -55,17 +52,17 @@ def truth(model: ModelWrapper, region: Region, tensor: str, numbers: Numbers) ->
     first = None
     for start in range(0, max(1, count - 1), size - 1):
         path = follow(model, nodes, region.start, tensor, numbers.table(start, start + size))
-        ends = _by_channel(path.end, channels, nodes[-1])
+        ends = by_channel(path.end, channels, nodes[-1])
         first = ends[0].copy() if first is None else first
         row, channel = np.nonzero(ends[1:] != ends[:-1])
         parts.append((channel, row + 1 + start, ends[row + 1, channel]))
         for front, (pool, table) in zip(fronts, path.pools, strict=True):
-            front.append(slope(_by_channel(table, channels, pool)))
+            front.append(slope(by_channel(table, channels, pool)))
         _limit(nodes, region, parts, channels)
     channel, row, value = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = np.lexsort((row, channel))
     steps = Steps(reach, first, channel[order], row[order], value[order])
-    outcome = lambda table: _by_channel(follow(model, nodes, region.start, tensor, table).end, channels, nodes[-1])  # noqa: E731
+    outcome = lambda table: by_channel(follow(model, nodes, region.start, tensor, table).end, channels, nodes[-1])  # noqa: E731
     undecided = find_undecided(steps, numbers, rises_or_falls(model, nodes), outcome, every if shared else None)
     return Truth(steps, _in_front(region, pools, fronts, channels), pools, shared, undecided)
 
@@ -79,13 +76,13 @@ def is_shared(model: ModelWrapper, nodes: list[NodeProto], numbers: Numbers) -> 
 def _limit(nodes: list[NodeProto], region: Region, parts: list, channels: int) -> None:
     counts = sum(np.bincount(part[0], minlength=channels) for part in parts)
     if (counts > MAX_CHANGES).any():
-        node = next(node for node in reversed(nodes) if node.op_type in QUANTISERS)
+        node = next((node for node in reversed(nodes) if node.op_type in QUANTISERS), nodes[-1])
         channel = int(np.argmax(counts))
         reason = f"behind {region.node.name!r}, channel {channel} changes more than {MAX_CHANGES} times"
         raise refuse(node, reason, f"quantisers of at most {MAX_CHANGES} levels")
 
 
-def _by_channel(table: np.ndarray, channels: int, node: NodeProto) -> np.ndarray:
+def by_channel(table: np.ndarray, channels: int, node: NodeProto) -> np.ndarray:
     """Columns (channel by channel, one per position) back to channels; all positions of a channel must agree."""
     blocks = table.reshape(len(table), channels, -1)
     if (blocks != blocks[:, :, :1]).any():

@@ -10,10 +10,16 @@ from qonnx.core.modelwrapper import ModelWrapper
 from signflow.deploy.compile import export, lower, streamline
 from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.compile.passes import fold_constants
+<<<<<<< HEAD
 from signflow.deploy.compile.passes.enumerate_thresholds import SIGNS_KEY, Sign
 from signflow.deploy.compile.passes.fold_constants import constant_bits
 from signflow.deploy.compile.passes.head import Head
 from signflow.deploy.compile.passes.integer_graph import IntegerGraph
+=======
+from signflow.deploy.compile.passes.fold_constants import constant_bits
+from signflow.deploy.compile.passes.head import Head
+from signflow.deploy.compile.passes.signs import Sign
+>>>>>>> 2e8b9f2 (Front end: pads, streams, raw sums, moves and tables become integers)
 from signflow.deploy.golden.intgraph import IntGraph
 from signflow.deploy.verify import signs
 

@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from signflow.deploy.compile import export, streamline
-from signflow.deploy.compile.passes.enumerate_thresholds import Sign
+from signflow.deploy.compile.passes.signs import Sign
 from signflow.deploy.verify import signs
 
 
