@@ -59,7 +59,7 @@ def line(model: ModelWrapper, region: Region, tensor: str, numbers: Numbers) -> 
         factor, offset, error, unit = found
     size = np.abs(factor)
     if np.ptp(size) > TOLERANCE * size.max():
-        channel = int(np.argmax(np.abs(size - size[0])))
+        channel = int(np.argmax(np.abs(size - size[0]) > TOLERANCE * size.max()))
         reason = f"its results are multiples of {size[0]:.6g} in channel 0 and of {size[channel]:.6g} in {channel}"
         raise refuse(region.node, reason, f"one scale for all channels, or {BEHIND}")
     if pools and (factor < 0).any():
