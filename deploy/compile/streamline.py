@@ -1,5 +1,5 @@
-"""QONNX -> integer graph, in three steps: products made plain, everything that is not integer enumerated away, and
-channels that turned out constant folded into the thresholds behind them.
+"""QONNX -> integer graph, in three steps: the network brought to normal form, everything that is not integer enumerated
+away, and channels that turned out constant folded into the thresholds behind them.
 
 The result holds integers only (`signflow.deploy.compile.passes.integer_graph` lists its operators). Everything else
 went into thresholds or into the recorded head (`signflow.deploy.compile.passes.head`). FINN's own `Streamline` moves
@@ -14,7 +14,7 @@ from signflow.deploy.compile import engine
 from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.compile.passes.enumerate_thresholds import enumerate_thresholds
 from signflow.deploy.compile.passes.fold_constants import FoldConstants
-from signflow.deploy.compile.passes.plain_products import PlainProducts
+from signflow.deploy.compile.passes.normal_form import NormalForm
 
 
 def streamline(model: ModelWrapper, keep_constants: bool = False) -> ModelWrapper:
@@ -23,7 +23,7 @@ def streamline(model: ModelWrapper, keep_constants: bool = False) -> ModelWrappe
     """
     engine.boot()
     ImageInput.of(model)
-    integer = enumerate_thresholds(model.transform(PlainProducts(), cleanup=False))
+    integer = enumerate_thresholds(model.transform(NormalForm(), cleanup=False))
     if not keep_constants:
         integer = integer.transform(FoldConstants(), cleanup=False)
     return integer.transform(GiveUniqueNodeNames())

@@ -20,13 +20,9 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from signflow.deploy.compile.dialect.base import integer_type
-<<<<<<< HEAD
 from signflow.deploy.compile.dialect.joins import ShiftAdd
 from signflow.deploy.compile.dialect.pools import MaxPoolNHWC
 from signflow.deploy.compile.dialect.program import Windows
-from signflow.deploy.compile.passes.enumerate_thresholds import Sign
-=======
->>>>>>> 2e8b9f2 (Front end: pads, streams, raw sums, moves and tables become integers)
 from signflow.deploy.compile.passes.fold_constants import constant_bits
 from signflow.deploy.compile.passes.signs import Sign
 from signflow.deploy.compile.reach import reaches

@@ -8,7 +8,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.compile.passes.enumerate_thresholds import enumerate_thresholds
 from signflow.deploy.compile.passes.evaluate import follow
-from signflow.deploy.compile.passes.plain_products import PlainProducts
+from signflow.deploy.compile.passes.normal_form import NormalForm
 from signflow.deploy.compile.passes.regions import QUANTISERS
 from signflow.deploy.compile.passes.transitions import sign_rule
 from signflow.deploy.compile.passes.truth import truth
@@ -66,7 +66,7 @@ def curve(network: ModelWrapper, integer: ModelWrapper, rule: Rule, channel: int
         if rule.sign is not None and region.node.name == rule.sign.product and region.kind == "product":
             found.append((plain, region, tensor, numbers))
 
-    enumerate_thresholds(network.transform(PlainProducts(), cleanup=False), keep)
+    enumerate_thresholds(network.transform(NormalForm(), cleanup=False), keep)
     if not found:
         raise ThresholdsError(f"{rule.layer} is no sign behind a product; see --moving for thresholds that move")
     plain, region, tensor, numbers = found[0]

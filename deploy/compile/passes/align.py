@@ -18,8 +18,8 @@ from qonnx.transformation.base import Transformation
 from signflow.deploy.compile.errors import UnsupportedError
 from signflow.deploy.compile.passes.enumerate_thresholds import enumerate_thresholds
 from signflow.deploy.compile.passes.evaluate import follow, run_node
+from signflow.deploy.compile.passes.normal_form import NormalForm
 from signflow.deploy.compile.passes.numbers import Numbers
-from signflow.deploy.compile.passes.plain_products import PlainProducts
 from signflow.deploy.compile.passes.regions import POOLS, SHAPES, Region, attribute
 from signflow.deploy.compile.passes.silu import Silu, silu_input
 from signflow.deploy.compile.passes.truth import BLOCK, is_shared
@@ -166,11 +166,12 @@ class Align(Transformation):
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         """Enumerates a plain copy, as far as the compiler knows the network, and takes over its constants."""
         model = model.transform(Silu(), cleanup=False)
-        plain = model.transform(PlainProducts(), cleanup=False)
         names = {name for node in model.graph.node for name in node.input if model.get_initializer(name) is not None}
         with suppress(UnsupportedError):  # `signflow build` says what is not supported
-            enumerate_thresholds(plain, align)
-        for name in sorted(names):
-            if (value := plain.get_initializer(name)) is not None:
-                model.set_initializer(name, value)
+            plain = model.transform(NormalForm(), cleanup=False)
+            with suppress(UnsupportedError):
+                enumerate_thresholds(plain, align)
+            for name in sorted(names):
+                if (value := plain.get_initializer(name)) is not None:
+                    model.set_initializer(name, value.reshape(model.get_initializer(name).shape))
         return model, False

@@ -34,6 +34,7 @@ from signflow.deploy.compile.passes.numbers import Numbers
 from signflow.deploy.compile.passes.products import Feed, Product
 from signflow.deploy.compile.passes.readers import JOINS, Readers
 from signflow.deploy.compile.passes.regions import QUANTISERS, Region, attribute, walk
+from signflow.deploy.compile.passes.rewrite import Graph
 from signflow.deploy.compile.passes.rounding import grain
 from signflow.deploy.compile.passes.scales import grid, quantiser_scale, scale_and_offset
 from signflow.deploy.compile.passes.signs import Sign, save_signs
@@ -45,7 +46,7 @@ Before = Callable[[ModelWrapper, Region, str, Numbers], None]
 
 
 def enumerate_thresholds(model: ModelWrapper, before: Before = lambda *_: None) -> ModelWrapper:
-    """The integer graph of a network (after `PlainProducts`). Raises UnsupportedError for what has no exact hardware.
+    """The integer graph of a network (in `NormalForm`). Raises UnsupportedError for what has no exact hardware.
 
     ``before(model, region, exit, reachable numbers)`` is called in front of every enumeration, and may change
     the constants of the region (`signflow.deploy.compile.passes.align`).
@@ -70,7 +71,8 @@ class _Enumeration:
         image, *regions = walk(model)
         products = [region.node for region in regions if region.kind == "product"]
         self.products = {node.name: Product(model, node) for node in products}
-        self.readers = Readers(model, self.products, regions)
+        self.network = Graph(model)
+        self.readers = Readers(self.network, self.products, regions)
         self.image = ImageInput.of(model)
         self._image(image)
         for region in regions:
@@ -90,7 +92,7 @@ class _Enumeration:
         flat = len(shape) == 1 or all(node.op_type == "MatMul" for node in readers)
         stream = (int(np.prod(shape)),) if flat else (shape[1], shape[2], shape[0])
         self.graph = IntegerGraph(stream, "BINARY" if binary else kind.datatype)
-        self.sources = Sources(self.model, self.graph, self.products)
+        self.sources = Sources(self.network, self.graph, self.products)
         order = "NHWC" if not flat else "flat" if len(shape) == 3 else "NCHW"
         self.image = replace(self.image, binary=binary, order=order)
         steps, lowest = codes.thresholds(kind.pixels), int(codes.codes.min())

@@ -1,11 +1,11 @@
 """Who reads an exit of a region, behind operators that only move it: what the exit must hold follows from that."""
 
 from onnx import NodeProto
-from qonnx.core.modelwrapper import ModelWrapper
 
-from signflow.deploy.compile.passes.moves import pad_of
+from signflow.deploy.compile.passes.geometry import padding_of
 from signflow.deploy.compile.passes.products import Product
 from signflow.deploy.compile.passes.regions import SHAPES, Region
+from signflow.deploy.compile.passes.rewrite import Graph
 
 JOINS = ("Add", "Concat")
 
@@ -13,8 +13,8 @@ JOINS = ("Add", "Concat")
 class Readers:
     """``products``: the layers of the network, by name; ``regions`` of the whole network."""
 
-    def __init__(self, model: ModelWrapper, products: dict[str, Product], regions: list[Region]):
-        self.model, self.products = model, products
+    def __init__(self, network: Graph, products: dict[str, Product], regions: list[Region]):
+        self.network, self.products = network, products
         self.moves = {region.node.output[0]: region for region in regions if region.kind == "move"}
 
     def ends(self, readers: list[NodeProto]) -> list[NodeProto]:
@@ -36,7 +36,7 @@ class Readers:
         """Values that Pads put beside what ``readers`` get."""
         found = []
         for node in readers:
-            found += [pad_of(self.model, node).value] if node.op_type == "Pad" else []
+            found += [padding_of(self.network, node).value] if node.op_type == "Pad" else []
             found += self.paddings(self._behind(node) or [])
         return found
 
@@ -51,10 +51,10 @@ class Readers:
                     return False
                 continue
             if node.op_type == "Pad":
-                pad = pad_of(self.model, node)
-                even = self.model.get_tensor_shape(node.input[0])[1] % 2 == 0
+                pad = padding_of(self.network, node)
+                even = self.network.shape(node.input[0])[1] % 2 == 0
                 maps = all(reader.op_type == "Conv" for reader in behind)
-                if any(pad.channels) or not maps or not (abs(pad.value) == scale or (pad.value == 0 and even)):
+                if pad.begin[1] or pad.end[1] or not maps or not (abs(pad.value) == scale or (pad.value == 0 and even)):
                     return False
             if not self.want_bits(behind, scale):
                 return False

@@ -92,20 +92,11 @@ def _check_cast(node: NodeProto) -> None:
         raise refuse(node, f"it casts to {kind}", "float32 throughout")
 
 
-def _check_conv(node: NodeProto, rank: int) -> None:
-    """`PlainProducts` and what runs in front of it leave no other."""
-    group, auto = attribute(node, "group", 1), attribute(node, "auto_pad", "NOTSET")
-    if rank != 4 or group != 1 or any(attribute(node, "pads", [0])) or auto not in ("NOTSET", "VALID"):
-        reason = f"rank {rank}, group {group}, pads {attribute(node, 'pads', [])}, auto_pad {auto}"
-        raise refuse(node, reason, "2-D Conv of one group, padded by a Pad in front of it")
-
-
 def _check_product(model: ModelWrapper, node: NodeProto) -> None:
     weight = model.get_initializer(node.input[1])
     if weight is None:
         raise refuse(node, "its weights are not constant", "weights stored in the model")
     if node.op_type == "Conv":
-        _check_conv(node, weight.ndim)
         return
     if weight.ndim != 2:
         raise refuse(node, f"its weight has shape {weight.shape}", "MatMul with a weight of shape (inputs, outputs)")
@@ -125,8 +116,8 @@ def _check_sum(model: ModelWrapper, node: NodeProto) -> None:
 
 
 def walk(model: ModelWrapper) -> list[Region]:
-    """The regions of the network in order; raises UnsupportedError for what has none. Expects `PlainProducts` before
-    it.
+    """The regions of the network in order; raises UnsupportedError for what has none. Expects the network in
+    normal form (`signflow.deploy.compile.passes.normal_form`).
     """
     return _Walk(model).regions
 

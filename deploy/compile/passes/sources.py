@@ -14,15 +14,15 @@ from math import frexp, gcd
 
 import numpy as np
 from onnx import NodeProto
-from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.compile.dialect.base import check_exact
 from signflow.deploy.compile.errors import refuse
+from signflow.deploy.compile.passes.geometry import padding_of, slices_of
 from signflow.deploy.compile.passes.integer_graph import IntegerGraph, Tensor
-from signflow.deploy.compile.passes.moves import pad_of, steps_of
 from signflow.deploy.compile.passes.numbers import Numbers
 from signflow.deploy.compile.passes.products import Feed, Product
 from signflow.deploy.compile.passes.regions import Region, attribute
+from signflow.deploy.compile.passes.rewrite import Graph
 from signflow.deploy.compile.passes.rounding import sum_error
 from signflow.deploy.compile.passes.scales import TOLERANCE
 from signflow.deploy.compile.passes.transitions import Accumulators
@@ -65,8 +65,8 @@ class Source:
 class Sources:
     """Makes the operators at the start of regions in ``graph``; ``feeds``: tensor of the network -> what holds it."""
 
-    def __init__(self, model: ModelWrapper, graph: IntegerGraph, products: dict[str, Product]):
-        self.model, self.graph, self.products = model, graph, products
+    def __init__(self, network: Graph, graph: IntegerGraph, products: dict[str, Product]):
+        self.network, self.graph, self.products = network, graph, products
         self.feeds: dict[str, tuple[Tensor, Feed]] = {}
 
     def of(self, region: Region) -> Source:
@@ -101,7 +101,7 @@ class Sources:
         first = region.nodes[0] if region.nodes else None
         if first is None or first.name != f"{region.node.name}_Add":
             return np.empty(0)
-        return self.model.get_initializer(first.input[1]).reshape(-1)
+        return self.network.constant(first.input[1]).reshape(-1)
 
     def _sum(self, region: Region) -> Source:
         node = region.node
@@ -115,7 +115,7 @@ class Sources:
     def _join(self, region: Region) -> Source:
         node = region.node
         (x, a), (y, b) = (self._plain(node, name) for name in node.input)
-        one, two = (list(self.model.get_tensor_shape(name)) for name in node.input)
+        one, two = (self.network.shape(name) for name in node.input)
         vectors = [shape for shape in (one, two) if set(shape[2:]) == {1}]  # added to every position of a map
         if len(one) != len(two) or (one != two and not vectors) or not (_alike(x, y) or (one != two and vectors)):
             reason = f"it adds tensors of shapes {one} and {two}"
@@ -150,16 +150,18 @@ class Sources:
     def _pad(self, node: NodeProto) -> tuple[Tensor, Feed]:
         """A constant around the map, and channels of it in front and behind."""
         x, feed = self.feeds[node.input[0]]
-        pad = pad_of(self.model, node)
+        pad = padding_of(self.network, node)
+        border = (*pad.begin[2:], *pad.end[2:])
+        channels = (pad.begin[1], pad.end[1])
         codes, error = _codes(node, pad.value, feed)
-        if any(pad.border):
-            x = self.graph.border(x, pad.border, (codes + 1) / 2 if feed.bits else codes)
+        if any(border):
+            x = self.graph.border(x, border, (codes + 1) / 2 if feed.bits else codes)
             feed = _with_codes(feed, codes, error)
-        if any(pad.channels):
+        if any(channels):
             if feed.bits or len(np.unique(codes)) > 1 or np.ptp(feed.offsets) or feed.negated.any():
                 raise refuse(node, "it adds channels to a map whose channels differ in what a code means", "codes")
-            x = self.graph.pad_channels(x, *pad.channels, int(codes[0]))
-            more = lambda values, fill: np.pad(values, pad.channels, constant_values=fill)  # noqa: E731
+            x = self.graph.pad_channels(x, *channels, int(codes[0]))
+            more = lambda values, fill: np.pad(values, channels, constant_values=fill)  # noqa: E731
             feed = replace(
                 feed, low=more(feed.low, codes[0]), high=more(feed.high, codes[0]), step=1,
                 negated=more(feed.negated, False), offset=float(feed.offsets[0]), error=max(feed.error, error),
@@ -169,7 +171,7 @@ class Sources:
     def _slice(self, node: NodeProto) -> tuple[Tensor, Feed]:
         """Every n-th pixel: a pool of one pixel."""
         x, feed = self.feeds[node.input[0]]
-        return self.graph.pool(x, (1, 1), steps_of(self.model, node)), feed
+        return self.graph.pool(x, (1, 1), [part.step for part in slices_of(self.network, node)[2:]]), feed
 
     def _concat(self, node: NodeProto) -> tuple[Tensor, Feed]:
         """Channels behind channels."""

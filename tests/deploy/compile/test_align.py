@@ -10,7 +10,7 @@ from torch import nn
 from signflow.deploy.compile.export import export
 from signflow.deploy.compile.passes import align
 from signflow.deploy.compile.passes.evaluate import follow
-from signflow.deploy.compile.passes.plain_products import PlainProducts
+from signflow.deploy.compile.passes.normal_form import NormalForm
 from signflow.deploy.compile.passes.regions import walk
 from signflow.deploy.compile.passes.silu import Silu, silu_input
 from signflow.models.layers.abn import ABN, FORMS
@@ -48,7 +48,7 @@ def network(norm: nn.Module) -> nn.Sequential:
 
 def decisions(model) -> np.ndarray:
     """Signs +-1 of the exported graph for every reachable integer: (integers, channels)."""
-    model = model.transform(PlainProducts())
+    model = model.transform(NormalForm())
     region = walk(model)[1]
     (end,) = region.exits
     table = np.repeat(REACHED.astype(np.float32)[:, None], CHANNELS, axis=1)

@@ -1,8 +1,5 @@
 """Constant channels are folded away: fewer channels, the same logits, in every place where a layer can read them."""
 
-import json
-from dataclasses import asdict
-
 import numpy as np
 import pytest
 from qonnx.core.modelwrapper import ModelWrapper
@@ -10,16 +7,10 @@ from qonnx.core.modelwrapper import ModelWrapper
 from signflow.deploy.compile import export, lower, streamline
 from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.compile.passes import fold_constants
-<<<<<<< HEAD
-from signflow.deploy.compile.passes.enumerate_thresholds import SIGNS_KEY, Sign
 from signflow.deploy.compile.passes.fold_constants import constant_bits
 from signflow.deploy.compile.passes.head import Head
 from signflow.deploy.compile.passes.integer_graph import IntegerGraph
-=======
-from signflow.deploy.compile.passes.fold_constants import constant_bits
-from signflow.deploy.compile.passes.head import Head
-from signflow.deploy.compile.passes.signs import Sign
->>>>>>> 2e8b9f2 (Front end: pads, streams, raw sums, moves and tables become integers)
+from signflow.deploy.compile.passes.signs import Sign, save_signs
 from signflow.deploy.golden.intgraph import IntGraph
 from signflow.deploy.verify import signs
 
@@ -105,7 +96,7 @@ def test_popcounts_that_a_sum_reads_keep_their_channels():
     model = graph.model(graph.add(counts, counts, (1, 0)))
     ImageInput("bipolar", (40, 1, 1), "NHWC", binary=True).save_to(model)
     sign = Sign("product", "sign", bits.name, list(range(96)), [])
-    model.set_metadata_prop(SIGNS_KEY, json.dumps([asdict(sign)]))
+    save_signs(model, [sign])
     images = rng.choice([-1, 1], (20, 40, 1, 1))
     folded = ModelWrapper(model.model, make_deepcopy=True).transform(fold_constants.FoldConstants())
     assert folded.get_tensor_shape(bits.name) == [1, 1, 1, 96]
