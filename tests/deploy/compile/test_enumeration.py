@@ -190,7 +190,7 @@ def test_four_changes_are_a_table(chain, tmp_path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda c: c.dense(ONES(3, 4)).dense(ONES(2, 3)), "no sign follows"),
+        (lambda c: c.dense(ONES(3, 4)).op("Relu").dense(ONES(2, 3)), "no sign follows"),
         (lambda c: c.dense(ONES(3, 4)).op("Sign").dense(ONES(2, 3)), "operator Sign: it is not known"),
         (lambda c: c.dense(ONES(3, 4)).op("Erf").sign().dense(ONES(2, 3)), "operator Erf: .*Supported"),
         (
@@ -215,12 +215,8 @@ def test_refused_dense(chain, tmp_path, make, message):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda c: c.conv(ONES(2, 2, 3, 3), pads=[1, 1, 1, 1]), r"operator Conv: it is padded \(pads \[1, 1, 1, 1\]\)"),
-        (lambda c: c.conv(ONES(2, 1, 3, 3), group=2), "operator Conv: group 2"),
-        (lambda c: c.op("MaxPool", kernel_shape=[3, 3], strides=[2, 2]), r"kernel \[3, 3\] with stride \[2, 2\]"),
         (lambda c: c.pool(), "it pools pixels"),
-        (lambda c: c.op("AveragePool", kernel_shape=[2, 2]), "operator AveragePool: it is not known"),
-        (lambda c: c.op("Transpose", perm=[0, 1, 3, 2]), "operator Transpose: it is not known"),
+        (lambda c: c.op("Transpose", perm=[0, 1, 3, 2]), "operator Transpose: it puts the axes of"),
         (lambda c: c.conv(ONES(2, 2, 3, 3)), "ends with a map"),
     ],
 )
