@@ -23,7 +23,7 @@ BEHIND = "an activation quantiser (BipolarQuant, Quant) in front of the next lay
 
 
 @dataclass
-class Line:
+class Affine:
     """The network's number is ``sign`` * ``factor`` * n + ``offset`` for an integer n of a region's start."""
 
     factor: float
@@ -38,14 +38,14 @@ class Line:
     pools: list[NodeProto]
     """MaxPools on the way."""
 
-    def same(self, other: "Line") -> bool:
+    def same(self, other: "Affine") -> bool:
         """Whether both are the same function."""
-        mine, its = ((line.factor, line.sign.tolist(), line.offset.tolist()) for line in (self, other))
+        mine, its = ((one.factor, one.sign.tolist(), one.offset.tolist()) for one in (self, other))
         return mine == its
 
 
-def line(model: ModelWrapper, region: Region, tensor: str, numbers: Numbers) -> Line | None:
-    """The exit ``tensor`` of ``region``, from every reachable one of ``numbers``; None if it is none. Raises
+def affine(model: ModelWrapper, region: Region, tensor: str, numbers: Numbers) -> Affine | None:
+    """The exit ``tensor`` of ``region``, from every reachable one of ``numbers``; None if it is no such number. Raises
     UnsupportedError where channels have different factors.
     """
     nodes = region.path(tensor)
@@ -67,7 +67,7 @@ def line(model: ModelWrapper, region: Region, tensor: str, numbers: Numbers) -> 
     largest = numbers.reach.high.clip(min=-numbers.reach.low).max() * np.ptp(size)
     bound = float((error + largest).max())
     sign = np.where(factor < 0, -1, 1)
-    return Line(float(size[0]), sign, offset, bound, 0.0 if bound else unit, pools)
+    return Affine(float(size[0]), sign, offset, bound, 0.0 if bound else unit, pools)
 
 
 def _grain(numbers: Numbers) -> float:
@@ -77,7 +77,7 @@ def _grain(numbers: Numbers) -> float:
 def _fit(
     model: ModelWrapper, region: Region, nodes: list[NodeProto], tensor: str, numbers: Numbers
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float] | None:
-    """(factor, offset, error, all (channels,), grain), or None for what is no line."""
+    """(factor, offset, error, all (channels,), grain), or None for what is not affine."""
     reach, channels = numbers.reach, numbers.channels
     values = lambda table: by_channel(  # noqa: E731
         follow(model, nodes, region.start, tensor, table).end.astype(np.float64), channels, nodes[-1]

@@ -25,10 +25,10 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.compile.errors import refuse
 from signflow.deploy.compile.images import ImageInput, image_kind
+from signflow.deploy.compile.passes.affine import BEHIND, Affine, affine
 from signflow.deploy.compile.passes.codes import read_image
 from signflow.deploy.compile.passes.head import make_head
 from signflow.deploy.compile.passes.integer_graph import IntegerGraph, Tensor
-from signflow.deploy.compile.passes.lines import BEHIND, Line, line
 from signflow.deploy.compile.passes.notes import notes_on, save_notes
 from signflow.deploy.compile.passes.numbers import Numbers
 from signflow.deploy.compile.passes.products import Feed, Product
@@ -58,7 +58,7 @@ def enumerate_thresholds(model: ModelWrapper, before: Before = lambda *_: None) 
 class _Exit:
     """Tensors of a region that are one function of its integers."""
 
-    found: Truth | Line
+    found: Truth | Affine
     tensors: list[str]
     readers: list[NodeProto]
 
@@ -127,24 +127,24 @@ class _Enumeration:
         for known in exits:
             if source.feed is not None and (known.found.pools or isinstance(known.found, Truth)):
                 self.sources.check_plain(region.node, source.feed)
-            if isinstance(known.found, Line):
-                feed = self._line(source, known.found)
+            if isinstance(known.found, Affine):
+                feed = self._affine(source, known.found)
             else:
                 self.notes += notes_on(region, known.tensors[0], source.numbers, known.found)
                 feed = self._quantise(region, source, known)
             self.sources.feeds |= dict.fromkeys(known.tensors, feed)
 
-    def _found(self, region: Region, tensor: str, numbers: Numbers) -> Truth | Line:
+    def _found(self, region: Region, tensor: str, numbers: Numbers) -> Truth | Affine:
         """What the network makes of the integers on their way to ``tensor``."""
         if any(node.op_type in QUANTISERS for node in region.path(tensor)):
             self.before(self.model, region, tensor, numbers)
             return truth(self.model, region, tensor, numbers)
-        found = line(self.model, region, tensor, numbers)
+        found = affine(self.model, region, tensor, numbers)
         if found is None and region.kind not in ("codes", "move"):
             raise refuse(region.node, "no sign follows it in front of the next layer", BEHIND)
         return found or truth(self.model, region, tensor, numbers)
 
-    def _line(self, source: Source, found: Line) -> tuple[Tensor, Feed]:
+    def _affine(self, source: Source, found: Affine) -> tuple[Tensor, Feed]:
         """The integers themselves."""
         if source.feed is not None and (source.feed.negated.any() or source.feed.bits):
             return source.tensor, source.feed
@@ -256,7 +256,7 @@ class _Enumeration:
         index = self.graph.threshold(self._pooled(x, found), source.stored(rule.steps, signs))
         return self.graph.lookup(index, rule.table, 0), rule.table.min(), rule.table.max()
 
-    def _pooled(self, x: Tensor, found: Truth | Line) -> Tensor:
+    def _pooled(self, x: Tensor, found: Truth | Affine) -> Tensor:
         for pool in found.pools:
             kernel, pads = attribute(pool, "kernel_shape", []), attribute(pool, "pads", [0] * 4)
             if any(pads):  # with what no pixel is smaller than
@@ -282,7 +282,7 @@ class _Enumeration:
         return result
 
 
-def _same(one: Truth | Line, two: Truth | Line) -> bool:
+def _same(one: Truth | Affine, two: Truth | Affine) -> bool:
     """Both are one function, behind the same pools."""
     if [pool.name for pool in one.pools] != [pool.name for pool in two.pools] or type(one) is not type(two):
         return False
