@@ -5,7 +5,8 @@
     running statistics   of the very numbers, so that signs are balanced and thresholds lie among the sums that occur
     gamma, gain, slope   N(0, 1), of both signs
     beta, b              N(0, 0.3) in units of the spread; ABN's among the minima of its function, so that windows occur
-    weights              N(0, 1), which only a binary layer's signs, or 8-bit integers times a power of two, are left of
+    weights              N(0, 1 / fan-in), of which a binary layer's signs are left, or integers times a power of two
+    attention            rows whose hidden units are open for the mean image, so that shifts move
 
 Same network, same seed: same parameters. Moments are taken in float64, in which sums of integers are exact.
 """
@@ -121,9 +122,12 @@ def _draw(module: nn.Module, inputs: tuple[Tensor], rng: np.random.Generator, wi
         case ASD():
             for layer in (module.squeeze, module.excite):
                 _put(layer.weight, rng.normal(size=layer.weight.shape) * rng.choice([0.3, 1, 3]))
+            w = module.squeeze.weight.numpy()
+            _put(module.squeeze.weight, np.where(w @ _moments(module.clip(inputs[0]))[0] < 0, -1, 1)[:, None] * w)
         case qnn.QuantConv2d() | qnn.QuantLinear():
             for values in module.parameters():  # latent weights, shares of their means, biases
-                _put(values, rng.normal(size=values.shape))
+                fan_in = values[0].numel() if values.dim() > 1 else 1
+                _put(values, rng.normal(size=values.shape) / fan_in**0.5)
         case _:
             for values in module.parameters(recurse=False):
                 _put(values, rng.normal(size=values.shape))

@@ -6,9 +6,10 @@ import torch
 from torch import nn
 
 from signflow.models.layers.abn import ABN
+from signflow.models.layers.asd import ASD
 from signflow.models.layers.rprelu import RPReLU
 from signflow.models.methods import METHODS, Method
-from signflow.models.networks import NETWORKS, Network, mlp, predict
+from signflow.models.networks import NARROW, NETWORKS, Network, mlp, predict
 from signflow.models.untrained import random_images, randomise, untrained
 
 KINDS = [*(f"tfc-{name}" for name in METHODS if name != "bn"), "tfc", "cnv-s", "sd-resnet20", "reactnet18"]
@@ -75,6 +76,27 @@ def test_slopes_have_both_signs_and_abn_has_windows():
     assert 0.2 < (m.slope > 0).float().mean() < 0.8
     norms = [m for m in untrained("tfc-abn", 1).modules() if hasattr(m, "running_mean")]
     assert all(((m.beta > 0) & (m.beta < 0.2785)).float().mean() > 0.5 for m in norms)
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_streams_of_narrow_networks_use_their_range(name):
+    """Neither stuck at a bound nor at a few codes, in any block: else there would be little to compare."""
+    net, seen = untrained(name, 2), []
+    for block in net.blocks:
+        block.register_forward_hook(lambda _, inputs, y: seen.append(y))
+    predict(net, images(name))
+    for y in seen:
+        assert len(y.unique()) >= 8
+        assert ((y == y.max()) | (y == y.min())).float().mean() < 0.7
+    assert len(seen) in (6, 16, 18)
+
+
+def test_shifts_of_random_attention_move_with_the_image():
+    net, moving = untrained("sd-resnet20-fashion", 1), []
+    for m in [m for m in net.modules() if isinstance(m, ASD)]:
+        m.clip.register_forward_hook(lambda clip, _, a, m=m: moving.append(len(m.shift(a).unique(dim=0)) > 1))
+    predict(net, images("sd-resnet20-fashion", 16))
+    assert sum(moving) >= 15 and len(moving) == 18
 
 
 def test_wild_networks_have_constants_and_whole_means():
