@@ -4,6 +4,9 @@ import numpy as np
 from onnx import NodeProto, helper
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
+
+from signflow.deploy.compile.dialect.program import Windows
 
 RTL_DOMAIN = "finn.custom_op.fpgadataflow.rtl"
 
@@ -25,6 +28,10 @@ class Hardware:
     def readers(self, tensor: str) -> list[NodeProto]:
         """The nodes that read ``tensor``."""
         return [node for node in self.graph.node if tensor in node.input]
+
+    def writer(self, tensor: str) -> NodeProto | None:
+        """The node that gives ``tensor``; None for the graph's input and constants."""
+        return next((node for node in self.graph.node if tensor in node.output), None)
 
     def replace(self, old: list[NodeProto], op_type: str, inputs: list[str], output: str, **attributes) -> NodeProto:
         """One hardware operator in the place of the nodes ``old``."""
@@ -56,6 +63,41 @@ class Hardware:
     def channels(self, tensor: str, places: str) -> int:
         """Channels of ``tensor`` at every position of ``places``; a flatten in front of them has left no trace."""
         return int(np.prod(self.shape(tensor))) // int(np.prod(self.shape(places)[:-1]))
+
+    def flags(self, tensor: str) -> int:
+        """How many bits share a flag, at most, in the stream of ``tensor``; 0: it has no flags."""
+        writer = self.writer(tensor)
+        padded = writer is not None and writer.op_type == "ConvolutionInputGenerator_sf"
+        return getCustomOp(writer).get_nodeattr("padGroup") if padded else 0
+
+    def windows(self, node: NodeProto, x: str, windows: Windows, **border) -> None:
+        """A generator of windows of ``x`` in the place of ``node``: with attributes Pads and Border, or padGroup for
+        the number 0, where a border stands around it. One for each reader, if it sends flags.
+
+        A generator of single pixels in front, which does nothing but put a border around them, becomes one with it.
+        """
+        before, (out,), generator = self.writer(x), node.output, "ConvolutionInputGenerator"
+        if before is not None and not border and before.op_type == f"{generator}_sf":
+            op = getCustomOp(before)
+            if any(op.get_nodeattr("Pads")) and op.get_nodeattr("ConvKernelDim") == op.get_nodeattr("Stride") == [1, 1]:
+                border = {name: v for name in ("Pads", "Border", "padGroup") if (v := op.get_nodeattr(name))}
+                x = before.input[0]
+        (_, height, width, channels), kind, readers = self.shape(x), self.type(x), self.readers(out)
+        position, flags = list(self.graph.node).index(node), bool(border.get("padGroup"))
+        self.graph.node.remove(node)
+        outs = [f"{out}_{k}" for k in range(len(readers))] if flags and len(readers) > 1 else [out]
+        for reader, name in zip(readers, outs if flags else [], strict=flags):
+            reader.input[0] = name
+        for name in outs:
+            self.tensor(name, self.shape(out), kind)
+            self.insert(
+                position, generator, [x], [name], ConvKernelDim=windows.kernel, Stride=windows.stride,
+                Dilation=windows.dilation, IFMChannels=channels, IFMDim=[height, width],
+                OFMDim=self.shape(name)[1:3], SIMD=2 if flags else 1, depthwise=0, is1D=0, inputDataType=kind.name,
+                outputDataType=kind.name, **border,
+            )  # fmt: skip
+        if before is not None and not self.readers(before.output[0]):
+            self.graph.node.remove(before)
 
     def fork(self, tensor: str) -> None:
         """One reader for every stream: duplicates, one behind the other. An operator may read it twice."""

@@ -25,25 +25,20 @@ class Im2Col(Operator):
         """The channels, pixel by pixel of the window."""
         return tuple(np.tile(end, int(np.prod(self.attribute("kernel_size")))) for end in x)
 
+    @property
+    def windows(self) -> Windows:
+        """What it takes out of the map."""
+        return Windows(*(tuple(self.attribute(name)) for name in ("kernel_size", "stride", "dilations")))
+
     def lower(self, hardware: Hardware) -> None:
-        """A generator of windows."""
-        if self.attribute("dilations") != [1, 1]:
-            raise refuse(self.node, f"dilations {self.attribute('dilations')}", "windows without holes in hardware")
-        x, out = self.node.input[0], self.node.output[0]
-        (_, height, width, channels), datatype = hardware.shape(x), hardware.type(x).name
-        hardware.replace(
-            [self.node], self.HARDWARE, [x], out, ConvKernelDim=self.attribute("kernel_size"),
-            Stride=self.attribute("stride"), Dilation=[1, 1], IFMChannels=channels, IFMDim=[height, width],
-            OFMDim=hardware.shape(out)[1:3], SIMD=1, depthwise=0, is1D=0, inputDataType=datatype,
-            outputDataType=datatype,
-        )  # fmt: skip
+        """A generator of windows, which takes a border in front along."""
+        hardware.windows(self.node, self.node.input[0], self.windows)
 
     def pack(self, program: Program, view: View) -> None:
         """The product behind reads the windows."""
         if any(self.attribute("pad_amount")):
             raise refuse(self.node, f"padding {self.attribute('pad_amount')}", "windows without padding")
-        window = Windows(*(tuple(self.attribute(name)) for name in ("kernel_size", "stride", "dilations")))
-        program.views[self.node.output[0]] = replace(view, window=window)
+        program.views[self.node.output[0]] = replace(view, window=self.windows)
 
 
 class Flatten(Operator):

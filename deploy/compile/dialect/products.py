@@ -49,8 +49,9 @@ class Product(Operator):
         nodes, tensors, end = [node], [node.input[0], weights], sums
         if fused is not None:
             nodes, tensors, end = [node, fused], [*tensors, fused.input[1]], fused.output[0]
+        flags = hardware.flags(node.input[0])
         hardware.replace(
-            nodes, self.HARDWARE, tensors, end, MW=inputs, MH=outputs, SIMD=1, PE=1,
+            nodes, self.HARDWARE, tensors, end, MW=inputs, MH=outputs, SIMD=2 if flags else 1, PE=1, padGroup=flags,
             binaryXnorMode=int(self.KIND == POPCOUNT), inputDataType=hardware.type(node.input[0]).name,
             weightDataType=kind.name, accDataType=hardware.type(sums).name, ActVal=0,
             outputDataType=hardware.type(end).name, noActivation=int(fused is None),
