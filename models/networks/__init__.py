@@ -117,6 +117,9 @@ STREAMS: dict[str, Network] = {
 }
 """The same with other streams: of fewer or more bits, or float as in the papers, which no hardware computes exactly."""
 
+BORDERS: dict[str, Network] = {"bn-resnet18-fashion-minus": NARROW["bn-resnet18-fashion"].with_options(pad_value=-1.0)}
+"""One with a border of -1 where the papers have 0."""
+
 
 def every_method(networks: dict[str, Network]) -> dict[str, Network]:
     """Each network as it is, and under its name and a method's with a dash between them in all the other methods."""
@@ -127,7 +130,7 @@ def every_method(networks: dict[str, Network]) -> dict[str, Network]:
     }
 
 
-NETWORKS: dict[str, Network] = every_method(CHAINS) | every_method(PROPOSED) | BASELINES | NARROW | STREAMS
+NETWORKS: dict[str, Network] = every_method(CHAINS) | every_method(PROPOSED) | BASELINES | NARROW | STREAMS | BORDERS
 
 
 def networks() -> list[str]:

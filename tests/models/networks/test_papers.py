@@ -14,7 +14,18 @@ from signflow.models.layers.factor import Factor, PowerOfTwo
 from signflow.models.layers.standardise import Gain
 from signflow.models.layers.stream import step_of
 from signflow.models.methods import METHODS, Method
-from signflow.models.networks import BASELINES, CHAINS, NARROW, NETWORKS, PAPERS, PROPOSED, STREAMS, network, predict
+from signflow.models.networks import (
+    BASELINES,
+    BORDERS,
+    CHAINS,
+    NARROW,
+    NETWORKS,
+    PAPERS,
+    PROPOSED,
+    STREAMS,
+    network,
+    predict,
+)
 from signflow.models.networks.reactnet import Builder, reactnet18, reactnet_a
 from signflow.models.networks.resnet import abn_resnet18, sd_resnet18, sd_resnet18_imagenet, sd_resnet20
 from signflow.models.networks.vgg import binarynet, vgg_small
@@ -225,6 +236,14 @@ def test_streams_of_other_bits():
         limit = 4.0 if "reactnet" in name else 1.0
         assert found == (set() if want is None else {limit * 2.0 ** (1 - want)})
     assert len(STREAMS) == 3 * 5
+
+
+def test_borders():
+    def borders(name):
+        return {m.value for m in full(name).modules() if isinstance(m, nn.ConstantPad2d)}
+
+    assert all(borders(name) == {0.0} for name in PAPERS)
+    assert all(borders(name) == {-1.0} for name in BORDERS)
 
 
 @pytest.mark.parametrize("name", SMALL)
