@@ -6,7 +6,11 @@ least common multiple is built on the way.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
+
+from onnx import NodeProto
+from qonnx.custom_op.registry import getCustomOp
 
 if TYPE_CHECKING:
     from signflow.hw.ops.base import StreamOp
@@ -54,6 +58,13 @@ def fitting(lanes: Sequence[int], feeds: Sequence[Feed]) -> list[int]:
 
 def cost(op: "StreamOp") -> tuple[int, int]:
     """Estimated (LUT, 18 kbit block RAM) of an operator as it is folded now."""
+    return _cost(op.onnx_node.SerializeToString(deterministic=True))
+
+
+@lru_cache(maxsize=1 << 16)
+def _cost(node: bytes) -> tuple[int, int]:
+    """By the node's attributes, all that the estimates look at: targets come again and again to the same foldings."""
+    op = getCustomOp(NodeProto.FromString(node))
     return int(op.lut_estimation()), int(op.bram_estimation())
 
 

@@ -7,6 +7,7 @@ through a node as its batch, so the node itself, with its own constants, compute
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import onnxruntime
@@ -49,17 +50,22 @@ def _compute(node: NodeProto, feeds: Mapping[str, np.ndarray], opsets: Mapping[s
         )
         return {name: np.asarray(context[name]) for name in node.output}
     inputs = [
-        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
-        for name, v in feeds.items()
+        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(v.dtype), None) for name, v in feeds.items()
     ]
     names = [name for name in node.output if name]
     outputs = [helper.make_empty_tensor_value_info(name) for name in names]
     single = qonnx_make_model(helper.make_graph([node], "one-node", inputs, outputs))
     single.opset_import[0].version = opsets.get("", opsets.get("ai.onnx", 0))
+    results = _session(single.SerializeToString(deterministic=True)).run(names, dict(feeds))
+    return dict(zip(names, results, strict=True))
+
+
+@lru_cache(maxsize=256)
+def _session(model: bytes) -> onnxruntime.InferenceSession:
+    """For a model of one node, whose constants are inputs, of any shape: blocks of tables come again and again."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 4
-    session = onnxruntime.InferenceSession(single.SerializeToString(), options)
-    return dict(zip(names, session.run(names, dict(feeds)), strict=True))
+    return onnxruntime.InferenceSession(model, options)
 
 
 @dataclass

@@ -18,11 +18,11 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.base import Transformation
 
-from signflow.deploy.compile.dialect.base import integer_type
+from signflow.deploy.compile.dialect.base import Range, integer_type
 from signflow.deploy.compile.passes.head import Head
 from signflow.deploy.compile.passes.signs import Sign, save_signs
 from signflow.deploy.compile.passes.transitions import Accumulators
-from signflow.deploy.compile.reach import reaches
+from signflow.deploy.compile.reach import walk
 
 GROUP = 32
 """512 - 32 folds nearly as well as 512; 512 - 8 does not: width converters would cost more than it spares."""
@@ -46,28 +46,38 @@ class FoldConstants(Transformation):
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         """Handles every sign behind a product whose bits only products of bits read."""
-        signs = Sign.of(model)
+        signs, chains = Sign.of(model), {}
         for i, sign in enumerate(signs):
-            chain, readers = _chain(model, sign.integer), _readers(model, sign.integer)
-            if chain is None or readers is None:
-                continue
-            product, threshold, *_ = chain
-            low, high = reaches(model)[product.output[0]]
-            rows = model.get_initializer(threshold.input[1])
-            steps = np.broadcast_to(rows, (len(low), rows.shape[1]))
-            bits = constant_bits(steps, low, high, rows.shape[1] == 2)
-            count = min((bits >= 0).sum() // GROUP * GROUP, len(bits) - GROUP)
-            if count <= 0:
-                continue
-            gone = np.flatnonzero(bits >= 0)[:count]
-            _shrink(model, chain, np.setdiff1d(np.arange(len(bits)), gone))
-            for windows, reader in readers:
-                _absorb(model, windows, reader, gone, bits[gone], len(bits))
-            kept = [c for k, c in enumerate(sign.channels) if k not in set(gone.tolist())]
-            complement = [c for c in sign.complement if c in set(kept)]
-            signs[i] = replace(sign, channels=kept, complement=complement)
+            if (chain := _chain(model, sign.integer)) is not None:
+                chains[chain[0].output[0]] = i, chain
+        for tensor, ranges in walk(model):
+            if tensor in chains:
+                i, chain = chains[tensor]
+                signs[i], ranges[tensor] = _fold(model, signs[i], chain, *ranges[tensor])
         save_signs(model, signs)
         return model, False
+
+
+def _fold(
+    model: ModelWrapper, sign: Sign, chain: list[NodeProto], low: np.ndarray, high: np.ndarray
+) -> tuple[Sign, Range]:
+    """``sign``, whose ``chain`` starts with a product that gives ``low``..``high``, and that range, both without the
+    constant channels.
+    """
+    readers, rows = _readers(model, sign.integer), model.get_initializer(chain[1].input[1])
+    steps = np.broadcast_to(rows, (len(low), rows.shape[1]))
+    bits = constant_bits(steps, low, high, rows.shape[1] == 2)
+    count = min((bits >= 0).sum() // GROUP * GROUP, len(bits) - GROUP)
+    if readers is None or count <= 0:
+        return sign, (low, high)
+    gone = np.flatnonzero(bits >= 0)[:count]
+    left = np.setdiff1d(np.arange(len(bits)), gone)
+    _shrink(model, chain, left)
+    for windows, reader in readers:
+        _absorb(model, windows, reader, gone, bits[gone], len(bits))
+    kept = [c for k, c in enumerate(sign.channels) if k not in set(gone.tolist())]
+    complement = [c for c in sign.complement if c in set(kept)]
+    return replace(sign, channels=kept, complement=complement), (low[left], high[left])
 
 
 def _chain(model: ModelWrapper, bits: str) -> list[NodeProto] | None:
