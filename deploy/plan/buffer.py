@@ -1,25 +1,24 @@
 """Width converters and FIFOs between the operators of a folded graph.
 
-Every edge gets a FIFO. Two traces of `signflow.deploy.plan.timing` with FIFOs that are never full give its depth, the
-largest number of words that ever wait in it:
+Every edge gets a FIFO. Its depth is the largest number of words that ever wait in it in a schedule of images at the
+interval of the slowest operator (`signflow.deploy.plan.schedule`), each counted from when it enters the pipeline of
+the operator in front: a pipeline that stands still has no room for the words that should follow. So beside a
+convolution the FIFO is as deep as its delay, a few rows, and beside a branch that takes a frame or longer, as the sum
+over all positions does, it is the frame buffer.
 
-    steady    images at the interval of the slowest operator. A dataflow graph never slows down when words arrive
-              earlier, so these depths keep the interval. Beside a branch that takes a frame or longer, as the sum over
-              all positions does, this is the frame buffer.
-    patient   every word of an image arrives when all that the words before it caused has come to rest. This counts for
-              FIFOs beside a branch only, together with the words in the pipeline in front of them, which may all have
-              to wait in the FIFO when they arrive with gaps. It makes these FIFOs deep enough for any stalls.
+As fast as the schedule: nothing in the accelerator is later than there. Suppose it were, and look at the earliest word
+that an operator takes or computes later. The operator does not lack input, which came in time. It does not lack room
+either: what the schedule popped by then was popped, so the FIFO has room for this word and for all in front of it, and
+the pipeline moves. So the word is not late, a contradiction. (The accelerator is often earlier than the schedule; then
+it waits for room until the schedule is there.)
 
-No deadlock: suppose a graph stands still although it is given words and its output is taken. Of all words that the
-patient trace takes and computes, look at the earliest that was not. Its operator does not lack input: that was computed
-earlier in the trace, so it was computed and came to the end of its pipeline. Its operator does not lack room either:
-what the trace popped earlier was popped, so the FIFO holds no more words than in the trace. So the word can be taken or
-computed, a contradiction. Other FIFOs need no depth for this: all that waits behind them waits for their words.
+No deadlock, whatever stalls: suppose the accelerator stands still although it is given words and its output is taken.
+Of all that the schedule takes and computes, look at the earliest word that was not, and conclude in the same way.
 """
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from onnx import helper
@@ -27,6 +26,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from signflow.deploy.plan.graph import edges, operators, reads, writes
+from signflow.deploy.plan.schedule import ETERNITY, schedule
 from signflow.deploy.plan.timing import frame_words, images, intervals, trace
 from signflow.hw.ops.base import RTL_DOMAIN, StreamOp
 from signflow.hw.ops.dwc import StreamingDataWidthConverter_sf
@@ -111,59 +111,28 @@ def insert_fifos(model: ModelWrapper) -> None:
 
 
 def depths(ops: Sequence[StreamOp], frames: int = 0) -> dict[str, int]:
-    """Most words that each FIFO of ``ops`` holds when every FIFO is unbounded, in a steady trace of ``frames`` images
-    (0: enough for all to settle) and, beside a branch, in a patient one.
+    """Most words that each FIFO of ``ops`` holds in the schedule of ``frames`` images (0: enough for all to settle),
+    with those in the pipeline in front of it.
     """
     one = trace(ops, images(ops, 1))
     longest = max(int(max(*(a[-1] for a in step.accepts), step.departures[-1])) for step in one) + 1
     frames = frames or max(4, longest // intervals(ops)[0] + 3)  # the images in flight, and two more
-    found = {fifo: waiting(pushed, popped) for fifo, _, pushed, popped in _transfers(ops, images(ops, frames))}
-    if beside := besides(ops):
-        patient = np.arange(frame_words(ops[0]), dtype=np.int64) * longest
-        for fifo, producer, pushed, popped in _transfers(ops, patient):
-            if fifo in beside:
-                found[fifo] = max(found[fifo], waiting(pushed - pipeline(producer), popped))
+    steps = schedule(ops, images(ops, frames))
+    pushed = {tensor: (op, step.departures) for op, step in zip(ops, steps, strict=True) for tensor in writes(op)}
+    popped = {}
+    for op, step in zip(ops, steps, strict=True):
+        popped |= dict(zip(reads(op), step.accepts, strict=True))
+    found = {}
+    for fifo in (op for op in ops if isinstance(op, StreamingFIFO_sf)):
+        producer, offered = pushed[reads(fifo)[0]]
+        found[fifo.onnx_node.name] = waiting(offered - pipeline(producer), popped[writes(fifo)[0]])
     return found
-
-
-def besides(ops: Sequence[StreamOp]) -> set[str]:
-    """Names of the FIFOs that lie beside a branch: the graph does not fall apart without them."""
-    alone, unread = set(), set()
-    for op in ops:
-        unread = unread.difference(reads(op)).union(writes(op))
-        if len(unread) == 1:  # all words pass here
-            alone |= unread
-    return {op.onnx_node.name for op in ops if isinstance(op, StreamingFIFO_sf) and writes(op)[0] not in alone}
 
 
 def pipeline(op: StreamOp) -> int:
     """Fewest cycles from a word taken to a word offered: what an operator has computed before it is offered."""
-    gap = 1 << 32
-    words = [np.arange(frame_words(op, i), dtype=np.int64) * gap for i in range(op.IN_STREAMS)]
-    return int((op.timing(*words) % gap).min())
-
-
-def _transfers(ops: Sequence[StreamOp], arrivals: np.ndarray) -> Iterator[tuple[str, StreamOp, np.ndarray, np.ndarray]]:
-    """(name, producer, cycles of all pushes, cycles of all pops) of each FIFO when words arrive in these cycles.
-
-    The FIFO behind an operator that repeats what it holds is left out: it is asked for one word a cycle, so that
-    MIN_DEPTH does. That operator takes a vector while the first copy of it is asked for: then the FIFO in front of it
-    is popped.
-    """
-    steps = dict(zip((op.onnx_node.name for op in ops), trace(ops, arrivals), strict=True))
-    source = {tensor: op for op in ops for tensor in writes(op)}
-    reader = {tensor: op for op in ops for tensor in reads(op)}
-    taken = {tensor: t for op in ops for tensor, t in zip(reads(op), steps[op.onnx_node.name].accepts, strict=True)}
-    for op in ops:
-        producer, consumer = source.get(reads(op)[0]), reader.get(writes(op)[0])
-        if not isinstance(op, StreamingFIFO_sf) or producer.REPEATS:
-            continue
-        if consumer.REPEATS:
-            asked = taken[writes(reader[writes(consumer)[0]])[0]]
-            pops = asked.reshape(-1, consumer.copies(), consumer.folds())[:, 0].ravel()
-        else:
-            pops = taken[writes(op)[0]]
-        yield op.onnx_node.name, producer, taken[reads(op)[0]], pops
+    words = [np.arange(1, frame_words(op, i) + 1, dtype=np.int64) * ETERNITY for i in range(op.IN_STREAMS)]
+    return int((op.timing(*words) % ETERNITY).min())
 
 
 def waiting(pushed: np.ndarray, popped: np.ndarray) -> int:

@@ -2,6 +2,8 @@
 between them.
 """
 
+import math
+
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
@@ -44,7 +46,17 @@ def operators(model: ModelWrapper) -> list[StreamOp]:
 
 
 def edges(model: ModelWrapper) -> list[tuple[StreamOp, int, StreamOp, int]]:
-    """(producer, its output stream, consumer, its input stream) of every tensor between two operators."""
+    """(producer, its output stream, consumer, its input stream) of every tensor between two operators; raises
+    UnsupportedError where they do not agree on the number of elements.
+    """
     ops = operators(model)
     source = {tensor: (op, k) for op in ops for k, tensor in enumerate(writes(op))}
-    return [(*source[tensor], op, k) for op in ops for k, tensor in enumerate(reads(op)) if tensor in source]
+    found = [(*source[tensor], op, k) for op in ops for k, tensor in enumerate(reads(op)) if tensor in source]
+    for producer, out, consumer, k in found:
+        given = math.prod(producer.get_folded_output_shape(out))
+        if given != (taken := math.prod(consumer.get_folded_input_shape(k))):
+            reason = f"its input {k} takes {taken} elements of an image, and {producer.onnx_node.name} gives {given}"
+            raise refuse(
+                consumer.onnx_node, reason, "streams of the same length on both ends, or the graph stands still"
+            )
+    return found

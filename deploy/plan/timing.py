@@ -56,6 +56,12 @@ def images(ops: Sequence[StreamOp], frames: int) -> np.ndarray:
     return (starts[:, None] + np.arange(frame_words(ops[0]))).ravel()
 
 
+def step(op: StreamOp, streams: Sequence[np.ndarray]) -> Step:
+    """What an operator does when words are offered from ``streams`` on."""
+    taken = op.accepts(*streams)
+    return Step(taken if isinstance(taken, list) else [taken] * len(streams), op.timing(*streams))
+
+
 def trace(ops: Sequence[StreamOp], arrivals: np.ndarray) -> list[Step]:
     """One step for each of ``ops`` (`signflow.deploy.generate.accelerator.operators`) when input words arrive in cycles
     ``arrivals``, whole images.
@@ -63,8 +69,7 @@ def trace(ops: Sequence[StreamOp], arrivals: np.ndarray) -> list[Step]:
     offered, steps = {reads(ops[0])[0]: arrivals}, []
     for op in ops:
         streams = [offered.pop(tensor) for tensor in reads(op)]
-        taken = op.accepts(*streams)
-        steps.append(Step(taken if isinstance(taken, list) else [taken] * len(streams), op.timing(*streams)))
+        steps.append(step(op, streams))
         offered |= dict.fromkeys(writes(op), steps[-1].departures)
     return steps
 

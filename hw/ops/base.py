@@ -126,8 +126,6 @@ class StreamOp:
     """What tables call many of it ("FIFOs"), if it only carries words from one operator to the next."""
     FOLLOWS = False
     """Whether the reader of its output decides how it is folded (`follow`)."""
-    REPEATS = False
-    """Whether it takes its words while its reader asks for them the first time, and repeats them (`copies` times)."""
 
     def get_nodeattr_types(self):
         """FINN's attributes and the RTL backend's one."""
@@ -201,6 +199,16 @@ class StreamOp:
 
     def timing(self, *arrivals: np.ndarray) -> np.ndarray:
         """Cycle in which word k of every output stream is first offered, under the same conditions as `accepts`."""
+        raise NotImplementedError
+
+    def holds(self) -> bool:
+        """Whether it keeps its words in a memory until its reader asks for them (`hold`)."""
+        return False
+
+    def hold(self, arrivals: np.ndarray, leave: np.ndarray) -> np.ndarray:
+        """`accepts` of an operator that holds its words, where word j of its output is taken from it in cycle
+        ``leave[j]``, not before `timing`.
+        """
         raise NotImplementedError
 
     def macs_per_cycle(self) -> int:

@@ -16,7 +16,6 @@ class Replicate_sf(ChannelOp):
     """(1, C) -> outVectors (1, H, W), then C: the vector repeated H*W times."""
 
     FOLLOWS = True
-    REPEATS = True
 
     def get_nodeattr_types(self):
         """outVectors: [1, H, W]."""
@@ -73,6 +72,14 @@ class Replicate_sf(ChannelOp):
         first = self.accepts(*arrivals).reshape(-1, self.folds())
         more = first[:, -1:] + 1 + np.arange(self.folds() * (self.copies() - 1))
         return np.concatenate([first, more], axis=1).ravel() + LATENCY
+
+    def holds(self) -> bool:
+        """The vector."""
+        return True
+
+    def hold(self, arrivals: np.ndarray, leave: np.ndarray) -> np.ndarray:
+        """A word is taken when its first copy is asked for."""
+        return leave.reshape(-1, self.copies(), self.folds())[:, 0].ravel() - LATENCY
 
     def lut_estimation(self, fpgapart: str = "") -> int:
         """Counters; the vector in LUT RAM and a multiplexer, if it is more than one word."""

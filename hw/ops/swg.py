@@ -246,6 +246,14 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
         rows, columns = y.taps[:, -1], x.taps[:, -1]
         return self._steps(arrivals)[:, rows][:, :, columns].ravel() + LATENCY
 
+    def holds(self) -> bool:
+        """The ring keeps its rows until their windows are sent."""
+        return not self.get_nodeattr("parallel_window")
+
+    def hold(self, arrivals: np.ndarray, leave: np.ndarray) -> np.ndarray:
+        """While a word waits for its reader, the ring takes what it has room for."""
+        return serial(*self.axes(), self._words(), fewest_rows(*self.axes()), arrivals, leave - LATENCY)[0]
+
     def _steps(self, arrivals: np.ndarray) -> np.ndarray:
         """Cycles in which `sf_swg_parallel.sv` takes the pixels, and steps over the border to their right and below."""
         y, x = self.axes()

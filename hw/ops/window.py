@@ -47,12 +47,15 @@ class Axis:
         return max(0, int(self.taps[-1, 0]) - self.size)
 
 
-def serial(y: Axis, x: Axis, words: int, rows: int, arrivals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def serial(
+    y: Axis, x: Axis, words: int, rows: int, arrivals: np.ndarray, given: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """(cycle of every write, cycle of every read) of `sf_swg.sv` with pixels of ``words`` words and a ring of ``rows``
     rows, row of windows by row of windows.
 
     A word is written when it is there and the ring has room, counted from the first row of the current row of windows.
-    It is read from the cycle after on. Words of the border wait for nothing, but for the first word of their frame.
+    It is read from the cycle after on, or in the cycles ``given``. Words of the border wait for nothing, but for the
+    first word of their frame.
     """
     row, room = x.size * words, (rows - y.beyond()) * x.size * words
     ow, _, kw, c = np.ogrid[: x.places, : y.kernel, : x.kernel, :words]
@@ -69,7 +72,8 @@ def serial(y: Axis, x: Axis, words: int, rows: int, arrivals: np.ndarray) -> tup
             if taps[0] == -y.before:
                 bound[0] = writes[frame * y.size * row] + 1
             bound[0] = max(bound[0], free_since)
-            reads.append(earliest(bound))
+            at = len(reads) * len(bound)
+            reads.append(earliest(bound) if given is None else given[at : at + len(bound)])
             free_since = int(reads[-1][-1]) + 1
     _write(writes, arrivals, done, len(arrivals), free_since)
     return writes, np.concatenate(reads)

@@ -222,10 +222,10 @@ def test_a_fifo_one_word_shorter_is_slower_and_one_without_room_for_the_frame_st
 
 
 def test_a_pipeline_beside_a_branch(tmp_path, monkeypatch):
-    """Its words may all have to wait in the FIFO behind it when they come with gaps: the patient trace."""
+    """Its words may all have to wait in the FIFO behind it when they come with gaps."""
     check(Bypass(8, 8, 4, [2, 2, 2, 2, 2]), tmp_path / "a")
     net = Bypass(8, 8, 4, [2, 2, 2, 2, 2])
-    monkeypatch.setattr(buffer, "besides", lambda _: set())
+    monkeypatch.setattr(buffer, "pipeline", lambda _: 0)
     simulator, predicted = compiled(buffered(net.model), tmp_path / "b")
     x = net.images(np.random.default_rng(3), 6)
     assert simulator.run(x).interval == predicted.interval

@@ -1,0 +1,103 @@
+"""A schedule in which few words wait: FIFOs need not be deeper than it makes them (`signflow.deploy.plan.buffer`).
+
+`signflow.deploy.plan.timing` says when words come if every operator starts as soon as it can. Then the words of an
+image wait in front of the slowest operator, for nothing: it would be as fast if they came just in time. So the images
+come late here: the graph is walked backwards, and from when the words of the last operator leave follows when each word
+of its inputs must be taken at the latest, so when the operator in front must have offered it, and so on to the input.
+From there on every operator starts as soon as it can again.
+
+When must word k of an input be taken at the latest, if word j of the output is due at D[j]? An operator alone, given
+one word in an eternity, shows which word makes it offer j, and how many cycles later. Given all words at once, it shows
+how far words of its output lie apart at least. Both together give a time for each word. Whether the operator, taking
+its words then, is in time, is tried; where it is not, because it waits for room of its own, no word is taken more than
+some cycles later than it could be: the largest number of cycles that is in time.
+
+Last, operators that hold their words (`StreamOp.hold`: those with a memory) offer each of them when its reader takes
+it, through width converters, too.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from signflow.deploy.plan.graph import reads, writes
+from signflow.deploy.plan.timing import Step, frame_words, step, trace
+from signflow.hw.ops.base import StreamOp
+from signflow.hw.ops.dwc import StreamingDataWidthConverter_sf
+
+ETERNITY = 1 << 32
+"""Cycles in which everything comes to rest."""
+NEVER = 1 << 60
+
+
+def schedule(ops: Sequence[StreamOp], arrivals: np.ndarray) -> list[Step]:
+    """One step for each of ``ops``, FIFOs among them, when input words are there from cycles ``arrivals`` on, whole
+    images. The words of the last operator leave as in `trace`.
+    """
+    return _held(ops, trace(ops, _just_in_time(ops, trace(ops, arrivals))))
+
+
+def _just_in_time(ops: Sequence[StreamOp], early: Sequence[Step]) -> np.ndarray:
+    """Latest cycles of the input words with which the words of the last operator leave as in ``early``."""
+    due = {writes(ops[-1])[0]: early[-1].departures}
+    for op, first in zip(reversed(ops), reversed(early), strict=True):
+        deadline = np.minimum.reduce([due.pop(tensor) for tensor in writes(op)])
+        due |= dict(zip(reads(op), _latest(op, deadline, first), strict=True))
+    return due[reads(ops[0])[0]]
+
+
+def _latest(op: StreamOp, deadline: np.ndarray, early: Step) -> list[np.ndarray]:
+    """Latest cycles in which ``op`` takes its words and offers word j not after ``deadline[j]``, as in ``early``."""
+    together = op.timing(*[np.zeros_like(taken) for taken in early.accepts])
+    apart = np.maximum(together + _least_behind(deadline - together), early.departures)
+    late = [np.maximum(_inputs(op, apart, stream), taken) for stream, taken in enumerate(early.accepts)]
+
+    def within(cycles: int) -> list[np.ndarray]:
+        return [np.minimum(most, taken + cycles) for most, taken in zip(late, early.accepts, strict=True)]
+
+    good, bad = 0, int(max((most - taken).max() for most, taken in zip(late, early.accepts, strict=True))) + 1
+    tried = bad - 1
+    while bad - good > 1:
+        good, bad = (tried, bad) if (op.timing(*within(tried)) <= deadline).all() else (good, tried)
+        tried = (good + bad) // 2
+    return step(op, within(good)).accepts
+
+
+def _inputs(op: StreamOp, deadline: np.ndarray, stream: int) -> np.ndarray:
+    """Latest cycle for each word of an input stream, from what word of a frame makes it offer which, how much later."""
+    words = [frame_words(op, i) for i in range(op.IN_STREAMS)]
+    alone = [np.arange(1, n + 1, dtype=np.int64) * (ETERNITY if i == stream else 0) for i, n in enumerate(words)]
+    cause, delay = np.divmod(op.timing(*alone), ETERNITY)
+    first = np.flatnonzero(np.diff(cause, prepend=0))  # of those that one word causes; 0: words of other streams alone
+    due = deadline.reshape(-1, len(cause)) - delay
+    needed = np.full((len(due), words[stream]), NEVER)
+    needed[:, cause[first] - 1] = np.minimum.reduceat(due[:, first[0] :], first - first[0], axis=1)
+    k = np.arange(needed.size)
+    late = k + _least_behind(needed.ravel() - k)
+    end = np.flatnonzero(needed.ravel() < NEVER)[-1]  # words behind it change nothing
+    late[end:] = late[end] + k[end:] - end
+    return late
+
+
+def _least_behind(values: np.ndarray) -> np.ndarray:
+    """Smallest value from each place on."""
+    return np.minimum.accumulate(values[::-1])[::-1]
+
+
+def _held(ops: Sequence[StreamOp], steps: list[Step]) -> list[Step]:
+    """``steps``, in which operators that hold their words offer them when the reader behind the FIFO takes them."""
+    steps, reader = list(steps), {tensor: (i, k) for i, op in enumerate(ops) for k, tensor in enumerate(reads(op))}
+    for i, op in reversed(list(enumerate(ops))):
+        passes = isinstance(op, StreamingDataWidthConverter_sf)
+        if not (op.holds() or passes) or writes(op)[0] not in reader:
+            continue
+        fifo = ops[reader[writes(op)[0]][0]]
+        behind, stream = reader[writes(fifo)[0]]
+        leave = steps[behind].accepts[stream] - int(fifo.timing(np.zeros(1, np.int64))[0])
+        if passes:
+            steps[i] = step(op, _latest(op, leave, steps[i]))
+            continue
+        accepts = op.hold(steps[i].accepts[0], leave)
+        if (op.timing(accepts) <= leave).all():
+            steps[i] = Step([accepts], leave)
+    return steps
