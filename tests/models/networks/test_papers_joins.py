@@ -10,9 +10,12 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from signflow.models.layers.abn import ABN
+from signflow.models.layers.rprelu import RPReLU
+from signflow.models.layers.stream import step_of
 from signflow.models.networks import NARROW, NETWORKS, PAPERS
 from signflow.models.untrained import random_images, randomise
 
@@ -46,15 +49,21 @@ def digits(values: Tensor) -> int:
     return next((k for k in range(FINEST + 1) if torch.equal(scaled * 2**k, (scaled * 2**k).round())), FINEST + 1)
 
 
-def joins(name: str, **options) -> list[tuple[Tensor, Tensor]]:
+def narrow(name: str, **options) -> tuple[nn.Module, Tensor]:
+    """A narrow network with random parameters, and images for it."""
     row = NETWORKS[name]
-    narrow = next((w for key, w in WIDTHS.items() if key in name), {"width": 0.125})
+    small = next((w for key, w in WIDTHS.items() if key in name), {"width": 0.125})
     shape = (row.input_shape[0], *(min(64, n) for n in row.input_shape[1:]))
     rng = np.random.default_rng(7)
     torch.manual_seed(7)
-    net = randomise(row.build(**narrow, **options), random_images(shape, 16, rng), rng)
+    net = randomise(row.build(**small, **options), random_images(shape, 16, rng), rng)
+    return net, torch.from_numpy(random_images(shape, IMAGES, rng)).float()
+
+
+def joins(name: str, **options) -> list[tuple[Tensor, Tensor]]:
+    net, x = narrow(name, **options)
     with Joins() as watched, torch.no_grad():
-        net(torch.from_numpy(random_images(shape, IMAGES, rng)).float())
+        net(x)
     return watched.seen
 
 
@@ -99,3 +108,29 @@ def test_joins_add_integers_on_one_grid_of_powers_of_two(name):
 @pytest.mark.parametrize("name", ["abn-resnet18", "sd-resnet20", "reactnet18"])
 def test_the_papers_own_float_streams_do_not(name):
     assert any(max(digits(a), digits(b)) > FINEST for a, b in joins(name, stream_bits=None))
+
+
+@pytest.mark.parametrize("name", ["sd-resnet18-imagenet", "reactnet18", "reactnet18-bn", "reactnet-a-none"])
+def test_a_slope_that_may_be_negative_reads_codes(name):
+    """Behind a sum on one grid RPReLU and PReLU are one table a channel, whatever their slopes."""
+    net, x = narrow(name)
+    seen = []
+    for m in [m for m in net.modules() if isinstance(m, RPReLU | nn.PReLU)]:
+        m.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    net(x)
+    bits = 10 if "imagenet" in name else 7  # a branch of one bit more than the stream's 8, or two streams of 6
+    for z in seen:
+        assert (z.max() - z.min()) * 2 ** digits(z) < 2**bits
+    assert len(seen) >= 16
+
+
+def test_abn_reads_codes_in_front_of_a_stream_and_accumulators_in_front_of_a_sign():
+    net, _ = narrow("abn-resnet18")
+    found = [(name, m) for name, m in net.named_modules() if isinstance(m, ABN)]
+    for name, m in found:
+        step = None if ".branch." in name else 1 / 4 if ".shortcut." in name else 1 / 16
+        assert step_of(m.to_code) == step_of(m.to_gated_code) == step, name
+    assert len(found) == 1 + 6 + 2 + 5
+    assert not [m for _, m in found if m.to_code is m.to_gated_code]
+    float_net, _ = narrow("abn-resnet18", stream_bits=None)
+    assert all(step_of(m.to_code) is None for m in float_net.modules() if isinstance(m, ABN))
