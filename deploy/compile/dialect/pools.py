@@ -15,11 +15,11 @@ from signflow.deploy.compile.dialect.program import POOL, TOTAL, Layer, Program,
 from signflow.deploy.compile.errors import refuse
 
 
-def windows_of(hardware: Hardware, node: NodeProto, windows: Windows, out: str = "") -> str:
-    """Put an Im2Col, which gives the tensor ``out``, in front of ``node``, a pool that then reads the windows pixel by
-    pixel. It becomes a generator in its turn.
+def windows_of(hardware: Hardware, node: NodeProto, windows: Windows) -> str:
+    """Put an Im2Col in front of ``node``, a pool that then reads its windows pixel by pixel; returns their tensor. It
+    becomes a generator in its turn.
     """
-    x, out = node.input[0], out or f"{node.output[0]}_windows"
+    x, out = node.input[0], f"{node.output[0]}_windows"
     _, height, width, channels = hardware.shape(x)
     shape = [1, *windows.places((height, width)), int(np.prod(windows.kernel)) * channels]
     new = helper.make_node(
@@ -56,8 +56,7 @@ class MaxPoolNHWC(Operator):
         x, (kernel, stride) = self.node.input[0], (self.windows.kernel, self.windows.stride)
         (_, height, width, channels), pool = hardware.shape(x), list(kernel)
         if self.picks:
-            windows_of(hardware, self.node, self.windows, self.node.output[0])
-            hardware.graph.node.remove(self.node)
+            hardware.windows(self.node, x, self.windows)
             return
         if kernel != stride:
             size = int(np.prod(kernel))

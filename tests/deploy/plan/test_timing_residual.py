@@ -31,13 +31,22 @@ class Blocks(IntegerGraph):
         steps = np.sort(self.rng.integers(low, high, (x.channels, 15)), axis=1)
         return self.threshold(x, steps, -8)
 
-    def conv(self, x, channels, kernel, stride=1):
-        """Codes of a convolution of the signs of ``x``."""
+    def conv(self, x, channels, kernel, stride=1, pad=0):
+        """Codes of a convolution of the signs of ``x``, zeros around them."""
         bits = self.threshold(x, self.rng.integers(-3, 4, (x.channels, 1)), bits=True)
-        windows = self.windows(bits, (kernel, kernel), (stride, stride))
+        windows = self.windows(self.border(bits, (pad,) * 4, [0.5]), (kernel, kernel), (stride, stride))
         sums = self.product(windows, self.rng.choice([-1, 1], (windows.channels, channels)), True)
         middle, spread = windows.channels // 2, 2 * int(windows.channels**0.5)
         return self.codes(sums, middle - spread, middle + spread)
+
+
+def conv_beside_itself(g, x):
+    return g.add(g.conv(x, 8, 3, pad=1), x)
+
+
+def two_blocks(g, x):
+    x = g.codes(conv_beside_itself(g, x), -12, 12)
+    return g.add(g.conv(x, 16, 3, 2, pad=1), g.conv(x, 16, 1, 2), (1, 0))
 
 
 def conv_beside_pool(g, x):
@@ -67,8 +76,10 @@ def channels_of_both(g, x):
     return g.concat(g.conv(x, 4, 3), g.sum_pool(x, (3, 3), (1, 1)))
 
 
-BLOCKS = [conv_beside_pool, conv_beside_small_conv, pixels_beside_sums, joins_behind_joins, channels_twice,
-          channels_of_both]  # fmt: skip
+BLOCKS = [
+    *(conv_beside_itself, two_blocks, conv_beside_pool, conv_beside_small_conv, pixels_beside_sums),
+    *(joins_behind_joins, channels_twice, channels_of_both),
+]
 
 
 def accelerator(g, out, target, folder):
@@ -102,7 +113,7 @@ def check(g, out, target, folder, count=8):
     return {op.onnx_node.name: op.get_nodeattr("depth") for op in graph.operators(hardware) if op.PLUMBING == "FIFOs"}
 
 
-FAST = [(conv_beside_pool, 1500), (joins_behind_joins, 400), (channels_twice, 1500)]
+FAST = [(conv_beside_itself, 1500), (two_blocks, 400), (channels_twice, 1500)]
 SLOW = [(block, target) for block in BLOCKS for target in (400, 1500) if (block, target) not in FAST]
 
 
@@ -111,6 +122,29 @@ def test_blocks(tmp_path, block, target):
     g = Blocks(8, 8, 8)
     x = g.codes(g.image, 20, 230)
     check(g, block(g, x), target, tmp_path / "a")
+
+
+@pytest.mark.parametrize(("size", "target"), [(16, 2500), (32, 20000), (32, 2304)])
+def test_beside_a_convolution_wait_the_words_of_its_delay(size, target):
+    """A row and a pixel (a row of the window is border), and what is on the way; never a frame."""
+    g = Blocks(size, size, 8)
+    out = conv_beside_itself(g, g.codes(g.image, 20, 230))
+    integer = g.model(out)
+    ImageInput("uint8", (8, size, size), "NHWC", False).save_to(integer)
+    hardware = lower.lower(integer)
+    fold.fold_to_cycles(hardware, target)
+    buffer.insert_width_converters(hardware)
+    buffer.insert_fifos(hardware)
+    ops = graph.operators(hardware)
+    source = {tensor: op for op in ops for tensor in graph.writes(op)}
+    add, waiting = next(op for op in ops if op.onnx_node.op_type == "Add_sf"), []
+    for tensor in graph.reads(add):
+        elements = 0
+        while (op := source[tensor]).PLUMBING:
+            elements += op.get_nodeattr("depth") * op.get_folded_input_shape()[-1] if op.PLUMBING == "FIFOs" else 0
+            tensor = graph.reads(op)[0]
+        waiting += [elements] if op.onnx_node.op_type == "Duplicate_sf" else []
+    assert len(waiting) == 1 and size * 8 < waiting[0] < 2 * size * 8
 
 
 def test_a_join_of_streams_of_different_length_is_refused(tmp_path):
