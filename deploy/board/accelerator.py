@@ -369,7 +369,7 @@ class Codec:
         """Checked images into the first bytes of ``buffer``, frame by frame."""
         side, n = self._in, len(images)
         if self._image["order"] == "NHWC":
-            images = images.transpose(0, 2, 3, 1)
+            images = np.moveaxis(images, 1, -1)
         ones = side["dtype"] == "BIPOLAR" or self._image["binary"]
         codes = (images > 0 if ones else images).astype(np.uint8).reshape(n * side["words"], side["word_elems"])
         if side["elem_bits"] < 8:
@@ -439,11 +439,11 @@ def _check_facts(facts) -> None:
             if not _fits(found.get(name), kind):
                 raise ValueError(f"accel.json: {part}.{name} is {found.get(name)!r:.60}, which no package says")
     image, shell, package = facts["image"], facts["shell"], facts["package"]
-    if image["kind"] not in RANGES or image["order"] not in ("NCHW", "NHWC", "flat"):
+    if image["kind"] not in RANGES or image["order"] not in ("NCHW", "NHWC", "HWC", "flat"):
         raise ValueError(f"accel.json: images of kind {image['kind']!r:.60} and order {image['order']!r:.60}")
     if package["link"] not in ("pynq_link.py", "serial_link.py"):
         raise ValueError(f"accel.json: {package['link']!r:.60} is no link of signflow")
-    if len(image["shape"]) not in (1, 3) or _count(image) != _count(facts["input"]):
+    if len(image["shape"]) not in (1, 2, 3) or _count(image) != _count(facts["input"]):
         raise ValueError(f"accel.json: images of shape {image['shape']}, and a stream of {facts['input']['shape']}")
     for side, name in ((facts["input"], "in"), (facts["output"], "out")):
         word, beats = shell[f"{name}_word_bits"], shell[f"{name}_beats"] * shell["beat_bits"]

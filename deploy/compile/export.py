@@ -73,8 +73,10 @@ def _declare_input(proto: onnx.ModelProto, kind_name: str) -> ModelWrapper:
         graph.initializer.append(numpy_helper.from_array(np.array(kind.divisor, dtype=np.float32), "signflow_divisor"))
         scale = helper.make_node("Div", [image.name, "signflow_divisor"], [scaled])
         graph.node.insert(0, scale)
+    from signflow.deploy.compile.passes.plain_images import channels_come_last
+
     model = tidy(proto, DataType[kind.datatype])
-    ImageInput(kind_name, tuple(shape[1:])).save_to(model)
+    ImageInput(kind_name, tuple(shape[1:]), "HWC" if channels_come_last(model) else "NCHW").save_to(model)
     return model
 
 
@@ -178,11 +180,9 @@ def _check_io(path: Path, proto: onnx.ModelProto) -> None:
             f"{path}: input {inputs[0].name!r} has type {name}; supported is FLOAT (integer pixels are declared with "
             f"--input)"
         )
-    if len(sizes) not in (2, 4):
-        raise ModelFileError(
-            f"{path}: input {inputs[0].name!r} has shape {sizes}; supported is [1, features] or [1, channels, height, "
-            f"width]"
-        )
+    if len(sizes) not in (2, 3, 4):
+        supported = "[1, features], [1, channels, length] or [1, channels, height, width]"
+        raise ModelFileError(f"{path}: input {inputs[0].name!r} has shape {sizes}; supported is {supported}")
     if any(not isinstance(size, int) or size < 1 for size in sizes):
         raise ModelFileError(
             f"{path}: input {inputs[0].name!r} has shape {sizes}, which is not fixed; export the network with a fixed "

@@ -56,13 +56,18 @@ class ImageInput:
     kind: str
     """A key of `KINDS`."""
     shape: tuple[int, ...]
-    """Shape of one image without the batch: (C, H, W) or (features,)."""
+    """Shape of one image without the batch: (C, H, W), (H, W, C) where the order says so, (C, L) or (features,)."""
     order: str = "NCHW"
-    """Order of the graph's input: "NCHW" as PyTorch's, "NHWC" (pixel by pixel, channels together) or "flat" (NCHW read
-    as one vector).
+    """Order of the graph's input: "NCHW" as PyTorch's, "NHWC" (pixel by pixel, channels together), "flat" (NCHW read as
+    one vector), or "HWC": images come pixel by pixel, and stay so.
     """
     binary: bool = False
     """The graph input carries BIPOLAR pixels as bits: -1 -> 0, +1 -> 1."""
+
+    @staticmethod
+    def stored(model: ModelWrapper) -> bool:
+        """Whether ``model`` has one."""
+        return model.get_metadata_prop(INPUT_KEY) is not None
 
     @staticmethod
     def of(model: ModelWrapper) -> "ImageInput":
@@ -74,6 +79,13 @@ class ImageInput:
             )
         fields = json.loads(text)
         return ImageInput(fields["kind"], tuple(fields["shape"]), fields["order"], fields["binary"])
+
+    @property
+    def map(self) -> tuple[int, ...]:
+        """(H, W, C) of the map that an image is; (features,) of one that is none."""
+        if self.order == "HWC" or len(self.shape) == 1:
+            return self.shape
+        return (*(self.shape[1:] if len(self.shape) == 3 else (1, self.shape[1])), self.shape[0])
 
     def save_to(self, model: ModelWrapper) -> None:
         """Store in the model's metadata."""
@@ -110,7 +122,7 @@ class ImageInput:
         if self.binary:
             images = (images + 1) // 2
         if self.order == "NHWC":
-            return np.ascontiguousarray(images.transpose(0, 2, 3, 1))
+            return np.ascontiguousarray(np.moveaxis(images, 1, -1))
         return images.reshape(len(images), -1) if self.order == "flat" else images
 
 

@@ -76,7 +76,7 @@ def _image(program: Program, image: ImageInput) -> None:
         table += steps.bias
     order = np.arange(int(np.prod(image.shape)), dtype=np.int32)
     if image.order == "NHWC":
-        order = np.ascontiguousarray(order.reshape(image.shape).transpose(1, 2, 0)).reshape(-1)
+        order = np.ascontiguousarray(np.moveaxis(order.reshape(image.shape), 0, -1)).reshape(-1)
     entries = {"table": np.ascontiguousarray(table, dtype=np.float32), "rows": len(table), "order": order}
     program.add(threshold, hardware, Layer(TABLE, shape, bits, (), entries=entries), View(0, shape))
     program.views[name] = View(0, shape)

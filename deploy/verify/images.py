@@ -126,19 +126,19 @@ def _pixels(image: ImageInput, path: Path) -> tuple[np.ndarray, np.ndarray | Non
 
 
 def _png(image: ImageInput, file: Path) -> np.ndarray:
-    """One picture as uint8 (C, H, W), grey or RGB as the network reads it."""
-    modes = {1: "L", 3: "RGB"}
-    if len(image.shape) != 3 or image.shape[0] not in modes:
+    """One picture as uint8, grey or RGB and in the order of axes as the network reads it."""
+    modes, (*area, channels) = {1: "L", 3: "RGB"}, image.map
+    if len(image.shape) != 3 or channels not in modes:
         raise ValueError(f"the network reads images of shape {image.shape}: PNG files have one or three channels")
     with Picture.open(file) as picture:
-        grey, wanted = picture.mode in ("1", "L", "I", "I;16"), modes[image.shape[0]]
+        grey, wanted = picture.mode in ("1", "L", "I", "I;16"), modes[channels]
         if grey != (wanted == "L"):
             has = "grey" if grey else f"in colour ({picture.mode})"
             raise ValueError(f"{file} is {has}, the network reads {wanted}: convert it")
-        if picture.size != (image.shape[2], image.shape[1]):
-            size = f"{image.shape[2]} x {image.shape[1]}"
+        if picture.size != (area[1], area[0]):
+            size = f"{area[1]} x {area[0]}"
             raise ValueError(
                 f"{file} is {picture.width} x {picture.height} pixels, the network reads {size}: resize it"
             )
-        pixels = np.asarray(picture.convert(wanted))
-    return pixels[None] if wanted == "L" else pixels.transpose(2, 0, 1)
+        pixels = np.asarray(picture.convert(wanted)).reshape(image.map)
+    return pixels if image.order == "HWC" else pixels.transpose(2, 0, 1)

@@ -42,12 +42,12 @@ def extremes(integer: ModelWrapper) -> np.ndarray:
     pixels, found = image_kind(image.kind).pixels, [np.empty((0, *image.shape), dtype=np.int64)]
     for weights, kernel in _first_products(integer):
         positive = weights.T > 0
-        if len(image.shape) == 3 and image.order == "NHWC":
-            channels, height, width = image.shape
+        if image.order in ("NHWC", "HWC"):
+            height, width, channels = image.map
             rows, columns = kernel or ((height, width) if len(weights) == np.prod(image.shape) else (1, 1))
-            tiles = positive.reshape(-1, rows, columns, channels).transpose(0, 3, 1, 2)
-            repeats = (1, 1, -(-height // rows), -(-width // columns))
-            positive = np.tile(tiles, repeats)[:, :, :height, :width]
+            repeats = (1, -(-height // rows), -(-width // columns), 1)
+            positive = np.tile(positive.reshape(-1, rows, columns, channels), repeats)[:, :height, :width]
+            positive = np.moveaxis(positive, -1, 1) if image.order == "NHWC" else positive
         both = np.stack([positive, ~positive], axis=1).reshape(-1, *image.shape)
         found.append(np.where(both, pixels[-1], pixels[0]))
     return np.concatenate(found)

@@ -37,9 +37,10 @@ class SignDifference:
 
 def first_difference(network: ModelWrapper, integer: ModelWrapper, image: np.ndarray) -> SignDifference | None:
     """First sign that differs for one ``image`` (*shape) between the QONNX graph ``network`` and its ``integer`` graph;
-    None if none does.
+    None if none does. A sign that ``network`` holds in another order of axes only has no name there, and is left out.
     """
-    graph, signs = IntGraph(integer), Sign.of(integer)
+    graph, named = IntGraph(integer), {name for node in network.graph.node for name in node.output}
+    signs = [sign for sign in Sign.of(integer) if sign.tensor in named]
     tensors = reference(network, image[None], tuple(sign.tensor for sign in signs))
     for sign in signs:
         layer = graph.layer_of[sign.integer]

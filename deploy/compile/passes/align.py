@@ -120,6 +120,8 @@ def align(model: ModelWrapper, region: Region, tensor: str, numbers: Numbers) ->
         numbers = numbers.union
     names = {name for node in nodes for name in node.input}
     constants = {name: value for name in names if (value := model.get_initializer(name)) is not None}
+    if any(value.dtype.kind == "f" and value.size > channels for value in constants.values()):
+        return  # constants of single features, behind a Flatten: `truth` refuses those that differ between positions
     movable, search = _movable(model, nodes, channels), None
     for _ in range(MAX_STEPS):
         wrong = _difference(model, constants, region, tensor, numbers)
@@ -165,13 +167,15 @@ class Align(Transformation):
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         """Enumerates a plain copy, as far as the compiler knows the network, and takes over its constants."""
-        model = model.transform(Silu(), cleanup=False)
+        model, form = model.transform(Silu(), cleanup=False), NormalForm()
         names = {name for node in model.graph.node for name in node.input if model.get_initializer(name) is not None}
         with suppress(UnsupportedError):  # `signflow build` says what is not supported
-            plain = model.transform(NormalForm(), cleanup=False)
+            plain = model.transform(form, cleanup=False)
             with suppress(UnsupportedError):
                 enumerate_thresholds(plain, align)
             for name in sorted(names):
                 if (value := plain.get_initializer(name)) is not None:
-                    model.set_initializer(name, value.reshape(model.get_initializer(name).shape))
+                    known = np.array(model.get_initializer(name))
+                    known.reshape(-1)[form.origins.get(name, np.arange(value.size)).reshape(-1)] = value.reshape(-1)
+                    model.set_initializer(name, known)
         return model, False

@@ -145,9 +145,8 @@ class ChannelsFirst(Rewrite):
 
     def _name(self, graph: Graph, name: str, view: View) -> None:
         """Note that a base is ``name``, where it is a new one and holds its numbers."""
-        free = view.base in self._bases and name not in graph.outputs
-        if free and (view.same or (view.ordered and view.base not in self._named)):
-            self._named[view.base] = name
+        if view.base in self._bases and view.ordered and name not in graph.outputs:
+            self._named.setdefault(view.base, name)
 
     def _concat(self, graph: Graph, node: NodeProto) -> Nodes | None:
         views = [self._views.get(name) for name in node.input]

@@ -85,16 +85,17 @@ class _Enumeration:
     def _image(self, region: Region) -> None:
         """The input's scaling and quantiser."""
         kind, codes = image_kind(self.image.kind), read_image(self.model, region)
-        shape, binary = self.image.shape, kind.datatype == "BIPOLAR"
+        image, binary = self.image, kind.datatype == "BIPOLAR"
         ((tensor, readers),) = region.exits.items()
         codes = codes.with_values(self.readers.paddings(readers))
         codes.bits = codes.signs and self.readers.want_bits(readers, codes.scale)
-        flat = len(shape) == 1 or all(node.op_type == "MatMul" for node in readers)
-        stream = (int(np.prod(shape)),) if flat else (shape[1], shape[2], shape[0])
+        last = image.order == "HWC"
+        flat = len(image.map) == 1 or (not last and all(node.op_type == "MatMul" for node in readers))
+        stream = (int(np.prod(image.shape)),) if flat else image.map
         self.graph = IntegerGraph(stream, "BINARY" if binary else kind.datatype)
         self.sources = Sources(self.network, self.graph, self.products)
-        order = "NHWC" if not flat else "flat" if len(shape) == 3 else "NCHW"
-        self.image = replace(self.image, binary=binary, order=order)
+        order = "HWC" if last else "NHWC" if not flat else "flat" if len(image.map) == 3 else "NCHW"
+        self.image = replace(image, binary=binary, order=order)
         steps, lowest = codes.thresholds(kind.pixels), int(codes.codes.min())
         if binary:  # the stream carries bits: -1, +1 and "never" become 0, 1 and 2
             steps = (steps + 2) // 2

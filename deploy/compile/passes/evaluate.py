@@ -87,13 +87,17 @@ class _Numbers:
     rank: int
     pools: tuple[str, ...]
     """Pools in front of it."""
+    area: list[int]
+    """Height and width of the map whose numbers it holds; an image of one dimension is a map of height 1."""
 
 
 def follow(model: ModelWrapper, nodes: Sequence[NodeProto], start: str, end: str, table: np.ndarray) -> Path:
     """Send ``table`` (float32 (values, channels of ``start``)) through ``nodes`` (`Region.path`) to the tensor ``end``;
     pools pass numbers on unchanged.
     """
-    known = {start: _Numbers(table, len(model.get_tensor_shape(start)), ())}
+    shape = list(model.get_tensor_shape(start))
+    row = len(shape) == 3 and start == model.graph.input[0].name
+    known = {start: _Numbers(table, len(shape), (), [1, *shape[2:]] if row else shape[2:])}
     pools = []
     for node in nodes:
         data = {name: known[name] for name in node.input if name in known}
@@ -102,11 +106,12 @@ def follow(model: ModelWrapper, nodes: Sequence[NodeProto], start: str, end: str
             raise refuse(node, "it combines numbers in front of a MaxPool with numbers behind it", "one of both")
         if node.op_type in POOLS:
             pools.append((node, first.table))
-            result = _Numbers(first.table, first.rank, (*first.pools, node.name))
+            area = list(model.get_tensor_shape(node.output[0])[2:])
+            result = _Numbers(first.table, first.rank, (*first.pools, node.name), area)
         elif node.op_type in SHAPES:
             result = _reshaped(model, node, first)
         else:
-            result = _Numbers(_scalar(model, node, data), first.rank, first.pools)
+            result = _Numbers(_scalar(model, node, data), first.rank, first.pools, first.area)
         known[node.output[0]] = result
     return Path(known[end].table, pools)
 
@@ -114,15 +119,15 @@ def follow(model: ModelWrapper, nodes: Sequence[NodeProto], start: str, end: str
 def _reshaped(model: ModelWrapper, node: NodeProto, numbers: _Numbers) -> _Numbers:
     """Channels stay columns; what makes features of channels and positions repeats the columns.
 
-    A map may become features, or have its positions put in a row; height and width of a map are the integer graph's for
-    good, so no other shape of several positions is theirs.
+    A map may become features, or have its positions put in a row, and be a map again; height and width of a map are the
+    integer graph's for good, so no other shape of several positions is theirs.
     """
     before, after = (list(model.get_tensor_shape(name)) for name in (node.input[0], node.output[0]))
     positions = int(np.prod(before[2:]))
     if after == [1, int(np.prod(before))]:
-        return _Numbers(np.repeat(numbers.table, positions, axis=1), 2, numbers.pools)
-    if after[:2] == before[:2] and (positions == 1 or after[2:] in (before[2:], [positions])):
-        return _Numbers(numbers.table, len(after), numbers.pools)
+        return _Numbers(np.repeat(numbers.table, positions, axis=1), 2, numbers.pools, [1, 1])
+    if after[:2] == before[:2] and (positions == 1 or after[2:] in (numbers.area, [positions])):
+        return _Numbers(numbers.table, len(after), numbers.pools, numbers.area)
     supported = "flattening to [1, features]; height and width of a map kept as they are, or its positions in a row"
     raise refuse(node, f"it makes {after} of {before}", supported)
 

@@ -24,6 +24,7 @@ from signflow.deploy.compile.errors import refuse
 from signflow.deploy.compile.passes.channels_first import ChannelsFirst
 from signflow.deploy.compile.passes.geometry import axes_of, padding_of, slices_of
 from signflow.deploy.compile.passes.plain_groups import PlainGroups
+from signflow.deploy.compile.passes.plain_images import PlainImages
 from signflow.deploy.compile.passes.plain_pads import PlainPads
 from signflow.deploy.compile.passes.plain_pools import PlainPools
 from signflow.deploy.compile.passes.plain_products import PlainProducts
@@ -33,7 +34,7 @@ from signflow.deploy.compile.passes.plain_slices import PlainSlices
 from signflow.deploy.compile.passes.regions import attribute
 from signflow.deploy.compile.passes.rewrite import Graph, remove_unread
 
-SHAPES = (PlainRanks, ChannelsFirst, PlainGroups, PlainReductions, PlainPools, PlainSlices, PlainPads)
+SHAPES = (PlainImages, PlainRanks, ChannelsFirst, PlainGroups, PlainReductions, PlainPools, PlainSlices, PlainPads)
 RESAMPLING = ("Resize", "Upsample", "ConvTranspose", "DepthToSpace", "SpaceToDepth", "GridSample")
 
 

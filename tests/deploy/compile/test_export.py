@@ -90,6 +90,10 @@ def test_stream_orders():
     image = np.arange(24).reshape(1, 2, 3, 4)
     assert ImageInput("uint8", (2, 3, 4), "NHWC").stream(image).shape == (1, 3, 4, 2)
     assert (ImageInput("uint8", (2, 3, 4), "flat").stream(image) == np.arange(24)).all()
+    row = ImageInput("uint8", (2, 3), "NHWC")
+    assert (row.stream(image[:, :, :, 0]) == image[:, :, :, 0].transpose(0, 2, 1)).all() and row.map == (1, 3, 2)
+    last = ImageInput("uint8", (2, 3, 4), "HWC")
+    assert (last.stream(image) == image).all() and last.map == (2, 3, 4)
     bits = ImageInput("bipolar", (2,), "flat", binary=True).stream(np.array([[-1, 1]]))
     assert bits.tolist() == [[0, 1]]
 
@@ -109,7 +113,7 @@ def _file(tmp_path, shape, elem=TensorProto.FLOAT, nodes=True, outputs=1):
         ([None, 3, 8, 8], {}, "not fixed.*batch of 1"),
         (["batch", 10], {}, "'batch'.*not fixed"),
         ([4, 10], {}, "batch 4.*batch of 1"),
-        ([1, 2, 3], {}, r"shape \[1, 2, 3\].*supported is"),
+        ([1, 2, 3, 4, 5], {}, r"shape \[1, 2, 3, 4, 5\].*supported is"),
         ([1, 10], {"elem": TensorProto.INT64}, "INT64.*--input"),
         ([1, 10], {"nodes": False}, "no nodes"),
         ([1, 10], {"outputs": 2}, "2 outputs"),
