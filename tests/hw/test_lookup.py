@@ -40,6 +40,14 @@ def test_every_input_of_every_channel_by_definition(bench, style):
     np.testing.assert_array_equal(got, 10 * np.arange(4) + x * x)
 
 
+def test_a_table_in_block_memory_may_leave_it(bench):
+    op = lookup(bench, np.zeros((4, 1024)), 4, 2, "INT10", lowest=-512).op
+    luts, brams = op.block_memory()
+    assert brams == op.bram_estimation() > 0 and luts > 100 * brams
+    op.set_nodeattr("ram_style", "distributed")
+    assert op.block_memory() is None and op.bram_estimation() == 0 and op.lut_estimation() >= luts
+
+
 def test_the_reference_refuses_an_input_outside_the_table(bench):
     node = lookup(bench, np.zeros((1, 7)), dt="INT4", lowest=-3)
     with pytest.raises(OpError, match=r"an input lies outside -3\.\.3"):
