@@ -14,7 +14,7 @@ from signflow.deploy.compile.errors import UnsupportedError
 from signflow.deploy.compile.passes.normal_form import NormalForm, check
 
 engine.boot()
-FEW = settings(max_examples=60, deadline=None, derandomize=True)
+FEW = settings(max_examples=40, deadline=None, derandomize=True)
 INF = 2**63 - 1
 
 

@@ -179,7 +179,7 @@ def test_any_transposes(steps, back):
         order = [order[axis] for axis in (0, *perm)]
         shape = [[1, 2, 3, 4][axis] for axis in order]
         nodes.append(node("Transpose", f"t{i}", f"u{i}", perm=[0, *perm]))
-        constants |= {f"m{i}": whole(shape[3]), f"g{i}": whole(shape[1]), f"v{i}": np.ones(shape[1], np.float32)}
+        constants |= {f"m{i}": whole(*shape[1:]), f"g{i}": whole(shape[1]), f"v{i}": np.ones(shape[1], np.float32)}
         if kind == "Add":
             nodes.append(node("Neg", f"u{i}", f"n{i}"))
         more = {"Relu": "", "Mul": f" m{i}", "Add": f" n{i}", "BatchNormalization": f" g{i} g{i} g{i} v{i}"}[kind]
