@@ -105,6 +105,7 @@ def export(net, shape: tuple[int, ...], kind: str = "uint8", path: str | Path | 
     from brevitas.export import export_qonnx
 
     from signflow.deploy.compile.passes.align import Align
+    from signflow.deploy.compile.passes.torch_norms import follow_torch
 
     engine.boot()
     image_kind(kind)
@@ -119,6 +120,7 @@ def export(net, shape: tuple[int, ...], kind: str = "uint8", path: str | Path | 
         net.train(training)
     _strip(proto)
     model = _declare_input(proto, kind).transform(Align(), cleanup=False)
+    follow_torch(model)
     if path is not None:
         save(model, path)
     return model

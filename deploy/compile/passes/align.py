@@ -22,6 +22,7 @@ from signflow.deploy.compile.passes.normal_form import NormalForm
 from signflow.deploy.compile.passes.numbers import Numbers
 from signflow.deploy.compile.passes.regions import POOLS, SHAPES, Region, attribute
 from signflow.deploy.compile.passes.silu import Silu, silu_input
+from signflow.deploy.compile.passes.torch_norms import torch_norm
 from signflow.deploy.compile.passes.truth import BLOCK, is_shared
 
 ROUNDS = ("BatchNormalization", "Exp", "Sigmoid", "Tanh")
@@ -41,8 +42,7 @@ def _torch_node(
     data = [name for name in node.input if name in known]
     x = torch.from_numpy(np.ascontiguousarray(known[data[0]]))
     if node.op_type == "BatchNormalization":
-        gamma, beta, mean, var = (torch.from_numpy(np.array(constants[name])) for name in node.input[1:])
-        return F.batch_norm(x, mean, var, gamma, beta, False, 0.0, attribute(node, "epsilon", 1e-5)).numpy()
+        return torch_norm(x, *(constants[name] for name in node.input[1:]), attribute(node, "epsilon", 1e-5))
     if silu_input(makers, node) is not None:
         return F.silu(x).numpy()
     if node.op_type in ("Sigmoid", "Tanh"):

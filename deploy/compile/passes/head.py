@@ -2,9 +2,10 @@
 
 The accelerator ends with the integer accumulators of the last layer. What the network does with them (a scale, a bias,
 TensorNorm, a last sign or quantiser) runs on the host: the head is a small ONNX of its own, stored in the model's
-metadata, that maps integers to the float logits of the reference, exactly, because it is the reference's own nodes. Its
-inverse maps float logits back to integers, so that logits are compared without tolerance. Where several integers have
-one logit, as behind a last sign, the smallest of them stands for all.
+metadata, that maps integers to the float logits of the reference, exactly: it is the reference's own nodes, batch
+normalisation as PyTorch computes it where the network is a torch module (`torch_norms`). Its inverse maps float logits
+back to integers, so that logits are compared without tolerance. Where several integers have one logit, as behind a last
+sign, the smallest of them stands for all.
 
 When the network ends with ArgMax or TopK, the index is computed on the integers themselves; that is the same index if,
 and only if, the head rises strictly and is the same for every class, which is checked over all reachable integers.
@@ -25,6 +26,7 @@ from signflow.deploy.compile.errors import ModelFileError, refuse
 from signflow.deploy.compile.passes.evaluate import follow
 from signflow.deploy.compile.passes.numbers import Numbers
 from signflow.deploy.compile.passes.regions import POOLS, Region, attribute
+from signflow.deploy.compile.passes.torch_norms import TorchNorms, follows_torch
 from signflow.deploy.compile.passes.transitions import Accumulators
 
 HEAD_KEY = "signflow.head"
@@ -169,7 +171,7 @@ def _head_model(model: ModelWrapper, region: Region, numbers: Numbers) -> ModelW
         if node.output[0] != end:
             shape = model.get_tensor_shape(node.output[0])
             head.graph.value_info.append(helper.make_tensor_value_info(node.output[0], TensorProto.FLOAT, shape))
-    return head
+    return head.transform(TorchNorms(), cleanup=False) if follows_torch(model) else head
 
 
 def _check_selector(model: ModelWrapper, node: NodeProto, rank: int) -> None:
