@@ -26,6 +26,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from signflow.deploy.compile.errors import refuse
 from signflow.deploy.compile.images import ImageInput, image_kind
 from signflow.deploy.compile.passes.affine import BEHIND, Affine, affine
+from signflow.deploy.compile.passes.choice import coded, few
 from signflow.deploy.compile.passes.codes import read_image
 from signflow.deploy.compile.passes.head import make_head
 from signflow.deploy.compile.passes.integer_graph import IntegerGraph, Tensor
@@ -39,7 +40,7 @@ from signflow.deploy.compile.passes.rounding import grain
 from signflow.deploy.compile.passes.scales import grid, quantiser_scale, scale_and_offset
 from signflow.deploy.compile.passes.signs import Sign, save_signs
 from signflow.deploy.compile.passes.sources import Source, Sources
-from signflow.deploy.compile.passes.transitions import CodeRule, Steps, code_rule, sign_rule, table_rule
+from signflow.deploy.compile.passes.transitions import Steps, code_rule, sign_rule
 from signflow.deploy.compile.passes.truth import Truth, truth
 
 Before = Callable[[ModelWrapper, Region, str, Numbers], None]
@@ -169,12 +170,8 @@ class _Enumeration:
         scale, offset = self._grid(region, known, values)
         code = lambda v: np.rint((v.astype(np.float64) - offset) / float(scale)).astype(np.int64)  # noqa: E731
         codes, error = found.steps.map(code), float(np.abs(code(values) * float(scale) + offset - values).max())
+        x, low, high = self._codes(region, source, found, codes)
         channels = source.numbers.channels
-        if (codes.slope == 2).any():
-            x, low, high = self._table(source, found, codes)
-        else:
-            rule = code_rule(codes, found.in_front, source.may_negate)
-            x, low, high = self._codes(source, found, rule), rule.lowest, rule.lowest + rule.steps.shape[1]
         ends, negated = (np.full(channels, int(end)) for end in (low, high)), np.zeros(channels, dtype=bool)
         return x, Feed(*ends, float(scale), negated, grain(values), offset=offset, error=error)
 
@@ -219,7 +216,7 @@ class _Enumeration:
     def _sign(self, region: Region, source: Source, found: Truth, tensor: str) -> tuple[Tensor, Feed]:
         steps, channels = found.steps.map(lambda values: values > 0), source.numbers.channels
         if (steps.counts > 2).any():
-            x, _, _ = self._table(source, found, steps.map(lambda values: values.astype(np.int64)))
+            x, _, _ = self._codes(region, source, found, steps.map(lambda values: values.astype(np.int64)))
             x = self.graph.threshold(x, np.array([[1]]), bits=True)
             return self._signed(region, found, tensor, x, np.zeros(channels, dtype=bool))
         rule = sign_rule(steps, found.in_front, source.may_negate)
@@ -244,18 +241,21 @@ class _Enumeration:
         """Bits as the integers -1 and +1."""
         return self.graph.threshold(bits, np.array([[1, 1]]), -1), replace(feed, bits=False)
 
-    def _codes(self, source: Source, found: Truth, rule: CodeRule) -> Tensor:
+    def _codes(self, region: Region, source: Source, found: Truth, codes: Steps) -> tuple[Tensor, int, int]:
+        """Codes, int64; and their smallest and largest. A quantiser whose codes are the integers adds nothing."""
+        if region.kind == "codes" and codes.straight:
+            return self._pooled(source.tensor, found), *codes.ends
+        if not few(codes):
+            falls = found.in_front == -1
+            x, signs = self._integers(source, falls)
+            held = source.held(codes.turned(falls), signs)
+            return coded(self.graph, region.node, self._pooled(x, found), held), *held.ends
+        rule = code_rule(codes, found.in_front, source.may_negate)
         x, signs = self._integers(source, rule.own)
         turned = np.broadcast_to(rule.signs, signs.shape)
         steps = source.stored(rule.steps, signs * turned)
-        return self.graph.threshold(self.graph.signed(self._pooled(x, found), turned), steps, rule.lowest)
-
-    def _table(self, source: Source, found: Truth, codes: Steps) -> tuple[Tensor, int, int]:
-        """Codes that rise and fall: the interval, then a table; and their smallest and largest."""
-        rule = table_rule(codes, found.in_front)
-        x, signs = self._integers(source, rule.falls)
-        index = self.graph.threshold(self._pooled(x, found), source.stored(rule.steps, signs))
-        return self.graph.lookup(index, rule.table, 0), rule.table.min(), rule.table.max()
+        x = self.graph.threshold(self.graph.signed(self._pooled(x, found), turned), steps, rule.lowest)
+        return x, rule.lowest, rule.lowest + steps.shape[1]
 
     def _pooled(self, x: Tensor, found: Truth | Affine) -> Tensor:
         for pool in found.pools:

@@ -22,8 +22,9 @@ this shift every channel takes its smallest M, which has the fewest bits, and of
 end. Channels that fall have a negative M, constant ones M = 0.
 
 There is no line for a channel that turns back (ABN's x sigmoid(x), a PReLU with a negative slope), and none for one
-that bends by more than the rounding hides (a PReLU with a slope of its own, a quantiser of uneven steps). One such
-channel, and the layer has no line: hardware that multiplies some channels and looks others up would need both.
+that bends by more than the rounding hides: a PReLU with a slope of its own, a quantiser of uneven steps, or x / 4 with
+halves rounded to even (0.5 down, 1.5 up, 2.5 down). One such channel, and the layer has no line: hardware that
+multiplies some channels and looks others up would need both.
 
 Of random channels of BN (5 to 9 bits) and BN-free layers (5 to 8 bits) with 576 to 4,608 inputs, 27,999 of 28,000 have
 a line. The one that has none has 8 bits and 4,608 inputs: there float32's own rounding bends it. Of RPReLU's channels
@@ -37,8 +38,8 @@ import numpy as np
 from signflow.deploy.compile.passes.transitions import Steps
 
 MAX_SHIFT = 31
-MAX_SUM = 48
-"""Bits of a M + B: what a DSP block adds to."""
+MAX_SUM = 2**45
+"""Bound of a M + B: a DSP block adds to 48 bits, and types round up."""
 
 Points = list[tuple[int, int]]
 """(integer, code), ascending in both."""
@@ -124,13 +125,12 @@ class Corridor:
         return self.sign * m, _roundest(low, high)
 
 
-def line_rule(codes: Steps) -> LineRule | None:
+def line_rule(codes: Steps, ends: tuple[int, int]) -> LineRule | None:
     """The line of every channel of integer ``codes`` (values int64), or None where a channel has none. Exact for every
-    integer that the channel reaches, which is checked on all of them.
+    integer that the channel reaches, which is checked on all of them; ``ends`` of the integers' type are what the
+    hardware's sums must hold.
     """
-    everything = np.concatenate([codes.first, codes.value])
-    low, high = int(everything.min()), int(everything.max())
-    corridors, shift = [], 0
+    (low, high), corridors, shift = codes.ends, [], 0
     for channel in range(len(codes.first)):
         corridor = Corridor.of(codes, channel, low, high)
         own = None if corridor is None else corridor.shift()
@@ -138,9 +138,8 @@ def line_rule(codes: Steps) -> LineRule | None:
             return None
         corridors.append(corridor)
         shift = max(shift, own)
-    lines, reach = [corridor.line(shift) for corridor in corridors], codes.accumulators
-    ends = zip(lines, reach.low.tolist(), reach.high.tolist(), strict=True)
-    if max(abs(m * end + b) for (m, b), *both in ends for end in both) >= 1 << MAX_SUM - 1:
+    lines = [corridor.line(shift) for corridor in corridors]
+    if max(abs(m * end) + abs(b) for m, b in lines for end in ends) >= MAX_SUM:
         return None
     factor, offset = np.array(lines, dtype=np.int64).T
     rule = LineRule(factor, offset, shift, low, high)

@@ -25,7 +25,7 @@ from signflow.deploy.compile.passes.regions import Region, attribute
 from signflow.deploy.compile.passes.rewrite import Graph
 from signflow.deploy.compile.passes.rounding import sum_error
 from signflow.deploy.compile.passes.scales import TOLERANCE
-from signflow.deploy.compile.passes.transitions import Accumulators
+from signflow.deploy.compile.passes.transitions import Accumulators, Steps
 
 SAME = "results on one grid: put quantisers of one scale (or of scales a power of two apart) in front of the addition"
 
@@ -60,6 +60,12 @@ class Source:
             return steps
         signs = signs.reshape(-1, *(1,) * (steps.ndim - 1))
         return (steps + (signs[: len(steps)] if (signs == signs[0]).all() else signs) * self.popcount) // 2
+
+    def held(self, codes: Steps, signs: np.ndarray) -> Steps:
+        """Steps on s * n as steps on s times what the tensor holds, as `stored`."""
+        reach = codes.accumulators
+        low, high = (self.stored(end, signs) for end in (reach.low, reach.high))
+        return replace(codes, accumulators=Accumulators(low, high, reach.step // 2 if self.popcount else reach.step))
 
 
 class Sources:

@@ -123,6 +123,20 @@ class Steps:
         return result
 
     @property
+    def ends(self) -> tuple[int, int]:
+        """The smallest and the largest value of all channels."""
+        values = np.concatenate([self.first, self.value])
+        return int(values.min()), int(values.max())
+
+    @property
+    def straight(self) -> bool:
+        """The value is the integer itself."""
+        reach = self.accumulators
+        above = reach.low[self.channel] + reach.step * self.row
+        everywhere = (self.counts == (reach.high - reach.low) // reach.step).all()
+        return bool(everywhere and (self.first == reach.low).all() and (self.value == above).all())
+
+    @property
     def slope(self) -> np.ndarray:
         """Direction of each channel, as `slope`."""
         up, down = (np.zeros(len(self.first), dtype=bool) for _ in range(2))
@@ -140,6 +154,16 @@ class Steps:
         low, high = self.accumulators.low[channel], self.accumulators.high[channel]
         above = np.minimum(low + self.accumulators.step * self.row[mine], high)
         return above, above - self.accumulators.step, self.value[mine]
+
+    def turned(self, channels: np.ndarray) -> "Steps":
+        """The same functions of -a in the place of a in ``channels``, bool (channels,)."""
+        reach, mine = self.accumulators, channels[self.channel]
+        low, high = (np.where(channels, -b, a) for a, b in ((reach.low, reach.high), (reach.high, reach.low)))
+        rows = (reach.high - reach.low) // reach.step + 1
+        row = np.where(mine, rows[self.channel] - self.row, self.row)
+        order = np.lexsort((row, self.channel))
+        value, first = np.where(mine, self.before, self.value), np.where(channels, self.last, self.first)
+        return Steps(Accumulators(low, high, reach.step), first, self.channel, row[order], value[order])
 
     def same(self, other: "Steps") -> bool:
         """Whether both are the same function of the same integers."""
@@ -230,28 +254,21 @@ def code_rule(codes: Steps, in_front: np.ndarray, own: bool) -> CodeRule:
 
 @dataclass(frozen=True)
 class TableRule:
-    """Code = table[number of thresholds <= s a] with s = -1 where ``falls``."""
+    """Code = table[number of thresholds <= a]."""
 
     steps: np.ndarray
     """int64 (channels, intervals - 1): ascending in every channel."""
     table: np.ndarray
     """int64 (channels, intervals)"""
-    falls: np.ndarray
-    """bool (channels,): the pools in front take the largest of -a."""
 
 
-def table_rule(codes: Steps, in_front: np.ndarray) -> TableRule:
-    """Any step function of integers (values int64); ``in_front`` as in `sign_rule`."""
-    reach, falls, width = codes.accumulators, in_front == -1, int(codes.counts.max(initial=0))
-    channels = len(codes.first)
+def table_rule(codes: Steps) -> TableRule:
+    """Any step function of integers (values int64); one step at least, which constants never reach."""
+    reach, width, channels = codes.accumulators, max(1, int(codes.counts.max(initial=0))), len(codes.first)
     steps, table = np.empty((channels, width), dtype=np.int64), np.empty((channels, width + 1), dtype=np.int64)
     for channel in range(channels):
-        above, below, values = codes.at(channel)
-        values = np.concatenate([codes.first[channel : channel + 1], values])
-        edges, never = above, reach.high[channel] + reach.step
-        if falls[channel]:
-            edges, values, never = -below[::-1], values[::-1], -reach.low[channel] + reach.step
-        rest = width - len(edges)
-        steps[channel] = np.append(edges, np.full(rest, never))
+        above, _, values = codes.at(channel)
+        values, rest = np.append(codes.first[channel], values), width - len(above)
+        steps[channel] = np.append(above, np.full(rest, reach.high[channel] + reach.step))
         table[channel] = np.append(values, np.full(rest, values[-1]))
-    return TableRule(steps, table, falls)
+    return TableRule(steps, table)

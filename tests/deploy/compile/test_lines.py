@@ -12,6 +12,7 @@ from signflow.deploy.compile.passes.lines import Corridor, _roundest, line_rule
 from signflow.deploy.compile.passes.transitions import Accumulators, Steps
 
 CHANNELS = 3
+ENDS = (-1024, 1023)
 
 
 @st.composite
@@ -65,7 +66,7 @@ def test_a_layer_has_a_line_exactly_if_every_channel_has_one(layer):
     steps, low, high = Steps.of(reach, table), int(table.min()), int(table.max())
     corridors = [Corridor.of(steps, channel, low, high) for channel in range(CHANNELS)]
     shifts = [None if corridor is None else corridor.shift() for corridor in corridors]
-    rule = line_rule(steps)
+    rule = line_rule(steps, ENDS)
     assert (rule is None) == (None in shifts)
     if rule is not None:
         assert rule.shift == max(shifts) and (rule.low, rule.high) == (low, high)
@@ -75,14 +76,14 @@ def test_a_layer_has_a_line_exactly_if_every_channel_has_one(layer):
 def test_by_hand():
     """The first step of a sign at 10; thirds, which need 4 bits behind the point: 5 a + 5 in 16ths."""
     reach, x = Accumulators(np.array([0]), np.array([15]), 1), np.arange(16)[:, None]
-    rule = line_rule(Steps.of(reach, (x >= 10).astype(int)))
+    rule = line_rule(Steps.of(reach, (x >= 10).astype(int)), ENDS)
     assert (rule.factor.tolist(), rule.offset.tolist(), rule.shift) == ([1], [-9], 0)
-    rule = line_rule(Steps.of(reach, x // 3))
+    rule = line_rule(Steps.of(reach, x // 3), ENDS)
     assert (rule.factor.tolist(), rule.offset.tolist(), rule.shift) == ([5], [5], 4)
-    rule = line_rule(Steps.of(reach, 7 - x // 3))
+    rule = line_rule(Steps.of(reach, 7 - x // 3), ENDS)
     assert (rule.factor.tolist(), rule.shift) == ([-5], 4)
-    assert line_rule(Steps.of(reach, np.where(x < 9, x // 3, x - 6))) is None  # it bends
-    assert line_rule(Steps.of(reach, np.abs(x - 8))) is None  # it turns back
+    assert line_rule(Steps.of(reach, np.where(x < 9, x // 3, x - 6)), ENDS) is None  # it bends
+    assert line_rule(Steps.of(reach, np.abs(x - 8)), ENDS) is None  # it turns back
 
 
 @given(st.integers(-300, 300), st.integers(0, 40))
@@ -100,7 +101,7 @@ def test_a_sum_wider_than_the_hardware_has_no_line():
         reach = Accumulators(ends[0][: len(kept)], ends[1][: len(kept)], 1)
         first = np.zeros(len(kept), dtype=np.int64)
         rows, values = (np.array(part) for part in zip(*((row + 3, value) for row, value in kept), strict=True))
-        rule = line_rule(Steps(reach, first, np.arange(len(kept)), rows, values))
+        rule = line_rule(Steps(reach, first, np.arange(len(kept)), rows, values), (0, 2**20))
         assert (rule is None) == (len(kept) == 2)
 
 
@@ -140,8 +141,10 @@ def fitted(kind: str, bits: int, step: float, fan_in: int, channels: int):
     corridors = [Corridor.of(steps, channel, *ends) for channel in range(channels)]
     have = np.array([corridor is not None and corridor.shift() is not None for corridor in corridors])
     part = table[:, have]
-    rule = line_rule(Steps.of(Accumulators(everyone[have], everyone[have] + fan_in, 1), part)) if have.any() else None
-    return steps, have, rule, part
+    if not have.any():
+        return steps, have, None, part
+    fit = Steps.of(Accumulators(everyone[have], everyone[have] + fan_in, 1), part)
+    return steps, have, line_rule(fit, (0, 2 * fan_in)), part
 
 
 @pytest.mark.parametrize("fan_in", [144, 4608])

@@ -192,3 +192,24 @@ def test_ranges_of_different_length_share_a_table():
 )
 def test_slope(column, direction):
     assert slope(np.array(column)[:, None])[0] == direction
+
+
+@settings(max_examples=100)
+@given(functions(st.integers(0, 5), 3), st.lists(st.booleans(), min_size=CHANNELS, max_size=CHANNELS))
+def test_turned_steps_are_those_of_the_negated_integers(function, channels):
+    reach, table = function
+    turned = Steps.of(reach, table).turned(np.array(channels))
+    for channel, negated in enumerate(channels):
+        above, _, values = turned.at(channel)
+        code = np.append(turned.first[channel], values)
+        for a, value in zip(reach.table[:, channel], table[:, channel], strict=True):
+            assert code[np.searchsorted(above, -a if negated else a, side="right")] == value
+    order = np.lexsort((turned.row, turned.channel))
+    assert (order == np.arange(len(order))).all()
+
+
+@given(functions(st.integers(-9, 9), 0))
+def test_straight_steps_are_the_integers(function):
+    reach, table = function
+    assert Steps.of(reach, reach.table).straight
+    assert Steps.of(reach, table).straight == (table == reach.table).all()
