@@ -18,8 +18,8 @@ STANDARD = ("", "ai.onnx")
 QONNX = "qonnx.custom_op.general"
 ALIASES = (QONNX, "onnx.brevitas", "finn.custom_op.general")
 """Domains under which QONNX' quantisers are found in files: today's, and those of older exporters."""
-QUANTISERS = {"Quant": 4, "IntQuant": 4, "BipolarQuant": 2}
-"""Operator -> inputs."""
+QUANTISERS = {"Quant": 4, "IntQuant": 4, "BipolarQuant": 2, "Trunc": 6}
+"""Operator -> inputs; of Trunc since version 2 of the domain, 5 before."""
 LINE = 300
 """Characters kept of another library's message."""
 
@@ -53,9 +53,10 @@ def _check_form(path, proto: ModelProto) -> None:
         onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=True)
     except Exception as error:
         raise ModelFileError(f"{path}: not a valid ONNX model: {one_line(error)}") from error
+    version = next((opset.version for opset in proto.opset_import if opset.domain == QONNX), 1)
     for node in proto.graph.node:
         if node.domain == QONNX:
-            _check_quantiser(path, node)
+            _check_quantiser(path, node, version)
 
 
 def _check_reach(path, proto: ModelProto) -> None:
@@ -126,15 +127,15 @@ def _rename_quantisers(proto: ModelProto) -> None:
         proto.opset_import.append(onnx.helper.make_opsetid(QONNX, 1))
 
 
-def _check_quantiser(path, node: NodeProto) -> None:
-    """Inputs and attributes as the class of qonnx declares them."""
+def _check_quantiser(path, node: NodeProto, version: int) -> None:
+    """Inputs and attributes as the class of qonnx in ``version`` declares them."""
     name = node.name or (node.output[0] if node.output else "")
     where = f"{path}: node {name!r}, operator {node.op_type}"
-    wanted = QUANTISERS[node.op_type]
+    wanted = QUANTISERS[node.op_type] - (node.op_type == "Trunc" and version < 2)
     if len(node.input) != wanted or not all(node.input) or len(node.output) != 1 or not node.output[0]:
         given = f"{len(node.input)} inputs and {len(node.output)} outputs"
         raise ModelFileError(f"{where}: it has {given}; the operator has {wanted} and 1, none of them empty")
-    op = getCustomOp(node)
+    op = getCustomOp(node, version)
     types = op.get_nodeattr_types()
     given = [item.name for item in node.attribute]
     for attribute in given:

@@ -115,10 +115,12 @@ class _Known:
                 ir_version=self.proto.ir_version,
             )
         for name, kind in found.items():
-            declared = self.shape(name)
+            declared, before = self.shape(name), self.types.get(name, kind)
             if kind.tensor_type.HasField("shape"):
                 self.types[name] = kind
-            if declared is not None and declared != self.shape(name):
+            if declared is not None and self.shape(name) is None:  # as of a Resize, whose factors are not looked at
+                self.types[name] = before
+            elif declared is not None and declared != self.shape(name):
                 raise ValueError(f"its result {name!r} is declared as {declared} and has shape {self.shape(name)}")
 
 

@@ -6,13 +6,10 @@ its sums. The hardware gives what the network gives where nothing is rounded: fl
 image. float32 PyTorch's, too, but for sums that the build has noted as undecided.
 """
 
-import copy
-
 import brevitas.nn as qnn
 import numpy as np
 import pytest
 import torch
-from brevitas.export import export_qonnx
 from brevitas.quant import (
     Int8Bias,
     Int8BiasPerTensorFloatInternalScaling,
@@ -34,27 +31,10 @@ from signflow.deploy.compile.passes.notes import notes_of
 from signflow.deploy.golden.intgraph import IntGraph
 from signflow.hw.sim import RtlSimulator
 
-COUNT, SIZE, HIDDEN = 150, 8, 16
+from .users import SIZE, Normalise, ToTensor, integers, pixels, saved, trained
+
+COUNT, HIDDEN = 150, 16
 CHANNEL, FIXED = {"weight_quant": Int8WeightPerChannelFloat}, {"weight_quant": Int8WeightPerTensorFixedPoint}
-
-
-class Normalise(nn.Module):
-    """(x - mean) / std, as transforms.Normalize does it."""
-
-    def __init__(self, mean: list[float], std: list[float]):
-        super().__init__()
-        self.register_buffer("mean", torch.tensor(mean).reshape(1, -1, 1, 1))
-        self.register_buffer("std", torch.tensor(std).reshape(1, -1, 1, 1))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return (x - self.mean) / self.std
-
-
-class ToTensor(nn.Module):
-    """Returns the tensor of a quantised tensor."""
-
-    def forward(self, x):
-        return getattr(x, "value", x)
 
 
 def entry(kind="float") -> list[nn.Module]:
@@ -113,50 +93,6 @@ NETWORKS = {
     "cnn of pixels -1..1": lambda: cnn("", front=[Normalise([0.5] * 3, [0.5] * 3)], channels=3),
     "cnn of pixels less their mean": lambda: cnn("", front=[Normalise(IMAGENET, [0.25] * 3)], channels=3),
 }
-
-
-def trained(make, seed: int = 0) -> nn.Module:
-    """A few steps on random images; gammas of both signs."""
-    torch.manual_seed(seed)
-    net = make().train()
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-            n = module.num_features
-            module.weight.data = (torch.rand(n) + 0.5) * torch.where(torch.rand(n) < 0.25, -1.0, 1.0)
-            module.bias.data = torch.rand(n) * 1.2 - 0.6
-    optimiser = torch.optim.Adam(net.parameters(), 1e-3)
-    for _ in range(12):
-        x = torch.from_numpy(pixels(net, 32, None)).float() / 255
-        loss = nn.functional.cross_entropy(net(x), torch.randint(0, 10, (len(x),)))
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    return net.eval()
-
-
-def shape_of(net: nn.Module) -> tuple[int, int, int]:
-    first = next(m for m in net.modules() if isinstance(m, qnn.QuantConv2d | qnn.QuantLinear))
-    return (first.in_channels if isinstance(first, qnn.QuantConv2d) else 1, SIZE, SIZE)
-
-
-def pixels(net: nn.Module, count: int, seed: int | None) -> np.ndarray:
-    rng = np.random.default_rng(int(torch.randint(0, 2**31, ())) if seed is None else seed)
-    return rng.integers(0, 256, (count, *shape_of(net)), dtype=np.uint8)
-
-
-def integers(net: nn.Module, head: Head, images: np.ndarray, kind: torch.dtype) -> np.ndarray:
-    """What PyTorch's logits are the logits of, computed in ``kind``."""
-    with torch.no_grad():
-        logits = copy.deepcopy(net).to(kind)(torch.from_numpy(images).to(kind) / 255).numpy()
-    found, distance = head.invert(logits)
-    assert distance < 0.01  # of a step from one integer to the next
-    return found
-
-
-def saved(net: nn.Module, path):
-    with export._quiet():
-        export_qonnx(net, torch.zeros(1, *shape_of(net)), export_path=str(path))
-    return path
 
 
 @pytest.mark.parametrize("name", NETWORKS)

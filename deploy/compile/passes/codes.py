@@ -6,6 +6,7 @@ import numpy as np
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 
+from signflow.deploy.compile.dialect.base import EXACT
 from signflow.deploy.compile.errors import refuse
 from signflow.deploy.compile.images import ImageInput, image_kind
 from signflow.deploy.compile.passes.evaluate import follow
@@ -54,13 +55,14 @@ class Codes:
         ends, step = (self.codes.min(axis=0), self.codes.max(axis=0)), 2 if self.signs else 1
         return Feed(*ends, self.scale, self.negated, self.grain, step=step, offset=self.offset, error=self.error)
 
-    def with_values(self, values: list[float]) -> "Codes":
+    def with_values(self, values: list[float], weights: int) -> "Codes":
         """The same on a grid fine enough for ``values``, which Pads put beside the image, where one of up to `FINEST`
-        steps a pixel has them all.
+        steps a pixel has them all, and exact sums of so many codes as ``weights`` says.
         """
+        steps = EXACT // max(1, weights * int(np.abs(self.codes).max()))
         exact = np.subtract.outer(values, self.offset) / self.scale
         room = FLOAT * (np.abs(self.offset) + self.scale * np.abs(self.codes).max()) / self.scale
-        for finer in range(1, FINEST + 1) if not self.signs else ():
+        for finer in range(1, min(steps, FINEST) + 1) if not self.signs else ():
             if (np.abs(exact * finer - np.rint(exact * finer)) <= room * finer).all():
                 return replace(self, codes=self.codes * finer, scale=self.scale / finer, finer=finer)
         return self

@@ -88,7 +88,7 @@ class _Enumeration:
         kind, codes = image_kind(self.image.kind), read_image(self.model, region)
         image, binary = self.image, kind.datatype == "BIPOLAR"
         ((tensor, readers),) = region.exits.items()
-        codes = codes.with_values(self.readers.paddings(readers))
+        codes = codes.with_values(self.readers.paddings(readers), self.readers.weights(readers))
         codes.bits = codes.signs and self.readers.want_bits(readers, codes.scale)
         last = image.order == "HWC"
         flat = len(image.map) == 1 or (not last and all(node.op_type == "MatMul" for node in readers))
@@ -143,7 +143,7 @@ class _Enumeration:
             return truth(self.model, region, tensor, numbers)
         found = affine(self.model, region, tensor, numbers)
         if found is None and region.kind not in ("codes", "move"):
-            raise refuse(region.node, "no sign follows it in front of the next layer", BEHIND)
+            raise refuse(region.node, "no quantiser follows it in front of the next layer", BEHIND)
         return found or truth(self.model, region, tensor, numbers)
 
     def _affine(self, source: Source, found: Affine) -> tuple[Tensor, Feed]:

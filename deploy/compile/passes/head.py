@@ -213,8 +213,8 @@ def make_head(model: ModelWrapper, region: Region, numbers: Numbers, popcount: i
     if (model.get_tensor_shape(region.start) or [1])[2:] not in ([], [1, 1]):
         shape = model.get_tensor_shape(region.start)
         raise refuse(blame, f"the network ends with a map of shape {shape}", "one vector of classes at the end")
-    if region.kind != "product" or len(region.exits) > 1:
-        raise refuse(blame, "the network ends behind it", "a dense or convolution layer as the last layer")
+    if region.kind not in ("product", "sum", "join") or len(region.exits) > 1:
+        raise refuse(blame, "the network ends behind it", "a last layer that is dense, a convolution, a mean or a sum")
     pools = [node for node in region.nodes if node.op_type in POOLS]
     if pools:
         raise refuse(pools[0], "it pools logits", "MaxPool in front of a sign")

@@ -35,6 +35,10 @@ from signflow.deploy.compile.passes.regions import attribute
 from signflow.deploy.compile.passes.rewrite import Graph, remove_unread
 
 SHAPES = (PlainImages, PlainRanks, ChannelsFirst, PlainGroups, PlainReductions, PlainPools, PlainSlices, PlainPads)
+MIXING = (
+    *("Softmax", "LogSoftmax", "Hardmax", "InstanceNormalization", "LayerNormalization", "GroupNormalization", "LRN"),
+    *("LpNormalization", "MeanVarianceNormalization"),
+)
 RESAMPLING = ("Resize", "Upsample", "ConvTranspose", "DepthToSpace", "SpaceToDepth", "GridSample")
 
 
@@ -66,6 +70,7 @@ def check(model: ModelWrapper) -> None:
     rules = {
         **{"Conv": _conv, "MaxPool": _pool, "SumPool": _pool, "AveragePool": _average, "Pad": _pad, "Slice": _slice},
         **{"Concat": _concat, "ReduceSum": _sum, "Transpose": _transpose, **dict.fromkeys(RESAMPLING, _resampled)},
+        **dict.fromkeys(MIXING, _mixed),
     }
     borders = {}
     for node in model.graph.node:
@@ -160,3 +165,8 @@ def _transpose(graph: Graph, node: NodeProto) -> None:
 
 def _resampled(graph: Graph, node: NodeProto) -> None:
     raise refuse(node, "it makes more positions of a map, or moves channels to them", "Conv, pools, Slice and Pad")
+
+
+def _mixed(graph: Graph, node: NodeProto) -> None:
+    reason = "what it makes of a number depends on the other channels or positions of the image"
+    raise refuse(node, reason, "BatchNormalization in evaluation mode; logits as the output, without Softmax")

@@ -1,5 +1,6 @@
 """Who reads an exit of a region, behind operators that only move it: what the exit must hold follows from that."""
 
+import numpy as np
 from onnx import NodeProto
 
 from signflow.deploy.compile.passes.geometry import padding_of
@@ -39,6 +40,11 @@ class Readers:
             found += [padding_of(self.network, node).value] if node.op_type == "Pad" else []
             found += self.paddings(self._behind(node) or [])
         return found
+
+    def weights(self, readers: list[NodeProto]) -> int:
+        """Largest sum of the magnitudes of one output's weights, of the layers that ``readers`` lead to."""
+        layers = [self.products[node.name].weights for node in self.ends(readers) if node.name in self.products]
+        return max((int(np.abs(w).reshape(len(w), -1).sum(axis=1).max()) for w in layers), default=1)
 
     def want_bits(self, readers: list[NodeProto], scale: float) -> bool:
         """They may get -``scale`` and +``scale`` as bits: layers with weights +-1, the only operators that take bits

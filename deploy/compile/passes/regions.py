@@ -22,13 +22,14 @@ from signflow.deploy.compile.errors import refuse
 PRODUCTS = ("Conv", "MatMul")
 SUMS = ("ReduceSum", "SumPool")
 MOVES = ("Pad", "Slice", "Concat")
-QUANTISERS = ("BipolarQuant", "Quant")
+QUANTISERS = ("BipolarQuant", "Quant", "Trunc")
 POOLS = ("MaxPool",)
 SHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 SELECTORS = ("ArgMax", "TopK")
 SCALARS = (
     *("BatchNormalization", "Mul", "Add", "Sub", "Div", "Neg", "Abs", "Exp", "Identity", "Dropout", "Cast"),
     *("Relu", "LeakyRelu", "PRelu", "Clip", "Tanh", "Sigmoid", "HardSigmoid", "Elu", "Selu", "Softplus", "Min", "Max"),
+    *("Celu", "Gelu", "HardSwish", "Mish", "Softsign", "ThresholdedRelu", "Erf", "Pow", "Sqrt", "Log", "Reciprocal"),
 )
 """Operators that act on every number alone, with constants per channel: enumeration runs them as they are, whatever
 they compute.
@@ -36,8 +37,8 @@ they compute.
 
 SUPPORTED = (
     "dense and convolution layers (Conv, MatMul, Gemm), scalar operators per channel (BatchNormalization, Mul, Add, "
-    "Sub, Div, Neg, activations), BipolarQuant, Quant, max and average pools, Flatten, Add and Concat of two results, "
-    "Pad, Slice with steps, ReduceSum over all positions, ArgMax"
+    "Sub, Div, Neg, activations), BipolarQuant, Quant, Trunc, max and average pools, Flatten, Add and Concat of two "
+    "results, Pad, Slice with steps, ReduceSum over all positions, ArgMax"
 )
 
 
@@ -184,7 +185,7 @@ class _Walk:
         """The region that a scalar node belongs to: a new one where it forks from the codes of a quantiser."""
         (tensor, *others), region = data, self.owner[data[0]]
         maker = next((n for n in reversed(region.nodes) if n.output[0] == tensor), None)
-        forks = maker is not None and maker.op_type == "Quant" and node.op_type not in SHAPES
+        forks = maker is not None and maker.op_type in ("Quant", "Trunc") and node.op_type not in SHAPES
         if forks and not others and any(self._cuts(reader) for reader in self.readers[tensor]):
             self._exit(tensor, node)
             self.makers[tensor] = region

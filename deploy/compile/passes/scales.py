@@ -69,8 +69,8 @@ def grid(model: ModelWrapper, nodes: list[NodeProto], values: np.ndarray) -> tup
     also where few of its codes occur.
     """
     for node in reversed(nodes):
-        if node.op_type == "Quant":
-            scale = model.get_initializer(node.input[1])
+        if node.op_type in ("Quant", "Trunc"):
+            scale = _stated(model, node)
             return scale_and_offset(values, Fraction(float(scale.flat[0]))) if scale.size == 1 else None
         if node.op_type not in ("Add", "Sub", *POOLS, *SHAPES):
             return None
@@ -86,12 +86,17 @@ def quantiser_scale(model: ModelWrapper, nodes: list[NodeProto], values: np.ndar
         return float(exact)
     for node in reversed(nodes):
         if node.op_type in QUANTISERS:
-            scale = model.get_initializer(node.input[1])
+            scale = _stated(model, node)
             if scale.size == 1:
                 scale = np.float32(scale.flat[0])
                 if (np.rint(values / scale).astype(np.float32) * scale == values).all():
                     return float(scale)
     return search(values)
+
+
+def _stated(model: ModelWrapper, quantiser: NodeProto) -> np.ndarray:
+    """The scale of its results: that of what it reads, unless a Trunc gives another."""
+    return model.get_initializer(quantiser.input[4 if len(quantiser.input) > 5 else 1])
 
 
 def _gcd(fractions: list[Fraction]) -> Fraction:

@@ -15,6 +15,7 @@ from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.compile.passes.head import Head
 from signflow.deploy.golden.intgraph import IntGraph
 
+MIXED = np.array([[1.0, -1, 1, 1], [1, 1, -1, 1], [-1, 1, 1, 1]])
 signs = lambda rng, *shape: rng.choice([-1.0, 1.0], size=shape)  # noqa: E731
 
 
@@ -189,9 +190,12 @@ def test_four_changes_are_a_table(chain, tmp_path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda c: c.dense(ONES(3, 4)).op("Relu").dense(ONES(2, 3)), "no sign follows"),
+        (
+            lambda c: c.dense(MIXED).op("Relu").dense(ONES(2, 3)),
+            "no quantiser follows",
+        ),
         (lambda c: c.dense(ONES(3, 4)).op("Sign").dense(ONES(2, 3)), "operator Sign: it is not known"),
-        (lambda c: c.dense(ONES(3, 4)).op("Erf").sign().dense(ONES(2, 3)), "operator Erf: .*Supported"),
+        (lambda c: c.dense(ONES(3, 4)).op("Cos").sign().dense(ONES(2, 3)), "operator Cos: .*Supported"),
         (
             lambda c: c.op("MatMul", c.const([[1.0], [0.31234], [1], [1]])),
             r"neither \+-1 nor integers of 8 bits times a scale: output channel 0 holds 0.31234, 1\. .*weight_quant",
