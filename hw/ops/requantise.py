@@ -152,5 +152,5 @@ class Requantise_sf(ChannelOp):
 
 
 def _rom_luts(width: int, depth: int) -> float:
-    """LUTs of constants, chosen by an address (fitted to yosys)."""
-    return 0 if depth <= 2 else width * max(1, (depth - 16) / 16)
+    """LUTs of constants, chosen by an address (fitted to yosys, which fills up to a power of two)."""
+    return 0 if depth <= 2 else width * max(1, (2 ** math.ceil(math.log2(depth)) - 20) / 16)
