@@ -96,7 +96,8 @@ def random_network(rng):
     net.codes(int(rng.integers(2, 6)))
     for block in rng.choice(["residual", "self_distribution", "pool"], size=int(rng.integers(1, 4))):
         if block == "pool":
-            net.x = net.graph.pool(net.x, min(2, *net.x.shape[:2]))
+            side = min(2, *net.x.shape[:2])
+            net.x = net.graph.pool(net.x, (side, side), (side, side))
         else:
             getattr(net, block)()
     net.signs()
