@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from qonnx.core.datatype import BaseDataType
 from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.golden.intgraph import IntGraph
 from signflow.deploy.plan.graph import operators
 from signflow.hw.ops.base import StreamOp
+from signflow.hw.ops.flags import decode, encode, flagged
 from signflow.hw.sim import StreamModel, pack, unpack, verilator
 
 
@@ -27,8 +29,9 @@ class Difference:
     between: str
     index: tuple[int, ...]
     """Position in the node's output tensor: (pixel row, column, channel) of a map, (channel,) of a vector."""
-    expected: int
-    found: int
+    expected: float
+    found: float
+    """Whole numbers, or 0.5: the number 0 between bits."""
 
     def __str__(self) -> str:
         where = (
@@ -45,9 +48,9 @@ def _first(node: str, between: str, expected: np.ndarray, found: np.ndarray, sha
         return None
     shape = tuple(shape)[1:] or tuple(shape)
     index = np.unravel_index(int(wrong[0]), shape)
-    return Difference(
-        node, between, tuple(int(i) for i in index), int(expected.ravel()[wrong[0]]), int(found.ravel()[wrong[0]])
-    )
+    values = [float(side.ravel()[wrong[0]]) for side in (expected, found)]
+    values = [int(value) if value.is_integer() else value for value in values]
+    return Difference(node, between, tuple(int(i) for i in index), *values)
 
 
 def tensors(model: ModelWrapper, image: np.ndarray) -> dict[str, np.ndarray]:
@@ -63,18 +66,31 @@ def run_alone(op: StreamOp, model: ModelWrapper, folder: Path, tensor: np.ndarra
     """Simulate one operator on its input tensor; ``folder`` is the accelerator's (for memory images). Returns the flat
     output, int64.
     """
-    idt, odt = op.get_input_datatype(), op.get_output_datatype()
     words_in, words_out = op.get_folded_input_shape(), op.get_folded_output_shape()
-    codes = np.rint(tensor).astype(np.int64)
-    codes = (codes > 0).astype(np.int64) if idt.name == "BIPOLAR" else codes
     rtl = op.rtl_instance(model)
     params = {k: f"mem/{v}" if isinstance(v, str) and v else v for k, v in rtl.params.items()}
     sources = [folder / "rtl" / f"{m}.sv" for m in rtl.modules]
     count = int(np.prod(words_out[:-1]))
     with StreamModel(verilator.compile(rtl.module, sources, params), folder) as dut:
-        run = dut.run(pack(codes.reshape(-1, words_in[-1]), idt.bitwidth()), count)
-    values = unpack(run.words, odt.bitwidth(), words_out[-1], odt.signed() and odt.bitwidth() > 1).ravel()
-    return 2 * values - 1 if odt.name == "BIPOLAR" else values
+        run = dut.run(_words(tensor.reshape(-1, words_in[-1]), op.get_input_datatype(), op.in_group()), count)
+    return _values(run.words, op.get_output_datatype(), words_out[-1], op.out_group()).ravel()
+
+
+def _words(values: np.ndarray, datatype: BaseDataType, group: int) -> np.ndarray:
+    """Values (words, lanes) as the words of a stream, ``group`` bits of which share a flag."""
+    if group:
+        return np.packbits(encode(values, datatype, group), axis=1, bitorder="little")
+    codes = np.rint(values).astype(np.int64)
+    return pack((codes > 0).astype(np.int64) if datatype.name == "BIPOLAR" else codes, datatype.bitwidth())
+
+
+def _values(words: np.ndarray, datatype: BaseDataType, lanes: int, group: int) -> np.ndarray:
+    """The other way round, (words, lanes)."""
+    if group:
+        bits = np.unpackbits(words, axis=1, bitorder="little", count=flagged(lanes, group))
+        return decode(bits, datatype, group)
+    values = unpack(words, datatype.bitwidth(), lanes, datatype.signed() and datatype.bitwidth() > 1)
+    return 2 * values - 1 if datatype.name == "BIPOLAR" else values
 
 
 def locate(integer: ModelWrapper, hardware: ModelWrapper, folder: Path, image: np.ndarray) -> Difference | None:
@@ -95,6 +111,6 @@ def locate(integer: ModelWrapper, hardware: ModelWrapper, folder: Path, image: n
         if op.IN_STREAMS == op.OUT_STREAMS == 1:
             found = run_alone(op, hardware, folder, context[node.input[0]])
             between = "FINN's execution against the RTL operator alone"
-            if d := _first(node.name, between, np.rint(expected), found, shape):
+            if d := _first(node.name, between, np.rint(2 * expected) / 2, found, shape):
                 return d
     return None

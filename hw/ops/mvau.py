@@ -41,13 +41,14 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
 
     def foldings(self) -> dict[str, list]:
         """SIMD divides MW, and is even where bits have flags; PE divides MH; where the weights lie."""
-        simd, pe = divisors(self.get_nodeattr("MW")), divisors(self.get_nodeattr("MH"))
-        simd = [n for n in simd if not (self.in_group() and n % 2)]
-        return {"SIMD": simd, "PE": pe, "ram_style": ["auto", "block", "distributed"]}
+        simd = [n for n in divisors(self.get_nodeattr("MW")) if not (self.in_group() and n % 2)]
+        return {"SIMD": simd, "PE": divisors(self.get_nodeattr("MH")), "ram_style": ["auto", "block", "distributed"]}
 
     def fold_to(self, target: int, feeds: Sequence[Feed], stream_bits: int) -> None:
         """By SIMD and PE; a window generator in front narrows its words to SIMD."""
         self.set_nodeattr("ram_style", "auto")
+        if self.in_group():  # its generator sends at most the zeros of a pixel under one flag
+            self.set_nodeattr("padGroup", feeds[0].op.channels())
         legal = self.foldings()
         simd = fitting([s for s in legal["SIMD"] if s <= MAX_LANES], feeds)
         cheapest(self, [{"SIMD": s, "PE": p} for s in simd for p in legal["PE"]], target)
@@ -274,7 +275,7 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
             multipliers = 0 if self.dsp_estimation() else pe * simd * act * bits
             return multipliers + pe * simd * (act + bits + 1)
         if act == 1:
-            return pe * simd * 1.75
+            return pe * simd * (1.75 + 2.5 / self.in_group() if self.in_group() else 1.75)
         threes = math.ceil(simd / 3)
         return threes * 4 * (act + 2) + pe * (threes * 2 * (act + 2) + (threes - 1) * (act + 4))
 

@@ -264,12 +264,15 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
     # ---- space
 
     def lut_estimation(self, fpgapart: str = "") -> int:
-        """Ring or line buffers in LUT RAM, address arithmetic."""
-        y, x = self.axes()
-        bits = self.get_instream_width()
+        """Ring or line buffers in LUT RAM, address arithmetic, the border."""
+        (y, x), bits = self.axes(), self.get_instream_width()
         if self.get_nodeattr("parallel_window"):
-            return lut_rams((y.extent - 1) * bits, x.size) + 40
-        return 150 + (0 if self.block() else lut_rams(bits, self.ring_words()))
+            rows = lut_rams((y.extent - 1) * bits, x.size) if y.extent > 1 else 0
+            return rows + 16 + 14 * self.padded() + 9 * (self.out_group() > 0)
+        control = (6 if y.kernel == x.kernel == 1 else 14) * math.ceil(math.log2(y.size * x.size * self._words() + 1))
+        if self.block():
+            return control + (bits // 2 if self.padded() and not self.out_group() else 0)
+        return control + lut_rams(bits, self.ring_words())
 
     def bram_estimation(self, fpgapart: str = "") -> int:
         """The ring, where it lies in block RAM."""

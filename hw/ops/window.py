@@ -53,9 +53,10 @@ def serial(
     """(cycle of every write, cycle of every read) of `sf_swg.sv` with pixels of ``words`` words and a ring of ``rows``
     rows, row of windows by row of windows.
 
-    A word is written when it is there and the ring has room, counted from the first row of the current row of windows.
-    It is read from the cycle after on, or in the cycles ``given``. Words of the border wait for nothing, but for the
-    first word of their frame.
+    A word is written when it is there and the ring has room, counted from the first row of the current row of windows;
+    a new frame's first windows may begin above the last ones of the frame before, which takes room away. A word is read
+    from the cycle after on, or in the cycles ``given``. Words of the border wait for nothing, but for the first word of
+    their frame.
     """
     row, room = x.size * words, (rows - y.beyond()) * x.size * words
     ow, _, kw, c = np.ogrid[: x.places, : y.kernel, : x.kernel, :words]
@@ -65,6 +66,7 @@ def serial(
     for frame in range(len(arrivals) // (y.size * row)):
         for taps, inside in zip(y.taps, y.inside, strict=True):
             limit = min((frame * y.size + int(taps[0])) * row + room, len(arrivals))
+            done = min(done, max(limit, int(np.searchsorted(writes[:done], free_since))))
             done = _write(writes, arrivals, done, limit, free_since)
             read = frame * y.size * row + line + taps[:, None, None] * row
             there = (inside[:, None] & x.inside[:, None])[..., None]

@@ -68,9 +68,10 @@ module sf_swg #(
   localparam int FULL   = RING - BEYOND * ROW;
   if (ROWS < BEYOND + EH || ROWS < BEYOND + TOP + 1)
     $error("sf_swg: ROWS = %0d, must be >= %0d", ROWS, BEYOND + (EH > TOP ? EH : TOP + 1));
-
-  localparam int LEAST = (START > H - TOP ? START : H - TOP) * ROW;  // fill is > -LEAST
-  localparam int FW    = 1 + $clog2((LEAST > RING ? LEAST : RING) + 1);
+  localparam int NEXT  = H - TOP - START;               // rows from the last windows to the next frame's first ones
+  localparam int LEAST = (NEXT > 0 ? H - TOP : START) * ROW;       // fill is > -LEAST,
+  localparam int MOST  = FULL + (NEXT < 0 ? -NEXT * ROW : 0);      // and at most this
+  localparam int FW    = 1 + $clog2((LEAST > MOST ? LEAST : MOST) + 1);
   localparam int AW    = RING > 1 ? $clog2(RING) : 1;
   localparam int CF_W  = CF > 1 ? $clog2(CF) : 1;
   localparam int KW_W  = KW > 1 ? $clog2(KW) : 1;
@@ -81,13 +82,12 @@ module sf_swg #(
   localparam int Y_W   = $clog2(HP + 1) + 1;
 
   // steps of the read position, in words: to the next pixel of a line, line of a window, window; FIRST and FINAL are
-  // the first and the last word of a row of windows, NEXT the rows to the next frame
+  // the first and the last word of a row of windows
   localparam int PIXEL  = (DW - 1) * CF + 1;
   localparam int LINE   = DH * ROW - EW * CF + 1;
   localparam int WINDOW = SW * CF - (EH - 1) * ROW - EW * CF + 1;
   localparam int FIRST  = -LEFT * CF;
   localparam int FINAL  = FIRST + (EH - 1) * ROW + ((OW - 1) * SW + EW) * CF - 1;
-  localparam int NEXT   = H - TOP - START;
 
   function automatic logic [AW-1:0] modulo(input int step);  // a step around the ring, forward
     return AW'((step % RING + RING) % RING);

@@ -16,6 +16,8 @@ FEW = settings(
     suppress_health_check=list(HealthCheck),
 )
 
+P = (1, 1, 1, 1)
+
 
 def swg(
     bench, h, w, channels, simd, kh=3, kw=3, sh=1, sw=1, dh=1, dw=1, pads=(0, 0, 0, 0), parallel=0, dt="BINARY", **more
@@ -140,6 +142,15 @@ def test_the_model_reaches_the_interval(bench, shape):
     words = shape["h"] * shape["w"] * shape["channels"] // shape["simd"]
     last = op.timing(np.zeros(8 * words, np.int64)).reshape(8, -1)[:, -1]
     assert np.diff(last)[-2:].tolist() == [op.get_exp_cycles()] * 2
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"pads": P, "Border": [0]}, {"pads": P, "padGroup": 16}, {"ram_style": "block", "pads": P, "Border": [1]}]
+    + [{"kh": 1, "kw": 1, "sh": 2, "sw": 2}, {"parallel": 1, "pads": P, "padGroup": 16}],
+)
+def test_estimates(bench, more):
+    swg(bench, **{"h": 16, "w": 16, "channels": 16, "simd": 16} | more).check_estimate()
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,12 @@ def test_zeros_between_bits(bench, groups, folds, mh, form):
     node.compile(TREE=folds % 2).check(rng)
 
 
+@pytest.mark.parametrize("group", [4, 16])
+def test_estimates_with_flags(bench, group):
+    node = mvau(bench, np.random.default_rng(0), 144, 16, 48, 4, padGroup=group, ram_style="block")
+    node.check_estimate()
+
+
 @pytest.mark.parametrize("form", ["count", "window"])
 def test_all_pairs_of_thresholds_on_all_inputs(bench, form):
     """Also the constant ones, and those that exclude each other; by definition, without the numpy reference."""

@@ -88,10 +88,10 @@ class Hardware:
         outs = [f"{out}_{k}" for k in range(len(readers))] if flags and len(readers) > 1 else [out]
         for reader, name in zip(readers, outs if flags else [], strict=flags):
             reader.input[0] = name
-        for name in outs:
+        for k, name in enumerate(outs):
             self.tensor(name, self.shape(out), kind)
             self.insert(
-                position, generator, [x], [name], ConvKernelDim=windows.kernel, Stride=windows.stride,
+                position + k, generator, [x], [name], ConvKernelDim=windows.kernel, Stride=windows.stride,
                 Dilation=windows.dilation, IFMChannels=channels, IFMDim=[height, width],
                 OFMDim=self.shape(name)[1:3], SIMD=2 if flags else 1, depthwise=0, is1D=0, inputDataType=kind.name,
                 outputDataType=kind.name, **border,

@@ -1,5 +1,7 @@
 """Borders become part of the generator behind them, and zeros between bits flags, from the integer graph to the RTL."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from signflow.deploy.generate.accelerator import generate
 from signflow.deploy.golden.intgraph import IntGraph
 from signflow.deploy.plan import buffer, fold, timing
 from signflow.deploy.plan.graph import operators
+from signflow.deploy.verify.locate import locate
 from signflow.hw.sim import RtlSimulator
 
 engine.boot()
@@ -86,6 +89,23 @@ def built(name):
     return integer, np.random.default_rng(2).integers(0, 256, (3, 6, 5, 6))
 
 
+def made(name, folding, tmp_path):
+    """(hardware graph, integer graph, images, folder of the accelerator) of a case, folded."""
+    integer, images = built(name)
+    hardware = lower.lower(integer)
+    values = {
+        op.onnx_node.name: folding[kind]
+        for op in operators(hardware)
+        if (kind := op.onnx_node.op_type.removesuffix("_sf")) in folding
+    }
+    fold.apply_folding(hardware, values)
+    buffer.insert_width_converters(hardware)
+    buffer.insert_fifos(hardware)
+    facts = asdict(timing.predict(operators(hardware)))
+    folder = generate(hardware, "borders", tmp_path / "accelerator", facts, {"clock_mhz": 100.0})
+    return hardware, integer, images, folder
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_borders(name):
     integer, images = built(name)
@@ -100,19 +120,8 @@ def test_borders(name):
 @pytest.mark.parametrize("folding", FOLDINGS)
 def test_their_hardware(name, folding, tmp_path):
     """Folded in any way the RTL computes what the integer graph says, in as many cycles as predicted."""
-    integer, images = built(name)
-    hardware = lower.lower(integer)
-    values = {
-        op.onnx_node.name: folding[kind]
-        for op in operators(hardware)
-        if (kind := op.onnx_node.op_type.removesuffix("_sf")) in folding
-    }
-    fold.apply_folding(hardware, values)
-    buffer.insert_width_converters(hardware)
-    buffer.insert_fifos(hardware)
+    hardware, integer, images, folder = made(name, folding, tmp_path)
     predicted = timing.predict(operators(hardware))
-    facts = {"latency": predicted.latency, "interval": predicted.interval, "bottleneck": predicted.bottleneck}
-    folder = generate(hardware, "borders", tmp_path / "accelerator", facts, {"clock_mhz": 100.0})
     stream = ImageInput.of(hardware).stream(images)
     expected = streamline.execute(integer, images)
     for stalls in ({}, {"in_stall": 0.3, "out_stall": 0.4}):
@@ -121,6 +130,16 @@ def test_their_hardware(name, folding, tmp_path):
         )
         np.testing.assert_array_equal(run.outputs.reshape(expected.shape), expected)
         assert stalls or (run.latency, run.interval) == (predicted.latency, predicted.interval)
+
+
+def test_operators_alone_speak_flags(tmp_path):
+    """What finds the operator that is wrong: nothing here, and a weight that is changed behind it."""
+    hardware, integer, images, folder = made("zeros of several readers", FOLDINGS[1], tmp_path)
+    assert locate(integer, hardware, folder, images[0]) is None
+    file = next(path for path in sorted((folder / "mem").iterdir()) if "weights" in path.name)
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([f"{int(lines[0], 16) ^ 1:x}", *lines[1:]]) + "\n")
+    assert "MVAU_sf_" in locate(integer, hardware, folder, images[0]).node
 
 
 @pytest.mark.parametrize(
