@@ -8,6 +8,7 @@ little more than a unit in the last place, until the result is PyTorch's on ever
 per-channel Add in front of the quantiser, or beta of the BatchNormalization.
 """
 
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import numpy as np
@@ -16,6 +17,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
 
 from signflow.deploy.compile.errors import UnsupportedError
+from signflow.deploy.compile.passes.bisection import changes, coarse_rows, scattered
 from signflow.deploy.compile.passes.enumerate_thresholds import enumerate_thresholds
 from signflow.deploy.compile.passes.evaluate import follow, run_node
 from signflow.deploy.compile.passes.normal_form import NormalForm
@@ -23,7 +25,9 @@ from signflow.deploy.compile.passes.numbers import Numbers
 from signflow.deploy.compile.passes.regions import POOLS, SHAPES, Region, attribute
 from signflow.deploy.compile.passes.silu import Silu, silu_input
 from signflow.deploy.compile.passes.torch_norms import torch_norm
-from signflow.deploy.compile.passes.truth import BLOCK, is_shared
+from signflow.deploy.compile.passes.transitions import Accumulators
+from signflow.deploy.compile.passes.truth import BLOCK, DENSE, is_shared
+from signflow.deploy.compile.passes.undecided import never_turns_back
 
 ROUNDS = ("BatchNormalization", "Exp", "Sigmoid", "Tanh")
 """Operators that the two libraries round differently."""
@@ -82,15 +86,37 @@ def _difference(
     numbers: Numbers,
 ) -> np.ndarray:
     """bool (channels, 2): on some integer the exported result should be larger, should be smaller."""
-    nodes, size = region.path(tensor), max(1, BLOCK // numbers.channels)
+    nodes, reach = region.path(tensor), numbers.reach
+
+    def wanted(integers: np.ndarray) -> np.ndarray:
+        return torch_numbers(model, constants, nodes, region.start, tensor, numbers.at(integers))
+
+    def found(integers: np.ndarray) -> np.ndarray:
+        end = follow(model, nodes, region.start, tensor, numbers.at(integers)).end
+        return end.reshape(*integers.shape, -1)[:, :, 0]
+
     wrong = np.zeros((numbers.channels, 2), dtype=bool)
-    for first in range(0, numbers.reach.count, size):
-        table = numbers.table(first, first + size)
-        wanted = torch_numbers(model, constants, nodes, region.start, tensor, table)
-        found = follow(model, nodes, region.start, tensor, table).end
-        found = found.reshape(*wanted.shape, -1)[:, :, 0]
-        wrong |= np.stack([(wanted > found).any(axis=0), (wanted < found).any(axis=0)], axis=1)
+    for integers in _tried(reach, (wanted, found), never_turns_back(model, nodes)):
+        one, two = wanted(integers), found(integers)
+        wrong |= np.stack([(one > two).any(axis=0), (one < two).any(axis=0)], axis=1)
     return wrong
+
+
+def _tried(reach: Accumulators, functions: tuple[Callable, Callable], bisect: bool) -> Iterator[np.ndarray]:
+    """Tables of integers (values, channels) among which a difference of the two functions is, if there is one: all, or
+    those from which on one of them has another value, and the first.
+    """
+    channels = len(reach.low)
+    if reach.count <= DENSE or not bisect:
+        size = max(1, BLOCK // channels)
+        yield from (reach.rows(first, first + size) for first in range(0, reach.count, size))
+        return
+    coarse = coarse_rows(reach.count)
+    table = reach.at(coarse[:, None])
+    yield table
+    for function in functions:
+        channel, row, _ = changes(lambda rows: function(reach.at(rows)), coarse, function(table), reach.count)  # noqa: B023
+        yield reach.at(scattered(channel, row, channels)[0])
 
 
 def _movable(model: ModelWrapper, nodes: list[NodeProto], channels: int) -> tuple[str, np.ndarray] | None:

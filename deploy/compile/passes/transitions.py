@@ -56,7 +56,11 @@ class Accumulators:
         """Rows first..last-1 of the table, int64 (values, channels): ascending down each column; short columns repeat
         their last value.
         """
-        return np.minimum(self.low + self.step * np.arange(first, min(last, self.count))[:, None], self.high)
+        return self.at(np.arange(first, min(last, self.count))[:, None])
+
+    def at(self, rows: np.ndarray) -> np.ndarray:
+        """The integers at ``rows`` int64 (values, channels or 1)."""
+        return np.minimum(self.low + self.step * rows, self.high)
 
     @property
     def table(self) -> np.ndarray:

@@ -2,9 +2,11 @@
 
 Tables are evaluated in blocks of rows, so that the many sums of a wide layer of pixels (784 * 255 values in 1,024
 channels) never stand in memory as floats; blocks overlap by one row, so that every step from one value to the next is
-seen. Where no constant on the way belongs to a channel, one column stands for all.
+seen. Of what never turns back, only the neighbourhood of its changes is evaluated (`bisection`). Where no constant on
+the way belongs to a channel, one column stands for all.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,14 +14,17 @@ from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.compile.errors import refuse
+from signflow.deploy.compile.passes.bisection import changes, coarse_rows
 from signflow.deploy.compile.passes.evaluate import follow
 from signflow.deploy.compile.passes.numbers import Numbers
 from signflow.deploy.compile.passes.regions import POOLS, QUANTISERS, SHAPES, Region
-from signflow.deploy.compile.passes.transitions import Steps, slope
-from signflow.deploy.compile.passes.undecided import find_undecided, rises_or_falls
+from signflow.deploy.compile.passes.transitions import Accumulators, Steps, slope
+from signflow.deploy.compile.passes.undecided import find_undecided, never_turns_back, rises_or_falls
 
 BLOCK = 1 << 22
 """Numbers evaluated at a time (16 MiB of float32)."""
+DENSE = 1 << 13
+"""Up to so many integers of a channel are all tried."""
 MAX_CHANGES = 4096
 """More changes of one channel than this are no quantiser's."""
 
@@ -47,24 +52,46 @@ def truth(model: ModelWrapper, region: Region, tensor: str, numbers: Numbers) ->
     numbers = numbers.union if shared else numbers
     reach, channels = numbers.reach, numbers.channels
     count, pools = reach.count, [node for node in nodes if node.op_type in POOLS]
-    size, parts = max(2, BLOCK // channels), []
     fronts: list[list[np.ndarray]] = [[] for _ in pools]
-    first = None
-    for start in range(0, max(1, count - 1), size - 1):
-        path = follow(model, nodes, region.start, tensor, numbers.table(start, start + size))
-        ends = by_channel(path.end, channels, nodes[-1])
-        first = ends[0].copy() if first is None else first
-        row, channel = np.nonzero(ends[1:] != ends[:-1])
-        parts.append((channel, row + 1 + start, ends[row + 1, channel]))
-        for front, (pool, table) in zip(fronts, path.pools, strict=True):
+
+    def ends(integers: np.ndarray, ascending: bool = True) -> np.ndarray:
+        path = follow(model, nodes, region.start, tensor, numbers.at(integers))
+        for front, (pool, table) in zip(fronts, path.pools, strict=True) if ascending else ():
             front.append(slope(by_channel(table, channels, pool)))
-        _limit(nodes, region, parts, channels)
-    channel, row, value = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return by_channel(path.end, channels, nodes[-1])
+
+    steps = _by_bisection if count > DENSE and never_turns_back(model, nodes) else _by_all
+    first, (channel, row, value) = steps(ends, reach, lambda channel: _limit(nodes, region, channel, channels))
     order = np.lexsort((row, channel))
     steps = Steps(reach, first, channel[order], row[order], value[order])
     outcome = lambda table: by_channel(follow(model, nodes, region.start, tensor, table).end, channels, nodes[-1])  # noqa: E731
     undecided = find_undecided(steps, numbers, rises_or_falls(model, nodes), outcome, every if shared else None)
     return Truth(steps, _in_front(region, pools, fronts, channels), pools, shared, undecided)
+
+
+Found = tuple[np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]
+"""First value of every channel; channel, row and value of every change."""
+
+
+def _by_all(ends: Callable, reach: Accumulators, limit: Callable) -> Found:
+    """Changes found by trying every integer, in blocks."""
+    size, parts, first = max(2, BLOCK // len(reach.low)), [], None
+    for start in range(0, max(1, reach.count - 1), size - 1):
+        table = ends(reach.rows(start, start + size))
+        first = table[0].copy() if first is None else first
+        row, channel = np.nonzero(table[1:] != table[:-1])
+        parts.append((channel, row + 1 + start, table[row + 1, channel]))
+        limit(np.concatenate([part[0] for part in parts]))
+    return first, tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+
+
+def _by_bisection(ends: Callable, reach: Accumulators, limit: Callable) -> Found:
+    """Changes of what never turns back."""
+    coarse = coarse_rows(reach.count)
+    values = ends(reach.at(coarse[:, None]))
+    found = changes(lambda rows: ends(reach.at(rows), False), coarse, values, MAX_CHANGES)
+    limit(found[0])
+    return values[0], found
 
 
 def is_shared(model: ModelWrapper, nodes: list[NodeProto], numbers: Numbers) -> bool:
@@ -73,8 +100,9 @@ def is_shared(model: ModelWrapper, nodes: list[NodeProto], numbers: Numbers) -> 
     return numbers.uniform and all(c is None or c.size == 1 for c in constants)
 
 
-def _limit(nodes: list[NodeProto], region: Region, parts: list, channels: int) -> None:
-    counts = sum(np.bincount(part[0], minlength=channels) for part in parts)
+def _limit(nodes: list[NodeProto], region: Region, channel: np.ndarray, channels: int) -> None:
+    """Raises UnsupportedError for too many changes of one ``channel``, (changes,)."""
+    counts = np.bincount(channel, minlength=channels)
     if (counts > MAX_CHANGES).any():
         node = next((node for node in reversed(nodes) if node.op_type in QUANTISERS), nodes[-1])
         channel = int(np.argmax(counts))

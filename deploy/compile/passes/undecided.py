@@ -22,12 +22,23 @@ MONOTONE = (
     *("Sigmoid", "HardSigmoid", "Elu", "Softplus", "Min", "Max", *QUANTISERS, *POOLS, *SHAPES),
 )
 """Operators that rise or fall with the one number they read; a division by it does not."""
+APPROXIMATED = ("Tanh", "Sigmoid", "HardSigmoid", "Elu", "Softplus")
+EXACT = tuple(op_type for op_type in MONOTONE if op_type not in APPROXIMATED)
 
 
 def rises_or_falls(model: ModelWrapper, nodes: list[NodeProto]) -> bool:
     """Whether ``nodes`` are a chain of such operators."""
+    return _chain(model, nodes, MONOTONE)
+
+
+def never_turns_back(model: ModelWrapper, nodes: list[NodeProto]) -> bool:
+    """Whether ``nodes`` are such a chain to the last bit: of operations that round correctly, not of approximations."""
+    return _chain(model, nodes, EXACT)
+
+
+def _chain(model: ModelWrapper, nodes: list[NodeProto], known: tuple[str, ...]) -> bool:
     return all(
-        node.op_type in MONOTONE and len(data_inputs(model, node)) == 1 and model.get_initializer(node.input[0]) is None
+        node.op_type in known and len(data_inputs(model, node)) == 1 and model.get_initializer(node.input[0]) is None
         for node in nodes
     )
 
