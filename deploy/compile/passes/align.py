@@ -5,7 +5,9 @@ of folded constants here and several steps there, x / (1 + exp(-x)) one kernel h
 within rounding of the point at which a sign or a code changes, they disagree; in a network of some thousand channels
 that happens. PyTorch is the reference, so in such a channel an additive constant of the exported graph is moved, by
 little more than a unit in the last place, until the result is PyTorch's on every reachable integer: the last
-per-channel Add in front of the quantiser, or beta of the BatchNormalization.
+per-channel Add in front of the quantiser, or beta of the BatchNormalization. Where a quantiser has many levels over
+many integers, no constant suits all of them: there the batch normalisation is written as PyTorch computes it, in double
+precision (`torch_norms`).
 """
 
 from collections.abc import Callable, Iterator
@@ -24,7 +26,7 @@ from signflow.deploy.compile.passes.normal_form import NormalForm
 from signflow.deploy.compile.passes.numbers import Numbers
 from signflow.deploy.compile.passes.regions import POOLS, SHAPES, Region, attribute
 from signflow.deploy.compile.passes.silu import Silu, silu_input
-from signflow.deploy.compile.passes.torch_norms import torch_norm
+from signflow.deploy.compile.passes.torch_norms import DoubleNorms, torch_norm
 from signflow.deploy.compile.passes.transitions import Accumulators
 from signflow.deploy.compile.passes.truth import BLOCK, DENSE, is_shared
 from signflow.deploy.compile.passes.undecided import never_turns_back
@@ -153,17 +155,22 @@ def align(model: ModelWrapper, region: Region, tensor: str, numbers: Numbers) ->
         wrong = _difference(model, constants, region, tensor, numbers)
         if not wrong.any():
             return
-        if movable is None:
+        if movable is None or wrong.all(axis=1).any():
             break
         name, direction = movable
         value = model.get_initializer(name)
         search = search or _Search(value.reshape(-1))
         moved = search.move(direction * (wrong[:, 0].astype(int) - wrong[:, 1]))
         model.set_initializer(name, moved.reshape(value.shape).astype(np.float32))
+    norms = {node.output[0] for node in nodes if node.op_type == "BatchNormalization"}
+    if norms:
+        raise _NotMovable(norms)
     channel = int(np.argmax(wrong.any(axis=1)))
-    raise RuntimeError(
-        f"{region.node.name}: channel {channel} does not decide like PyTorch after {MAX_STEPS} steps of its constant"
-    )
+    raise RuntimeError(f"{region.node.name}: channel {channel} does not decide like PyTorch, whatever its constant is")
+
+
+class _NotMovable(Exception):
+    """No constant makes these batch normalisations (args: their tensors) decide like PyTorch."""
 
 
 class _Search:
@@ -192,16 +199,29 @@ class Align(Transformation):
     """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        """Enumerates a plain copy, as far as the compiler knows the network, and takes over its constants."""
-        model, form = model.transform(Silu(), cleanup=False), NormalForm()
-        names = {name for node in model.graph.node for name in node.input if model.get_initializer(name) is not None}
+        """Enumerates plain copies, as far as the compiler knows the network, until nothing is left to change."""
+        model, norms = model.transform(Silu(), cleanup=False), {""}
         with suppress(UnsupportedError):  # `signflow build` says what is not supported
-            plain = model.transform(form, cleanup=False)
-            with suppress(UnsupportedError):
-                enumerate_thresholds(plain, align)
-            for name in sorted(names):
-                if (value := plain.get_initializer(name)) is not None:
-                    known = np.array(model.get_initializer(name))
-                    known.reshape(-1)[form.origins.get(name, np.arange(value.size)).reshape(-1)] = value.reshape(-1)
-                    model.set_initializer(name, known)
+            while norms:
+                norms = _take_over(model)
+                model = model.transform(DoubleNorms(norms), cleanup=False)
         return model, False
+
+
+def _take_over(model: ModelWrapper) -> set[str]:
+    """Move the constants of ``model`` as those of a plain copy; returns the norms for which that does not help."""
+    form, norms = NormalForm(), set()
+    names = {name for node in model.graph.node for name in node.input if model.get_initializer(name) is not None}
+    plain = model.transform(form, cleanup=False)
+    try:
+        enumerate_thresholds(plain, align)
+    except UnsupportedError:
+        pass
+    except _NotMovable as found:
+        (norms,) = found.args
+    for name in sorted(names):
+        if (value := plain.get_initializer(name)) is not None:
+            known = np.array(model.get_initializer(name))
+            known.reshape(-1)[form.origins.get(name, np.arange(value.size)).reshape(-1)] = value.reshape(-1)
+            model.set_initializer(name, known)
+    return norms

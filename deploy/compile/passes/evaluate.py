@@ -168,4 +168,4 @@ def _scalar(model: ModelWrapper, node: NodeProto, data: dict[str, _Numbers]) -> 
         row, channel = (int(i) for i in np.argwhere(wrong.reshape(table.shape))[0])
         reason = f"channel {channel} gives {result.reshape(table.shape)[row, channel]} for {table[row, channel]}"
         raise refuse(node, reason, "parameters that keep every reachable value finite")
-    return result.reshape(table.shape).astype(np.float32)
+    return result.reshape(table.shape).astype(np.float64 if result.dtype == np.float64 else np.float32)

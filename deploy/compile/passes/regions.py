@@ -87,10 +87,10 @@ def data_inputs(model: ModelWrapper, node: NodeProto) -> list[str]:
 
 
 def _check_cast(node: NodeProto) -> None:
-    """Anything but float32 would round, and change what the nodes behind it compute."""
-    if node.op_type == "Cast" and attribute(node, "to", 0) != TensorProto.FLOAT:
+    """Anything narrower than float32 would round, and change what the nodes behind it compute."""
+    if node.op_type == "Cast" and attribute(node, "to", 0) not in (TensorProto.FLOAT, TensorProto.DOUBLE):
         kind = TensorProto.DataType.Name(attribute(node, "to", 0))
-        raise refuse(node, f"it casts to {kind}", "float32 throughout")
+        raise refuse(node, f"it casts to {kind}", "float32, or double precision in between")
 
 
 def _check_product(model: ModelWrapper, node: NodeProto) -> None:

@@ -64,10 +64,11 @@ class Graph:
         self._names.add(found)
         return found
 
-    def tensor(self, name: str, shape: list[int]) -> str:
-        """A new tensor; returns its name."""
+    def tensor(self, name: str, shape: list[int], kind: int = TensorProto.FLOAT) -> str:
+        """A new tensor of this ``kind`` of number; returns its name."""
         name = self.fresh(name)
         self.set_shape(name, shape)
+        self._shapes[name].type.tensor_type.elem_type = kind
         return name
 
     def store(self, name: str, value: np.ndarray) -> str:
