@@ -101,8 +101,16 @@ def test_little_is_moved(name, monkeypatch):
 
 def test_a_channel_that_cannot_be_helped_is_reported(monkeypatch):
     monkeypatch.setattr(align, "MAX_STEPS", 1)  # the first step finds, none repairs
-    with pytest.raises(RuntimeError, match=r"Gemm_0: channel \d+ does not decide like PyTorch after 1 steps"):
-        export(network(normalisation("bn", 0)), (INPUTS, 1, 1))
+    with pytest.raises(RuntimeError, match=r"Gemm_0: channel \d+ does not decide like PyTorch, whatever its constant"):
+        export(network(normalisation("gate", 0)), (INPUTS, 1, 1))
+
+
+def test_a_norm_that_no_constant_helps_is_written_in_double_precision(monkeypatch):
+    monkeypatch.setattr(align, "MAX_STEPS", 1)
+    net = network(normalisation("bn", 0))
+    model = export(net, (INPUTS, 1, 1))
+    assert [node.op_type for node in model.graph.node].count("Cast") == 2
+    np.testing.assert_array_equal(decisions(model), wanted(net))
 
 
 def test_saturated_gates():
