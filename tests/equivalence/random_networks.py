@@ -6,6 +6,7 @@ layer. Statistics are those of the network's own random images, so that signs ar
 gammas of both signs and zero, betas that make windows and constants, slopes of both signs, shifts) is random.
 """
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import brevitas.nn as qnn
@@ -93,6 +94,13 @@ def _after(layer: Layer, size: int) -> int:
 def images(plan: Plan, count: int, seed: int = 0) -> np.ndarray:
     """uint8 (count, *shape)."""
     return random_images(plan.shape, count, np.random.default_rng([plan.seed, seed]))
+
+
+def parts(plan: Plan) -> Counter:
+    """What it is made of."""
+    found = Counter(layer.method for layer in plan.layers)
+    found["two pools"] = sum(bool(layer.pool) for layer in plan.layers) == 2
+    return found
 
 
 def build(plan: Plan) -> nn.Sequential:

@@ -24,10 +24,12 @@ from signflow.models.layers.asd import ASD
 from signflow.models.methods import METHODS
 from signflow.models.networks import predict
 
-from .random_networks import Layer, Plan, build, images, plan
+from . import random_blocks, random_networks
+from .random_networks import Layer, Plan
 
 COUNT = 10
-MANY = 100
+CHAINS, BLOCKS = 100, 100
+JOINED = ("zeros between bits", *random_blocks.SHORTCUTS, *random_blocks.POOLS, "beside", "layer")
 FEATURES = ("windows", "pooled windows", "constant channels", "complements", "moving thresholds", "codes", "two pools")
 
 
@@ -65,6 +67,8 @@ def features(net: torch.nn.Module, integer: ModelWrapper, pixels: np.ndarray) ->
             steps, terms = (integer.get_initializer(n.input[1]) for n in (node, maker))
             found["constant channels"] += int(((steps <= 0) | (steps > len(terms))).all(axis=1).sum())
         kind = integer.get_tensor_datatype(node.output[0]).name
+        border = integer.get_initializer(node.input[1]) if node.op_type == "Border" else np.zeros(1)
+        found["zeros between bits"] += bool((border == 0.5).any())
         found["codes"] += kinds[0] == "MultiThreshold" and kind not in ("BINARY", "UINT2")
     found["complements"] = sum(bool(sign.complement) for sign in Sign.of(integer))
     found["moving thresholds"] = sum(len(np.unique(level, axis=0)) > 1 for level in levels(net, pixels))
@@ -81,11 +85,12 @@ def levels(net: torch.nn.Module, pixels: np.ndarray) -> list[np.ndarray]:
     return found
 
 
-def climb(drawn: Plan, folder: Path, folding: dict | None = None) -> Counter:
+def climb(drawn: Plan | random_blocks.Plan, folder: Path, folding: dict | None = None) -> Counter:
     """Every logit on every rung; returns what the network has of everything that is counted. None: a random folding."""
+    maker = random_networks if isinstance(drawn, Plan) else random_blocks
     rng = np.random.default_rng([drawn.seed, 1])
     print(drawn, flush=True)
-    net, pixels = build(drawn), images(drawn, COUNT)
+    net, pixels = maker.build(drawn), maker.images(drawn, COUNT)
     logits = predict(net, torch.from_numpy(pixels)).numpy()
     onnx = export(net, drawn.shape)
     np.testing.assert_array_equal(reference(onnx, pixels)["output"], logits, "QONNX")
@@ -100,8 +105,7 @@ def climb(drawn: Plan, folder: Path, folding: dict | None = None) -> Counter:
     simulator = accelerator(hardware, folding, folder)
     np.testing.assert_array_equal(streamline.execute(hardware, pixels[:1]), expected[:1], "hardware graph")
     simulate(simulator, ImageInput.of(hardware).stream(pixels), expected, rng)
-    found = features(net, integer, pixels) + Counter(layer.method for layer in drawn.layers)
-    found["two pools"] = sum(bool(layer.pool) for layer in drawn.layers) == 2
+    found = features(net, integer, pixels) + maker.parts(drawn)
     found["images told apart"] = len(np.unique(expected, axis=0)) > 1
     return found
 
@@ -117,9 +121,10 @@ def simulate(simulator: RtlSimulator, stream: np.ndarray, expected: np.ndarray, 
     np.testing.assert_array_equal(run.outputs.reshape(expected.shape), expected, f"RTL, stalls {source}, {sink}")
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_random_networks(seed, tmp_path):
-    climb(plan(seed), tmp_path / "a")
+@pytest.mark.parametrize("maker, seed", [(random_networks, 0), (random_networks, 1),
+                                         *((random_blocks, seed) for seed in (0, 6, 9))])  # fmt: skip
+def test_random_networks(maker, seed, tmp_path):
+    climb(maker.plan(seed), tmp_path / "a")
 
 
 @pytest.mark.parametrize("kernel, size", [(2, 7), (1, 6), (3, 8)])
@@ -133,12 +138,16 @@ def test_inner_strides_leave_a_row_and_a_column_over(kernel, size, tmp_path):
 
 
 @pytest.mark.slow
-def test_many_random_networks(tmp_path):
+@pytest.mark.parametrize(
+    "maker, count, names",
+    [(random_networks, CHAINS, (*METHODS, *FEATURES)), (random_blocks, BLOCKS, (*random_blocks.NORMS, *JOINED))],
+)
+def test_many_random_networks(maker, count, names, tmp_path):
     """Counts what the networks have: a test that never meets a window says nothing about windows."""
     seen = Counter()
-    for seed in range(5, 5 + MANY):
-        found = climb(plan(seed), tmp_path / f"{seed}")
-        seen.update([name for name, count in found.items() if count])
-    print(f"{MANY} networks:", dict(seen.most_common()))
-    assert all(seen[name] >= 3 for name in (*METHODS, *FEATURES)), seen
-    assert seen["images told apart"] > 0.7 * MANY
+    for seed in range(10, 10 + count):
+        found = climb(maker.plan(seed), tmp_path / f"{seed}")
+        seen.update([name for name, number in found.items() if number])
+    print(f"{count} networks:", dict(seen.most_common()))
+    assert all(seen[name] >= 3 for name in names), seen
+    assert seen["images told apart"] > 0.7 * count

@@ -76,8 +76,11 @@ class Product:
         self.real = weights if node.op_type == "Conv" else weights.T
         """float64 (outputs, inputs, ...): the network's own."""
         magnitude = np.abs(self.real).reshape(len(self.real), -1)
-        self.bipolar = bool((magnitude == magnitude[:, :1]).all() and (magnitude > 0).all())
-        """Every weight is -1 or +1."""
+        alike = (magnitude == magnitude[:, :1]).all() and (magnitude.shape[1] > 1 or np.unique(magnitude).size == 1)
+        self.bipolar = bool(alike and (magnitude > 0).all())
+        """Every weight is -1 or +1, times a scale of its output; of a single input, times one for all, for else the
+        integers of a quantiser would pass for scales.
+        """
         self.scale = magnitude[:, 0] if self.bipolar else self._scale()
         """float64 (outputs,)"""
         self.weights = np.rint(self.real / self._by_output(self.scale)).astype(np.int64)

@@ -181,6 +181,12 @@ def test_raw_sums_are_added(chain, exact):
     assert kinds(graph).count("ShiftAdd") == 2
 
 
+def test_layers_of_one_input_have_one_scale(chain, exact):
+    """Their weights are integers, no +-1 with scales of their own: averages behind them are on one grid."""
+    c = stream(chain, channels=1).conv(np.array([1.0, -3, 2, 4]).reshape(4, 1, 1, 1) / 4, stored=True)
+    exact(ends(average(c, (2, 2), (2, 2)).quant(0.25, 5)))
+
+
 def test_codes_that_turn_back(chain, exact):
     """ABN's gate into a stream that is read as codes."""
     c = stream(chain)
