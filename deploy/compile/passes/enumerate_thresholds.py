@@ -202,16 +202,20 @@ class _Enumeration:
             source.tensor = self.graph.product(source.reads, weights.reshape(len(weights), -1).T, product.bipolar)
         return source.tensor
 
-    def _integers(self, source: Source, own: np.ndarray) -> tuple[Tensor, np.ndarray]:
-        """The region's integers, negated for channels in ``own``: in the weights, where no other exit reads them. Also
-        the signs, int64 (channels,), of what the tensor holds.
+    def _integers(self, source: Source, own: np.ndarray, pooled: bool = False) -> tuple[Tensor, np.ndarray]:
+        """The region's integers, negated for channels in ``own``: in the weights, where no other exit reads them; by a
+        multiplication, where they are ``pooled`` next. Also the signs, int64 (channels,), of what the tensor holds.
         """
         own = np.broadcast_to(own, (source.numbers.channels,))
         if source.may_negate:
             source.product.negate(own)
             return self._made(source), np.ones(len(own), dtype=np.int64)
-        signs = np.where(own, -1, 1)
-        return self.graph.signed(self._made(source), signs), signs
+        made, signs = self._made(source), np.where(own, -1, 1)
+        if pooled and own.any():
+            reach = source.numbers.reach
+            most = int(max(-reach.low.min(), reach.high.max())) + source.popcount
+            return self.graph.requantise(made, signs, np.zeros(1), 0, -most, most), signs
+        return self.graph.signed(made, signs), signs
 
     def _sign(self, region: Region, source: Source, found: Truth, tensor: str) -> tuple[Tensor, Feed]:
         steps, channels = found.steps.map(lambda values: values > 0), source.numbers.channels
@@ -247,11 +251,11 @@ class _Enumeration:
             return self._pooled(source.tensor, found), *codes.ends
         if not few(codes):
             falls = found.in_front == -1
-            x, signs = self._integers(source, falls)
+            x, signs = self._integers(source, falls, bool(found.pools))
             held = source.held(codes.turned(falls), signs)
             return coded(self.graph, region.node, self._pooled(x, found), held), *held.ends
         rule = code_rule(codes, found.in_front, source.may_negate)
-        x, signs = self._integers(source, rule.own)
+        x, signs = self._integers(source, rule.own, bool(found.pools))
         turned = np.broadcast_to(rule.signs, signs.shape)
         steps = source.stored(rule.steps, signs * turned)
         x = self.graph.threshold(self.graph.signed(self._pooled(x, found), turned), steps, rule.lowest)

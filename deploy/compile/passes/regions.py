@@ -184,7 +184,7 @@ class _Walk:
     def _restart(self, node: NodeProto, data: list[str]) -> Region:
         """The region that a scalar node belongs to: a new one where it forks from the codes of a quantiser."""
         (tensor, *others), region = data, self.owner[data[0]]
-        maker = next((n for n in reversed(region.nodes) if n.output[0] == tensor), None)
+        maker = _quantiser(region, tensor)
         forks = maker is not None and maker.op_type in ("Quant", "Trunc") and node.op_type not in SHAPES
         if forks and not others and any(self._cuts(reader) for reader in self.readers[tensor]):
             self._exit(tensor, node)
@@ -225,6 +225,16 @@ class _Walk:
         for region in self.regions:
             if not region.exits and region.node is not None:
                 raise refuse(region.node, "nothing reads its result", "networks without dead ends")
+
+
+def _quantiser(region: Region, tensor: str) -> NodeProto | None:
+    """What makes ``tensor``, looked for through pools, which leave codes what they are."""
+    for node in reversed(region.nodes):
+        if node.output[0] == tensor:
+            if node.op_type not in POOLS:
+                return node
+            tensor = node.input[0]
+    return None
 
 
 def _readers(model: ModelWrapper) -> dict[str, list[NodeProto]]:

@@ -181,6 +181,27 @@ def test_raw_sums_are_added(chain, exact):
     assert kinds(graph).count("ShiftAdd") == 2
 
 
+def test_pooled_codes_are_read_as_codes_and_by_their_sign(chain, exact):
+    """The pool stands once, behind one quantiser, though its channels fall with the sums in front of it."""
+    c = chain(SHAPE).scalar("Sub", 128).conv(signs(4, 2, 1, 1)).scalar("Mul", [0.01, -0.02, 0.03, -0.01]).quant(0.25, 5)
+    max_pool(c, (2, 2), (2, 2))
+    one = c.current
+    c.scalar("Sub", 0.1).sign().conv(signs(4, 4, 1, 1)).scalar("Mul", 0.3).quant(0.25, 4)
+    assert kinds(exact(ends(add(c, one)))).count("MaxPoolNHWC") == 1
+
+
+def test_pooled_sums_are_quantised_in_two_ways(chain, exact):
+    """Both fall with the sums in some channels, whose weights nobody may negate: they are multiplied by -1."""
+    c = chain(SHAPE).scalar("Sub", 128).conv(signs(4, 2, 1, 1)).scalar("Mul", [0.01, -0.02, 0.03, -0.01])
+    max_pool(c, (2, 2), (2, 2))
+    x, shape = c.current, list(c.shape)
+    c.quant(0.25, 5).conv(signs(4, 4, 1, 1, seed=3)).scalar("Mul", 0.3).quant(0.25, 5)
+    one = c.current
+    c.current, c.shape = x, shape
+    c.scalar("Add", 0.3).quant(0.5, 4).conv(signs(4, 4, 1, 1, seed=4)).scalar("Mul", 0.3).quant(0.25, 5)
+    assert "Requantise" in kinds(exact(ends(add(c, one))))
+
+
 def test_layers_of_one_input_have_one_scale(chain, exact):
     """Their weights are integers, no +-1 with scales of their own: averages behind them are on one grid."""
     c = stream(chain, channels=1).conv(np.array([1.0, -3, 2, 4]).reshape(4, 1, 1, 1) / 4, stored=True)
@@ -267,6 +288,22 @@ def test_raw_sums_of_unequal_scales_are_refused(chain, exact):
     c.sign().conv(signs(4, 4, 1, 1), scale=[1, 2, 1, 3])
     with pytest.raises(UnsupportedError, match=r"'Conv_\d+'.* multiples of 1 in channel 0 and of 2 in 1"):
         exact(ends(add(c, one)))
+
+
+def test_a_stream_of_more_than_24_bits_is_refused(chain, exact):
+    """Two grids far apart: the coarser one's codes are shifted beyond what anything counts."""
+    c = stream(chain)
+    one = c.current
+    c.sign().conv(signs(4, 4, 1, 1)).quant(0.25 / 2**22, 5)
+    with pytest.raises(UnsupportedError, match=r"operator Add: it can reach \d+\. Supported: numbers up to 16777215"):
+        exact(ends(add(c, one)))
+
+
+def test_pads_wider_than_the_kernel_are_refused(chain, exact):
+    c = pad(stream(chain), 3, 1, 1, 1).conv(signs(4, 4, 3, 3)).scalar("Mul", 0.3)
+    message = r"operator Conv: a window spans 3 pixels of the height, the padding \[3, 1\], and may hold nothing else"
+    with pytest.raises(UnsupportedError, match=message):
+        exact(ends(c))
 
 
 def test_grids_side_by_side_are_refused(chain, exact):
