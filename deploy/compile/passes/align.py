@@ -200,10 +200,12 @@ class Align(Transformation):
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         """Enumerates plain copies, as far as the compiler knows the network, until nothing is left to change."""
-        model, norms = model.transform(Silu(), cleanup=False), {""}
+        model, seen = model.transform(Silu(), cleanup=False), set()
         with suppress(UnsupportedError):  # `signflow build` says what is not supported
-            while norms:
-                norms = _take_over(model)
+            while norms := _take_over(model):
+                if norms <= seen:
+                    raise RuntimeError(f"{', '.join(sorted(norms))} does not decide like PyTorch in double precision")
+                seen |= norms
                 model = model.transform(DoubleNorms(norms), cleanup=False)
         return model, False
 
