@@ -76,14 +76,36 @@ def _check(needed: Mapping[str, int], board: Board, shares: Mapping[str, float])
         )
 
 
-def _fold(model: ModelWrapper, target: int, board: Board, shares: Mapping[str, float]) -> None:
+Estimate = Callable[[ModelWrapper], dict[str, int]]
+
+
+def _once(estimate: Estimate) -> Estimate:
+    """``estimate``, made once for every folding: neighbouring targets lead to the same one."""
+    known: dict[tuple[bytes, ...], dict[str, int]] = {}
+
+    def remembered(model: ModelWrapper) -> dict[str, int]:
+        key = tuple(node.SerializeToString(deterministic=True) for node in model.graph.node)
+        if key not in known:
+            known[key] = estimate(model)
+        return dict(known[key])
+
+    return remembered
+
+
+def _fold(
+    model: ModelWrapper,
+    target: int,
+    board: Board,
+    shares: Mapping[str, float],
+    buffered: Estimate = buffered_cost,
+) -> None:
     """Fold to ``target`` cycles an image, and move weights from block RAM into logic where the board has too little of
     it, those first that take the fewest LUTs for a block RAM. Raises FoldingError when it does not fit ``shares``.
     """
     fold_to_cycles(model, target, board.stream_bits)
     bare = [cost(op) for op in operators(model)]
     _check({"LUT": sum(lut for lut, _ in bare), "BRAM18": 0, "DSP": 0}, board, shares)  # spares the buffering
-    needed, limit = buffered_cost(model), min(shares["BRAM18"], UTILISATION["BRAM18"]) * board.bram18
+    needed, limit = buffered(model), min(shares["BRAM18"], UTILISATION["BRAM18"]) * board.bram18
     memories = [(op, *memory) for op in operators(model) if (memory := op.block_memory())]
     for op, lut, bram in sorted(memories, key=lambda found: found[1] / found[2]):
         if needed["BRAM18"] > limit:
@@ -105,12 +127,12 @@ def fold_to_board(
     branch. So targets are tried from the fastest on, a quarter of an octave apart, then between the first that fits and
     the one before it.
     """
-    shares = shares or usable(board)
+    shares, buffered = shares or usable(board), _once(buffered_cost)
 
     def fits(target: int) -> FoldingError | None:
         progress(target)
         try:
-            _fold(model, target, board, shares)
+            _fold(model, target, board, shares, buffered)
         except FoldingError as e:
             return e
         return None

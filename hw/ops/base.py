@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from finn.custom_op.fpgadataflow.rtlbackend import RTLBackend
+from onnx import NodeProto
 
 from signflow.hw.ops.folding import Feed, FoldingError, OpError, cheapest, fitting, meet
 
@@ -117,6 +118,13 @@ def times(shape: Iterable[int]) -> str:
     return "\N{MULTIPLICATION SIGN}".join(str(n) for n in shape)
 
 
+@cache
+def _definitions(kind: type["StreamOp"]) -> dict[str, tuple]:
+    """Attribute -> what qonnx wants to know of it: timing and estimates ask millions of times."""
+    types = kind(NodeProto()).get_nodeattr_types()
+    return {name: (*given, None)[:4] for name, given in types.items()}
+
+
 class StreamOp:
     """Mixin in front of a FINN operator and `RTLBackend`: ``class Foo_sf(StreamOp, Foo, RTLBackend)``."""
 
@@ -130,6 +138,24 @@ class StreamOp:
     def get_nodeattr_types(self):
         """FINN's attributes and the RTL backend's one."""
         return super().get_nodeattr_types() | {"gen_top_module": ("s", False, "")}
+
+    def get_nodeattr_def(self, name):
+        """(type, whether it must be there, default, allowed values or None) of an attribute, looked up once a class."""
+        return _definitions(type(self))[name]
+
+    def get_nodeattr(self, name):
+        """As qonnx does, but an integer or a word is looked for where it was the last time."""
+        kind, _, _, allowed = self.get_nodeattr_def(name) if name in _definitions(type(self)) else ("", 0, 0, None)
+        if kind not in ("i", "s") or allowed is not None:
+            return super().get_nodeattr(name)
+        places, attributes = self.__dict__.setdefault("_places", {}), self.onnx_node.attribute
+        place = places.get(name, 0)
+        if place >= len(attributes) or attributes[place].name != name:
+            place = next((i for i, item in enumerate(attributes) if item.name == name), None)
+            if place is None:
+                return super().get_nodeattr(name)
+            places[name] = place
+        return attributes[place].i if kind == "i" else attributes[place].s.decode()
 
     def rtl_instance(self, model) -> RtlInstance:
         """The module that computes this node of ``model`` (ModelWrapper, for the weights). Raises OpError."""
