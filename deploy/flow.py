@@ -13,11 +13,11 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from qonnx.transformation.general import GiveReadableTensorNames
 from torch import nn
 
 from signflow.deploy.compile import lower, streamline
 from signflow.deploy.compile.export import export, load, save
+from signflow.deploy.compile.names import name_tensors, sort_nodes
 from signflow.deploy.compile.passes.notes import notes_of
 from signflow.deploy.generate.accelerator import generate
 from signflow.deploy.plan import buffer, fit, fold, graph, timing
@@ -107,7 +107,9 @@ def step_fold(settings: Settings, work: Path) -> None:
     write_json(fold.folding_of(model), work / FOLDING)
     buffer.insert_width_converters(model)
     buffer.insert_fifos(model)
-    save(model.transform(GiveReadableTensorNames()), work / FOLDED)  # qonnx draws names of new tensors at random
+    sort_nodes(model.graph)
+    name_tensors(model.graph)  # qonnx draws names of new tensors at random
+    save(model, work / FOLDED)
 
 
 def step_generate(settings: Settings, work: Path) -> None:

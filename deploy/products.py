@@ -130,7 +130,7 @@ def read(work: Path, product: str) -> ModelWrapper:
             f"{work / product} is missing: run `signflow build` (without --from, or --from an earlier step) first"
         )
     try:
-        model = ModelWrapper(str(work / product))
+        model = ModelWrapper(str(work / product), fix_missing_initializer_valueinfo=False)
         if model.graph.node:
             return model
         reason = "it holds no graph"

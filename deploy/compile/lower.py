@@ -8,16 +8,11 @@ is no operator of the dialect is refused by name: nothing stays behind on the CP
 """
 
 from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.transformation.general import (
-    GiveReadableTensorNames,
-    GiveUniqueNodeNames,
-    RemoveUnusedTensors,
-    SortGraph,
-)
 
 from signflow.deploy.compile import engine
 from signflow.deploy.compile.dialect import operator_of
 from signflow.deploy.compile.dialect.hardware import RTL_DOMAIN, Hardware
+from signflow.deploy.compile.names import name_nodes, name_tensors, sort_nodes
 
 
 def lower(model: ModelWrapper) -> ModelWrapper:
@@ -38,6 +33,7 @@ def lower(model: ModelWrapper) -> ModelWrapper:
         operator_of(model, node).lower(hardware)
     for tensor in [graph.input[0].name, *(tensor for node in graph.node for tensor in node.output)]:
         hardware.fork(tensor)
-    for step in (SortGraph(), RemoveUnusedTensors(), GiveUniqueNodeNames(), GiveReadableTensorNames()):
-        model = model.transform(step)
+    sort_nodes(graph)
+    name_nodes(graph)
+    name_tensors(graph)
     return model

@@ -29,6 +29,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import is_custom_op
 from qonnx.transformation.infer_datatypes import InferDataTypes
 
+from signflow.deploy.compile.names import by_level, name_nodes, name_tensors
 from signflow.deploy.compile.passes.evaluate import compute
 
 KEPT = ("Quant", "BipolarQuant", "QuantizeLinear", "DequantizeLinear")
@@ -44,14 +45,16 @@ def tidy(proto: ModelProto, image: BaseDataType) -> ModelWrapper:
     ValueError for shapes that contradict each other, and whatever ONNX Runtime does for constants that it cannot run.
     """
     graph, known = proto.graph, _Known(proto)
-    nodes = _by_level([node for node in graph.node if known.visit(node)])
+    nodes = by_level([node for node in graph.node if known.visit(node)])
     nodes = _without_transposes(nodes, known)
     for node in nodes:
         if node.op_type in COMMUTATIVE:
             inputs = sorted(node.input, key=lambda name: name in known.constants)
             del node.input[:]
             node.input.extend(inputs)
-    _rebuild(graph, nodes, known)
+    known.rebuild(nodes)
+    name_nodes(graph)
+    name_tensors(graph)
     facts = _DataTypes(graph, image)
     InferDataTypes().apply(facts)
     facts.annotate()
@@ -94,6 +97,18 @@ class _Known:
         sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
         return None if None in sizes else sizes
 
+    def rebuild(self, nodes: list[NodeProto]) -> None:
+        """The graph holds ``nodes``, and all that is known."""
+        values = [helper.make_value_info(name, kind) for name, kind in self.types.items()]
+        parts = {"node": nodes, "initializer": list(self.constants.values()), "quantization_annotation": []}
+        ends = {value.name for value in (*self.proto.graph.input, *self.proto.graph.output)}
+        for value in (*self.proto.graph.input, *self.proto.graph.output):
+            value.type.CopyFrom(self.types[value.name])
+        for part, items in (parts | {"value_info": [value for value in values if value.name not in ends]}).items():
+            here = getattr(self.proto.graph, part)
+            del here[:]
+            here.extend(items)
+
     def _fold(self, node: NodeProto, feeds: dict[str, np.ndarray]) -> None:
         for name, value in compute(node, feeds, self.opsets).items():
             self.constants[name] = numpy_helper.from_array(value, name)
@@ -128,16 +143,6 @@ def _type_of(tensor: TensorProto) -> TypeProto:
     return helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
 
 
-def _by_level(nodes: list[NodeProto]) -> list[NodeProto]:
-    """Sorted by the length of the longest path that leads to them."""
-    level: dict[str, int] = {}
-    levels = []
-    for node in nodes:
-        levels.append(max((level.get(name, 0) for name in node.input), default=0))
-        level |= dict.fromkeys(node.output, levels[-1] + 1)
-    return [nodes[i] for i in sorted(range(len(nodes)), key=levels.__getitem__)]
-
-
 def _without_transposes(nodes: list[NodeProto], known: _Known) -> list[NodeProto]:
     """Transpose(Quant(w, s, ...)) of constants becomes Quant(w', s', ...)."""
     makers = {name: node for node in nodes for name in node.output}
@@ -167,67 +172,6 @@ def _transposed(node: NodeProto, quantiser: NodeProto, known: _Known) -> bool:
             known.types[name] = _type_of(known.constants[name])
             quantiser.input[i] = name
     return True
-
-
-class _Names:
-    """New names of tensors, by position, and what is known of them under these names."""
-
-    def __init__(self, known: _Known):
-        self.known = known
-        self.new = {"": ""}
-        self.constants: list[TensorProto] = []
-        self.shapes: list[ValueInfoProto] = []
-
-    def end(self, name: str, kind: str, number: int) -> ValueInfoProto:
-        """Input or output ``number`` of the graph."""
-        self.new[name] = f"global_{kind}_{number}" if number else f"global_{kind}"
-        if name in self.known.constants:
-            self._store(name, self.new[name])
-        return helper.make_value_info(self.new[name], self.known.types[name])
-
-    def node(self, node: NodeProto) -> None:
-        """Of a node's constants and results."""
-        held = 0
-        for i, name in enumerate(node.input):
-            if name in self.known.constants:
-                node.input[i] = f"{node.name}_param{held}"
-                self._store(name, node.input[i])
-                self.shapes.append(helper.make_value_info(node.input[i], self.known.types[name]))
-                held += 1
-            else:
-                node.input[i] = self.new[name]
-        for i, name in enumerate(node.output):
-            if name not in self.new:
-                self.new[name] = f"{node.name}_out{i}"
-                if name in self.known.types:
-                    self.shapes.append(helper.make_value_info(self.new[name], self.known.types[name]))
-            node.output[i] = self.new[name]
-
-    def _store(self, name: str, new: str) -> None:
-        tensor = TensorProto()
-        tensor.CopyFrom(self.known.constants[name])
-        tensor.name = new
-        self.constants.append(tensor)
-
-
-def _rebuild(graph: GraphProto, nodes: list[NodeProto], known: _Known) -> None:
-    """The graph of ``nodes``, everything in it named by its position."""
-    names, counts = _Names(known), Counter()
-    inputs = [value.name for value in graph.input if value.name not in known.constants]
-    ends = [
-        [names.end(name, kind, k) for k, name in enumerate(group)]
-        for kind, group in (("in", inputs), ("out", [value.name for value in graph.output]))
-    ]
-    for node in nodes:
-        node.name = f"{node.op_type}_{counts[node.op_type]}"
-        counts[node.op_type] += 1
-        names.node(node)
-    parts = {"node": nodes, "input": ends[0], "output": ends[1], "initializer": names.constants}
-    parts |= {"value_info": names.shapes, "quantization_annotation": []}
-    for field, values in parts.items():
-        here = getattr(graph, field)
-        del here[:]
-        here.extend(values)
 
 
 class _DataTypes:

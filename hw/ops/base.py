@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 from finn.custom_op.fpgadataflow.rtlbackend import RTLBackend
-from onnx import NodeProto
 
 from signflow.hw.ops.folding import Feed, FoldingError, OpError, cheapest, fitting, meet
 
@@ -118,11 +117,14 @@ def times(shape: Iterable[int]) -> str:
     return "\N{MULTIPLICATION SIGN}".join(str(n) for n in shape)
 
 
-@cache
-def _definitions(kind: type["StreamOp"]) -> dict[str, tuple]:
-    """Attribute -> what qonnx wants to know of it: timing and estimates ask millions of times."""
-    types = kind(NodeProto()).get_nodeattr_types()
-    return {name: (*given, None)[:4] for name, given in types.items()}
+def _definitions(op: "StreamOp") -> dict[str, tuple]:
+    """Attribute -> what qonnx wants to know of it, put together once a class: timing and estimates ask millions of
+    times.
+    """
+    kind = type(op)
+    if "_known" not in vars(kind):
+        kind._known = {name: (*given, None)[:4] for name, given in op.get_nodeattr_types().items()}
+    return kind._known
 
 
 class StreamOp:
@@ -141,11 +143,11 @@ class StreamOp:
 
     def get_nodeattr_def(self, name):
         """(type, whether it must be there, default, allowed values or None) of an attribute, looked up once a class."""
-        return _definitions(type(self))[name]
+        return _definitions(self)[name]
 
     def get_nodeattr(self, name):
         """As qonnx does, but an integer or a word is looked for where it was the last time."""
-        kind, _, _, allowed = self.get_nodeattr_def(name) if name in _definitions(type(self)) else ("", 0, 0, None)
+        kind, _, _, allowed = self.get_nodeattr_def(name) if name in _definitions(self) else ("", 0, 0, None)
         if kind not in ("i", "s") or allowed is not None:
             return super().get_nodeattr(name)
         places, attributes = self.__dict__.setdefault("_places", {}), self.onnx_node.attribute

@@ -13,6 +13,7 @@ from qonnx.transformation.general import GiveReadableTensorNames, GiveUniqueNode
 from qonnx.transformation.infer_datatypes import InferDataTypes
 from qonnx.util.cleanup import cleanup_model
 
+from signflow.deploy.compile.names import name_nodes, name_tensors, sort_nodes
 from signflow.deploy.compile.tidy import tidy
 
 GENERAL = "qonnx.custom_op.general"
@@ -133,3 +134,19 @@ def test_a_shape_that_is_declared_wrongly_is_an_error():
     proto.graph.output[0].CopyFrom(helper.make_tensor_value_info("q", TensorProto.FLOAT, [1, 3]))
     with pytest.raises(ValueError, match=r"'q' is declared as \[1, 3\] and has shape \[1, 4\]"):
         tidy(proto, DataType["UINT8"])
+
+
+@settings(max_examples=25)
+@given(st.lists(st.sampled_from(sorted(BLOCK)), min_size=1, max_size=5), st.randoms(use_true_random=False))
+def test_nodes_in_any_order_are_sorted_and_named_as_qonnx_does(kinds, random):
+    model = tidy(chain(kinds), DataType["UINT8"])
+    nodes = list(model.graph.node)
+    random.shuffle(nodes)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    expected = ModelWrapper(model.model, make_deepcopy=True)
+    for step in (SortGraph(), GiveUniqueNodeNames(), GiveReadableTensorNames()):
+        expected = expected.transform(step)
+    for step in (sort_nodes, name_nodes, name_tensors):
+        step(model.graph)
+    assert parts(model) == parts(expected)
