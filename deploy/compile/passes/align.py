@@ -118,7 +118,8 @@ def _tried(reach: Accumulators, functions: tuple[Callable, Callable], bisect: bo
     yield table
     for function in functions:
         channel, row, _ = changes(lambda rows: function(reach.at(rows)), coarse, function(table), reach.count)  # noqa: B023
-        yield reach.at(scattered(channel, row, channels)[0])
+        if len(channel):  # it is no constant
+            yield reach.at(scattered(channel, row, channels)[0])
 
 
 def _movable(model: ModelWrapper, nodes: list[NodeProto], channels: int) -> tuple[str, np.ndarray] | None:

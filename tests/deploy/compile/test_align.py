@@ -14,6 +14,7 @@ from signflow.deploy.compile.passes.normal_form import NormalForm
 from signflow.deploy.compile.passes.regions import walk
 from signflow.deploy.compile.passes.silu import Silu, silu_input
 from signflow.deploy.compile.passes.torch_norms import DoubleNorms
+from signflow.deploy.compile.passes.transitions import Accumulators
 from signflow.models.layers.abn import ABN, FORMS
 from signflow.models.layers.binary import binary_linear, sign
 
@@ -149,3 +150,14 @@ def test_silu_is_found_in_either_order_and_only_there(chain, tmp_path):
     makers = {node.output[0]: node for node in model.graph.node}
     found = [name for node in model.graph.node if (name := silu_input(makers, node))]
     assert [makers[name].op_type for name in found] == ["Gemm", "Mul"]
+
+
+def test_a_constant_of_many_integers_has_no_changes_to_try():
+    """Whatever the sums are, all of them give one number: nothing but the coarse rows is tried."""
+    reach = Accumulators(np.full(2, -(1 << 15)), np.full(2, 1 << 15), 1)
+    constant = lambda integers: np.zeros(integers.shape)  # noqa: E731
+    step = lambda integers: (integers > 77).astype(float)  # noqa: E731
+    assert len(list(align._tried(reach, (constant, constant), True))) == 1
+    coarse, found = align._tried(reach, (constant, step), True)
+    assert 77 not in coarse
+    assert 78 in found
