@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -129,9 +130,11 @@ def step_compile(_: Settings, work: Path) -> None:
     verilator.compile(facts["top"], [work / ACCELERATOR / s for s in facts["sources"]])
 
 
-def step_check(settings: Settings, work: Path) -> None:
-    """Prove the accelerator on images that probe it, or note that nobody did. Raises LadderError."""
-    mark(work, prove(work) if settings.check else {"result": "skipped"})
+def step_check(settings: Settings, work: Path, net: nn.Module | None = None) -> None:
+    """Prove the accelerator on images that probe it, or note that nobody did. ``net``: the PyTorch module, where the
+    settings do not tell. Raises LadderError.
+    """
+    mark(work, prove(work, net) if settings.check else {"result": "skipped"})
 
 
 def export_module(net: nn.Module, shape: tuple[int, ...], settings: Settings, work: Path) -> None:
@@ -173,19 +176,16 @@ def build(
         raise FlowError(f"unknown step {start!r}; the steps are {', '.join(STEPS)}")
     _ = settings.target  # raises for an unknown board
     work.mkdir(parents=True, exist_ok=True)
-    seconds = {}
+    seconds, own = {}, {}
+    if module is not None:
+        own = {"export": partial(export_module, *module), "check": partial(step_check, net=module[0])}
     with locked(work):
         clear(work, start)
         write_json(asdict(settings), work / SETTINGS)
         for name in since(start):
             tick(name, None)
             begin = time.perf_counter()
-            if module is not None and name == "export":
-                export_module(*module, settings, work)
-            elif module is not None and name == "check" and settings.check:
-                mark(work, prove(work, module[0]))
-            else:
-                run(name, settings, work)
+            own.get(name, partial(run, name))(settings, work)
             seconds[name] = time.perf_counter() - begin
             tick(name, seconds[name])
     return seconds

@@ -17,6 +17,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from torch import nn
 
 from signflow.deploy.compile import engine
+from signflow.deploy.compile.soundness import one_line
 from signflow.deploy.steps import ACCELERATOR, STEPS
 from signflow.hw import ops
 from signflow.hw.boards import Board, board
@@ -135,7 +136,7 @@ def read(work: Path, product: str) -> ModelWrapper:
             return model
         reason = "it holds no graph"
     except Exception as error:
-        reason = f"{type(error).__name__}: {str(error)[:120]}"
+        reason = one_line(error)
     raise FlowError(f"{work / product} is damaged ({reason}): run `signflow build` with --from {maker(product)}")
 
 

@@ -11,6 +11,7 @@ and whether the network calls its bit a sign. Its channels are
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -135,12 +136,13 @@ def rules(model: ModelWrapper) -> list[Rule]:
 
 
 def find_rule(model: ModelWrapper, layer: str) -> Rule:
-    """The rule in the hardware node ``layer``; raises ThresholdsError that lists the names."""
-    found = rules(model)
-    for rule in found:
-        if rule.layer == layer:
-            return rule
-    raise ThresholdsError(f"no thresholds in {layer!r}; they are in {', '.join(rule.layer for rule in found)}")
+    """The rule in the hardware node ``layer``; raises ThresholdsError with the nearest name and all others."""
+    found = {rule.layer: rule for rule in rules(model)}
+    if layer not in found:
+        near = get_close_matches(layer, found, 1)
+        meant = f"; did you mean {near[0]!r}?" if near else ""
+        raise ThresholdsError(f"no thresholds in {layer!r}{meant}; they are in {', '.join(found)}")
+    return found[layer]
 
 
 def with_output(model: ModelWrapper, tensor: str) -> ModelWrapper:

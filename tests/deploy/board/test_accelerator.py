@@ -24,16 +24,6 @@ from signflow.models.weights import trained
 from .board_folder import build, copy, packed
 
 
-@pytest.fixture(scope="module")
-def work(tmp_path_factory):
-    return build(flow.Settings("tfc"), tmp_path_factory.mktemp("tfc"))
-
-
-@pytest.fixture(scope="module")
-def bitfile(work):
-    return packed(flow.Settings("tfc"), work)
-
-
 @pytest.fixture
 def tfc(bitfile):
     with Accelerator(bitfile) as accelerator:

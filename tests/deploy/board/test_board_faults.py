@@ -24,16 +24,6 @@ SECONDS = 6.0  # a fault is an error within this time; the driver's own patience
 
 
 @pytest.fixture(scope="module")
-def work(tmp_path_factory):
-    return build(flow.Settings("tfc"), tmp_path_factory.mktemp("tfc"))
-
-
-@pytest.fixture(scope="module")
-def bitfile(work):
-    return packed(flow.Settings("tfc"), work)
-
-
-@pytest.fixture(scope="module")
 def expected(work):
     return IntGraph(flow.read(work, flow.INTEGER))
 

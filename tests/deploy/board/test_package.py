@@ -23,11 +23,6 @@ from signflow.models.weights import trained
 from .board_folder import build
 
 
-@pytest.fixture(scope="module")
-def work(tmp_path_factory):
-    return build(flow.Settings("tfc"), tmp_path_factory.mktemp("tfc"))
-
-
 @pytest.fixture
 def project(work, tmp_path):
     return write_project(work / flow.ACCELERATOR, boards.board("pynq-z2"), tmp_path / "8-project")

@@ -11,18 +11,9 @@ from signflow.deploy.products import settings_of
 from signflow.deploy.tools.vivado import run as vivado
 from signflow.hw.boards import Board
 
-MINE = """[mine]
-device = "xc7"
-toolchain = "vivado"
-link = "pynq"
-part = "xc7z010clg400-1"
-lut = 17600
-ff = 35200
-bram18 = 120
-dsp = 80
-stream_bits = 32
-clock_mhz = 80
-"""
+from ...own_boards import OWN  # noqa: TID252 - the tests are no package that could be named
+
+MINE = f"[mine]\n{OWN}clock_mhz = 80\n"
 
 
 def test_a_board_of_ones_own_needs_no_option_after_the_build(tmp_path):

@@ -239,6 +239,7 @@ def test_questions_without_an_answer(shipped, tmp_path):
     for layer, channel, message in (
         ("", 3, "--channel needs --layer"),
         ("conv1", 3, "no thresholds in 'conv1'; they are in Thresholding_sf_0, MVAU_sf_0"),
+        ("MVAU_1", 3, "no thresholds in 'MVAU_1'; did you mean 'MVAU_sf_1'[?]; they are in Thresholding_sf_0"),
         ("MVAU_sf_1", 256, "MVAU_sf_1 has no channel 256: name one of 0..255"),
         ("Thresholding_sf_0", 0, "Thresholding_sf_0 is no sign behind a product"),
     ):
