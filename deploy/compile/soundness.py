@@ -54,6 +54,8 @@ def _check_form(path, proto: ModelProto) -> None:
     except Exception as error:
         raise ModelFileError(f"{path}: not a valid ONNX model: {one_line(error)}") from error
     version = next((opset.version for opset in proto.opset_import if opset.domain == QONNX), 1)
+    if version < 1:
+        raise ModelFileError(f"{path}: it asks for version {version} of {QONNX}: its versions begin with 1")
     for node in proto.graph.node:
         if node.domain == QONNX:
             _check_quantiser(path, node, version)

@@ -103,6 +103,12 @@ def test_quantisers_of_older_exporters(domain, name, tmp_path):
     assert verdict(model, tmp_path) == "equal"
 
 
+def test_a_version_of_the_quantisers_that_does_not_exist(tmp_path):
+    model = dense(quant("a0", "m"), sign("m", "s2"))
+    next(opset for opset in model.opset_import if opset.domain == GENERAL).version = 0
+    assert "asks for version 0 of qonnx.custom_op.general: its versions begin with 1" in verdict(model, tmp_path)
+
+
 @pytest.mark.parametrize("change, words", [
     (lambda q: q.attribute.pop(), "is missing"),
     (lambda q: q.attribute.append(helper.make_attribute("foo", 1)), "attribute 'foo' is unknown"),
