@@ -33,10 +33,6 @@ class Numbers:
         """One channel that reaches whatever any channel of a `uniform` one reaches."""
         return Numbers(self.reach.union, self.scale[:1], self.offset[:1], self.error.max(keepdims=True))
 
-    def table(self, first: int, last: int) -> np.ndarray:
-        """Rows first..last-1 (`Accumulators.rows`) as float32 (values, channels)."""
-        return self.at(self.reach.rows(first, last))
-
     def at(self, integers: np.ndarray, side: int = 0) -> np.ndarray:
         """``integers`` (values, channels) as float32; with ``side`` -1 or +1 the lower or upper end of what the
         reference may compute instead.

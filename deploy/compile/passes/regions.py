@@ -106,16 +106,6 @@ def _check_product(model: ModelWrapper, node: NodeProto) -> None:
         raise refuse(node, reason, "dense layers that read [1, features]: flatten in front of them")
 
 
-def _check_sum(model: ModelWrapper, node: NodeProto) -> None:
-    if node.op_type == "SumPool":
-        return
-    shape, axes = model.get_tensor_shape(node.input[0]), None
-    if len(node.input) > 1 and node.input[1]:
-        axes = [int(a) % len(shape) for a in model.get_initializer(node.input[1]).reshape(-1)]
-    if len(shape) < 3 or sorted(axes or []) != list(range(2, len(shape))):
-        raise refuse(node, f"it sums {shape} over the axes {axes}", "ReduceSum over all positions of a map")
-
-
 def walk(model: ModelWrapper) -> list[Region]:
     """The regions of the network in order; raises UnsupportedError for what has none. Expects the network in
     normal form (`signflow.deploy.compile.passes.normal_form`).
@@ -163,7 +153,6 @@ class _Walk:
             _check_product(self.model, node)
             self._cut("product", node, data)
         elif node.op_type in SUMS:
-            _check_sum(self.model, node)
             self._cut("sum", node, data)
         elif node.op_type in MOVES:
             self._cut("move", node, data)
