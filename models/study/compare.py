@@ -8,7 +8,6 @@ done again.
 
 import contextlib
 import json
-import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, fields
 from multiprocessing import get_context
@@ -72,13 +71,15 @@ def read_comparison(path: Path) -> Comparison:
     return comparison
 
 
-def _train(recipe: Recipe, out: Path, threads: int) -> None:
-    """One run in a process of its own; what it prints goes to `train.log`."""
+def _train(recipe: Recipe, out: Path, jobs: int) -> None:
+    """One run in a process of its own, on its share of the cores that this process may use; what it prints goes to
+    `train.log`.
+    """
     import torch
 
     from signflow.models.training import train
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(max(1, torch.get_num_threads() // jobs))
     out.mkdir(parents=True, exist_ok=True)
     with open(out / "train.log", "a") as log, contextlib.redirect_stdout(log):
         train(recipe, out, say=lambda text: print(text, flush=True))
@@ -92,14 +93,13 @@ def run(comparison: Comparison, runs: Path, jobs: int) -> None:
     recipes = comparison.recipes()
     places = {key: comparison.folder(runs, *key) for key in recipes}
     todo = [key for key in recipes if not (places[key] / "run.json").exists()]
-    threads = max(1, (os.cpu_count() or 1) // jobs)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with (
         Progress(*columns, refresh_per_second=1) as bar,
         ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool,
     ):
         task = bar.add_task(comparison.name, total=len(recipes), completed=len(recipes) - len(todo))
-        futures = {pool.submit(_train, recipes[key], places[key], threads): key for key in todo}
+        futures = {pool.submit(_train, recipes[key], places[key], jobs): key for key in todo}
         try:
             for done in as_completed(futures):
                 done.result()
