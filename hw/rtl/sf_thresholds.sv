@@ -99,33 +99,26 @@ module sf_thresholds #(
 
     logic [PE-1:0][AW-1:0] addr;
     logic [PE-1:0][TW-1:0] threshold;
+    // two declarations, because the tools share no attribute whose value could depend on s
+    `define SF_THRESHOLDS_ROM                           \
+      logic [PE*TW-1:0] rom [DEPTH];                    \
+      if (s == 0) initial $readmemh(THRESHOLDS_0, rom); \
+      if (s == 1) initial $readmemh(THRESHOLDS_1, rom); \
+      if (s == 2) initial $readmemh(THRESHOLDS_2, rom); \
+      if (s == 3) initial $readmemh(THRESHOLDS_3, rom); \
+      if (s == 4) initial $readmemh(THRESHOLDS_4, rom); \
+      if (s == 5) initial $readmemh(THRESHOLDS_5, rom); \
+      if (s == 6) initial $readmemh(THRESHOLDS_6, rom); \
+      if (s == 7) initial $readmemh(THRESHOLDS_7, rom); \
+      for (genvar p = 0; p < PE; p++) begin : gen_lane  \
+        assign threshold[p] = rom[addr[p]][p*TW +: TW]; \
+      end
     if (s >= BLOCK_FROM) begin : gen_block
-      (* rom_style = "block" *) logic [PE*TW-1:0] rom [DEPTH];
-      if (s == 0) initial $readmemh(THRESHOLDS_0, rom);
-      if (s == 1) initial $readmemh(THRESHOLDS_1, rom);
-      if (s == 2) initial $readmemh(THRESHOLDS_2, rom);
-      if (s == 3) initial $readmemh(THRESHOLDS_3, rom);
-      if (s == 4) initial $readmemh(THRESHOLDS_4, rom);
-      if (s == 5) initial $readmemh(THRESHOLDS_5, rom);
-      if (s == 6) initial $readmemh(THRESHOLDS_6, rom);
-      if (s == 7) initial $readmemh(THRESHOLDS_7, rom);
-      for (genvar p = 0; p < PE; p++) begin : gen_lane
-        assign threshold[p] = rom[addr[p]][p*TW +: TW];
-      end
+      (* rom_style = "block" *) `SF_THRESHOLDS_ROM
     end else begin : gen_logic
-      (* logic_block *) logic [PE*TW-1:0] rom [DEPTH];
-      if (s == 0) initial $readmemh(THRESHOLDS_0, rom);
-      if (s == 1) initial $readmemh(THRESHOLDS_1, rom);
-      if (s == 2) initial $readmemh(THRESHOLDS_2, rom);
-      if (s == 3) initial $readmemh(THRESHOLDS_3, rom);
-      if (s == 4) initial $readmemh(THRESHOLDS_4, rom);
-      if (s == 5) initial $readmemh(THRESHOLDS_5, rom);
-      if (s == 6) initial $readmemh(THRESHOLDS_6, rom);
-      if (s == 7) initial $readmemh(THRESHOLDS_7, rom);
-      for (genvar p = 0; p < PE; p++) begin : gen_lane
-        assign threshold[p] = rom[addr[p]][p*TW +: TW];
-      end
+      (* logic_block *) `SF_THRESHOLDS_ROM
     end
+    `undef SF_THRESHOLDS_ROM
 
     for (genvar p = 0; p < PE; p++) begin : gen_lane
       logic [TW-1:0]       threshold_q;
