@@ -53,7 +53,7 @@ def verilator_root() -> Path:
 
 @functools.cache
 def cxx() -> str:
-    """The C++20 compiler: `$CXX`, else g++, else clang++; ToolMissingError if there is none."""
+    """The C++17 compiler: `$CXX`, else g++, else clang++; ToolMissingError if there is none."""
     wanted = os.environ.get("CXX")
     for name in [wanted] if wanted else ["g++", "clang++"]:
         if path := shutil.which(name):

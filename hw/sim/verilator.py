@@ -27,7 +27,7 @@ VARIANTS = {
     "vcd": (["-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"], ["-O2"]),
 }
 CXX_OPTIONS = [
-    "-std=gnu++20", "-fPIC", "-fvisibility=hidden", "-fno-semantic-interposition", "-w", "-DVL_TIME_CONTEXT",
+    "-std=gnu++17", "-fPIC", "-fvisibility=hidden", "-fno-semantic-interposition", "-w", "-DVL_TIME_CONTEXT",
     "-DVL_USER_STOP", "-DVL_USER_FATAL", "-DVL_USER_WARN",
 ]  # fmt: skip
 
@@ -124,7 +124,7 @@ def _build(
     name: str, top: str, elaboration: list[str], variant: str, wave: str, harness: Harness, folder: Path
 ) -> None:
     """Fill `folder` with model.so and model.json; the intermediate C++ is removed again."""
-    verilator_options, cxx_options = VARIANTS[variant]
+    verilator_options, level = VARIANTS[variant]
     cpp = folder / "cpp"
     flags = ["--cc", "--no-timing", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-Werror-USERERROR", "-Werror-USERFATAL"]
     flags += ["--Mdir", cpp, "--prefix", "Vtop"]
@@ -135,7 +135,9 @@ def _build(
     ports = _ports((cpp / "Vtop.h").read_text())
     text, facts = harness.header(name, ports)
     (cpp / "ports.h").write_text(text)
-    _compile_cpp(name, harness.source, cpp, folder / "model.so", cxx_options, wave)
+    options = [*_options(wave), *level]
+    header = _precompiled(options) if variant == "check" else POPCOUNT
+    _compile_cpp(name, harness.source, cpp, folder / "model.so", [*options, "-I", cpp, "-include", header], wave)
     (folder / "model.json").write_text(json.dumps(dict(facts, top=top, wave=wave)))
     for path in cpp.iterdir():
         path.unlink()
@@ -144,8 +146,6 @@ def _build(
 
 def _compile_cpp(name: str, harness: Path, cpp: Path, library: Path, options: list[str], wave: str) -> None:
     """Compile the generated C++ and the harness, as one unit if small, else file by file in parallel, and link."""
-    root = verilator_root() / "include"
-    common = [*CXX_OPTIONS, *_wave_macros(wave), "-I", cpp, "-I", root, "-I", root / "vltstd", "-include", POPCOUNT]
     files = [harness, *sorted(cpp.glob("*.cpp"))]
     if sum(path.stat().st_size for path in files) < UNITY_BYTES:
         (cpp / "unity.cpp").write_text("".join(f'#include "{path}"\n' for path in files))
@@ -153,8 +153,7 @@ def _compile_cpp(name: str, harness: Path, cpp: Path, library: Path, options: li
 
     def one(path: Path) -> Path:
         target = cpp / f"{path.stem}.o"
-        level = ["-O1"] if "Slow" in path.name else options
-        _cxx(f"compiling {name}", [*common, *level, "-c", path, "-o", target])
+        _cxx(f"compiling {name}", [*options, *(["-O1"] if "Slow" in path.name else []), "-c", path, "-o", target])
         return target
 
     runtime = _runtime(wave)
@@ -164,31 +163,47 @@ def _compile_cpp(name: str, harness: Path, cpp: Path, library: Path, options: li
     _cxx(f"linking {name}", ["-shared", *objects, runtime, "-lpthread", *libraries, "-o", library])
 
 
+def _precompiled(options: list) -> Path:
+    """`popcount.h`, and beside it what g++ made of it and of Verilator's headers, which are most of a small design, for
+    C++ with exactly these options. Clang's would have to stay where it was made.
+    """
+    text = POPCOUNT.read_bytes()
+
+    def build(folder: Path) -> None:
+        header = folder / POPCOUNT.name
+        header.write_bytes(text)
+        if "clang" not in fingerprint():
+            _cxx("compiling Verilator's headers", [*options, "-x", "c++-header", header, "-o", f"{header}.gch"])
+
+    return cached("headers", digest(fingerprint(), json.dumps(list(map(str, options))), text), build) / POPCOUNT.name
+
+
 def _runtime(wave: str) -> Path:
     """Verilator's own C++ run-time as a static library, compiled once per machine and wave format."""
-    root = verilator_root() / "include"
     files = ["verilated.cpp", "verilated_threads.cpp"]
     files += [f"verilated_{wave}_c.cpp"] if wave else []
-    options = [*CXX_OPTIONS, *_wave_macros(wave), "-O2", "-I", root, "-I", root / "vltstd"]
 
     def build(folder: Path) -> None:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            compile_one = partial(_runtime_object, options, root, folder)
+            compile_one = partial(_runtime_object, _options(wave), folder)
             objects = list(pool.map(compile_one, files))
         _cxx("linking the Verilator run-time", ["-r", *objects, "-o", folder / "runtime.o"])
 
-    return cached("runtime", digest(fingerprint(), json.dumps([CXX_OPTIONS, files])), build) / "runtime.o"
+    return cached("runtime", digest(fingerprint(), json.dumps([CXX_OPTIONS, "-O1", files])), build) / "runtime.o"
 
 
-def _runtime_object(options: list, root: Path, folder: Path, file: str) -> Path:
-    target = folder / f"{Path(file).stem}.o"
-    _cxx("compiling the Verilator run-time", [*options, "-c", root / file, "-o", target])
+def _runtime_object(options: list, folder: Path, file: str) -> Path:
+    target, source = folder / f"{Path(file).stem}.o", verilator_root() / "include" / file
+    _cxx("compiling the Verilator run-time", [*options, "-O1", "-c", source, "-o", target])
     return target
 
 
-def _wave_macros(wave: str) -> list[str]:
+def _options(wave: str) -> list:
+    """What all C++ is compiled with: `CXX_OPTIONS`, the macros of the wave format, the folders of the headers."""
     enabled = {"VM_TRACE": wave != "", "VM_TRACE_FST": wave == "fst", "VM_TRACE_VCD": wave == "vcd"}
-    return [f"-D{name}={int(value)}" for name, value in enabled.items()]
+    root = verilator_root() / "include"
+    macros = [f"-D{name}={int(value)}" for name, value in enabled.items()]
+    return [*CXX_OPTIONS, *macros, "-I", root, "-I", root / "vltstd"]
 
 
 def _cxx(doing: str, options: list) -> None:
