@@ -7,6 +7,7 @@ logic is not, weights move from one to the other.
 import copy
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from qonnx.core.modelwrapper import ModelWrapper
 
@@ -36,7 +37,9 @@ def fold_to_fps(model: ModelWrapper, board: Board, fps: float) -> None:
         raise FoldingError(
             f"{fps:g} images a second at {board.clock_mhz:g} MHz leaves less than one cycle for an image"
         )
-    _fold(model, target, board, ALL)
+    with suppress(FoldingError):
+        return _fold(model, target, board, ALL)
+    _fold(model, target, board, ALL, latency=False)
 
 
 def usable(board: Board) -> dict[str, float]:
@@ -98,11 +101,12 @@ def _fold(
     board: Board,
     shares: Mapping[str, float],
     buffered: Estimate = buffered_cost,
+    latency: bool = True,
 ) -> None:
     """Fold to ``target`` cycles an image, and move weights from block RAM into logic where the board has too little of
     it, those first that take the fewest LUTs for a block RAM. Raises FoldingError when it does not fit ``shares``.
     """
-    fold_to_cycles(model, target, board.stream_bits)
+    fold_to_cycles(model, target, board.stream_bits, latency)
     bare = [cost(op) for op in operators(model)]
     _check({"LUT": sum(lut for lut, _ in bare), "BRAM18": 0, "DSP": 0}, board, shares)  # spares the buffering
     needed, limit = buffered(model), min(shares["BRAM18"], UTILISATION["BRAM18"]) * board.bram18
@@ -121,18 +125,32 @@ def fold_to_board(
     progress: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Fastest folding within ``shares`` of the board (`usable` unless given), or one that is SLOWER at most and spares
-    SAVED of the LUTs. Raises FoldingError when none fits.
+    SAVED of the LUTs; where none fits, the same without a price on latency. Raises FoldingError when none fits then.
 
     Slower folding does not always cost less: it moves weights from logic into block RAM and deepens FIFOs beside a
     branch. So targets are tried from the fastest on, a quarter of an octave apart, then between the first that fits and
     the one before it.
     """
     shares, buffered = shares or usable(board), _once(buffered_cost)
+    with suppress(FoldingError):
+        return _fold_fastest(model, board, shares, buffered, progress, latency=True)
+    _fold_fastest(model, board, shares, buffered, progress, latency=False)
+
+
+def _fold_fastest(
+    model: ModelWrapper,
+    board: Board,
+    shares: Mapping[str, float],
+    buffered: Estimate,
+    progress: Callable[[int], None],
+    latency: bool,
+) -> None:
+    """`fold_to_board` with or without a price on latency."""
 
     def fits(target: int) -> FoldingError | None:
         progress(target)
         try:
-            _fold(model, target, board, shares, buffered)
+            _fold(model, target, board, shares, buffered, latency)
         except FoldingError as e:
             return e
         return None

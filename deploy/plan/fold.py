@@ -12,7 +12,7 @@ from pathlib import Path
 from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.plan.graph import edges, operators
-from signflow.hw.ops.folding import Feed, FoldingError
+from signflow.hw.ops.folding import Aim, Feed, FoldingError
 
 
 def apply_folding(model: ModelWrapper, folding: dict[str, dict[str, int]]) -> None:
@@ -48,17 +48,18 @@ def folding_of(model: ModelWrapper) -> dict[str, dict[str, int]]:
     return {op.onnx_node.name: values for op in operators(model) if (values := op.folding())}
 
 
-def fold_to_cycles(model: ModelWrapper, target: int, stream_bits: int = 64) -> None:
+def fold_to_cycles(model: ModelWrapper, target: int, stream_bits: int = 64, latency: bool = True) -> None:
     """Give every operator the cheapest folding of at most ``target`` cycles an image, with an input word of at most
-    ``stream_bits``.
+    ``stream_bits``; fewer cycles are worth LUTs only with ``latency``.
 
     Raises FoldingError naming the operator that cannot reach it.
     """
+    aim = Aim(target, stream_bits, latency)
     ops, sources = operators(model), edges(model)
     for op in ops:
         name = op.onnx_node.name
         feeds = [Feed(source, out, k) for source, out, reader, k in sources if reader.onnx_node.name == name]
-        op.fold_to(target, feeds, stream_bits)
+        op.fold_to(aim, feeds)
         for feed in feeds:
             feed.op.follow(op.get_folded_input_shape(feed.stream)[-1], target)
     for op in ops:

@@ -13,7 +13,8 @@ its words then, is in time, is tried; where it is not, because it waits for room
 some cycles later than it could be: the largest number of cycles that is in time.
 
 Last, operators that hold their words (`StreamOp.hold`: those with a memory) offer each of them when its reader takes
-it, through width converters, too.
+it, through width converters, too. A fork takes a word when the first of its readers wants it: what waits for both, a
+frame where one of them needs a sum over all positions first, waits once, in front of it.
 """
 
 from collections.abc import Sequence
@@ -23,11 +24,14 @@ import numpy as np
 from signflow.deploy.plan.graph import reads, writes
 from signflow.deploy.plan.timing import Step, frame_words, step, trace
 from signflow.hw.ops.base import StreamOp
+from signflow.hw.ops.duplicate import Duplicate_sf
 from signflow.hw.ops.dwc import StreamingDataWidthConverter_sf
 
 ETERNITY = 1 << 32
 """Cycles in which everything comes to rest."""
 NEVER = 1 << 60
+PASSING = StreamingDataWidthConverter_sf, Duplicate_sf
+"""Operators that only carry words on: they may as well wait in front."""
 
 
 def schedule(ops: Sequence[StreamOp], arrivals: np.ndarray) -> list[Step]:
@@ -85,15 +89,13 @@ def _least_behind(values: np.ndarray) -> np.ndarray:
 
 
 def _held(ops: Sequence[StreamOp], steps: list[Step]) -> list[Step]:
-    """``steps``, in which operators that hold their words offer them when the reader behind the FIFO takes them."""
+    """``steps``, in which operators that hold their words offer them when the readers behind the FIFOs take them."""
     steps, reader = list(steps), {tensor: (i, k) for i, op in enumerate(ops) for k, tensor in enumerate(reads(op))}
     for i, op in reversed(list(enumerate(ops))):
-        passes = isinstance(op, StreamingDataWidthConverter_sf)
+        passes = isinstance(op, PASSING)
         if not (op.holds() or passes) or writes(op)[0] not in reader:
             continue
-        fifo = ops[reader[writes(op)[0]][0]]
-        behind, stream = reader[writes(fifo)[0]]
-        leave = steps[behind].accepts[stream] - int(fifo.timing(np.zeros(1, np.int64))[0])
+        leave = np.minimum.reduce([_taken_behind(ops, steps, reader, tensor) for tensor in writes(op)])
         if passes:
             steps[i] = step(op, _latest(op, leave, steps[i]))
             continue
@@ -101,3 +103,12 @@ def _held(ops: Sequence[StreamOp], steps: list[Step]) -> list[Step]:
         if (op.timing(accepts) <= leave).all():
             steps[i] = Step([accepts], leave)
     return steps
+
+
+def _taken_behind(
+    ops: Sequence[StreamOp], steps: Sequence[Step], reader: dict[str, tuple[int, int]], tensor: str
+) -> np.ndarray:
+    """Latest cycles in which words of ``tensor`` enter the FIFO behind, and leave it as in ``steps``."""
+    fifo = ops[reader[tensor][0]]
+    behind, stream = reader[writes(fifo)[0]]
+    return steps[behind].accepts[stream] - int(fifo.timing(np.zeros(1, np.int64))[0])

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from finn.custom_op.fpgadataflow.rtlbackend import RTLBackend
 
-from signflow.hw.ops.folding import Feed, FoldingError, OpError, cheapest, fitting, meet
+from signflow.hw.ops.folding import Aim, Feed, FoldingError, OpError, cheapest, fitting, meet
 
 RTL_DIR = Path(__file__).resolve().parents[1] / "rtl"
 RTL_DOMAIN = "finn.custom_op.fpgadataflow.rtl"
@@ -192,16 +192,16 @@ class StreamOp:
     def check_folding(self) -> None:
         """Raises FoldingError where values that are legal alone are not together."""
 
-    def fold_to(self, target: int, feeds: Sequence[Feed], stream_bits: int) -> None:
-        """Take the cheapest folding of at most ``target`` cycles an image that meets ``feeds``, which are folded
-        already; without feeds, with an input word of at most ``stream_bits``. Raises FoldingError.
+    def fold_to(self, aim: Aim, feeds: Sequence[Feed]) -> None:
+        """Take the cheapest folding within ``aim`` that meets ``feeds``, which are folded already; without feeds, with
+        an input word of at most its ``stream_bits``. Raises FoldingError.
 
         Here: by PE alone, where the operator has it.
         """
         if lanes := self.foldings().get("PE"):
             bits = self.get_input_datatype().bitwidth()
-            lanes = fitting(lanes, feeds) if feeds else [p for p in lanes if p * bits <= max(stream_bits, bits)]
-            cheapest(self, [{"PE": p} for p in lanes], target, [feed for feed in feeds if not feed.op.FOLLOWS])
+            lanes = fitting(lanes, feeds) if feeds else [p for p in lanes if p * bits <= max(aim.stream_bits, bits)]
+            cheapest(self, [{"PE": p} for p in lanes], aim, [feed for feed in feeds if not feed.op.FOLLOWS])
 
     def follow(self, word: int, target: int) -> None:
         """Fold in step with a reader that takes ``word`` elements at a time, within ``target`` cycles if it can."""

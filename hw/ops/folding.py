@@ -21,6 +21,17 @@ converter and its FIFO as 40.
 """
 
 
+class Aim(NamedTuple):
+    """What a folding is to reach."""
+
+    cycles: int
+    """Most cycles an image."""
+    stream_bits: int = 64
+    """Widest word of the network's input."""
+    latency: bool = True
+    """Whether fewer cycles than that are worth LUTs (CYCLES_AS_LUT)."""
+
+
 class OpError(ValueError):
     """A node has attributes or parameters that its operator cannot realise; the message names node, value and rule."""
 
@@ -74,24 +85,24 @@ def converters(op: "StreamOp", feeds: Sequence[Feed]) -> int:
     return sum(CONVERTER_LUT + (wide if wide > narrow else 0) for wide, narrow in widths if wide != narrow)
 
 
-def cheapest(op: "StreamOp", options: Sequence[dict[str, int]], target: int, feeds: Sequence[Feed] = ()) -> None:
-    """Fold ``op`` the cheapest way within ``target`` cycles: by the estimates and the width converters to its
+def cheapest(op: "StreamOp", options: Sequence[dict[str, int]], aim: Aim, feeds: Sequence[Feed] = ()) -> None:
+    """Fold ``op`` the cheapest way within the cycles of ``aim``: by the estimates and the width converters to its
     ``feeds``, or its own cycles when there are none to fit; raises FoldingError when even the fastest option is slower.
     """
-    best, fastest = None, None
+    best, fastest, price = None, None, aim.latency / CYCLES_AS_LUT
     for option in options:
         for attribute, value in option.items():
             op.set_nodeattr(attribute, value)
         cycles = int(op.get_exp_cycles())
         fastest = min(cycles, fastest or cycles)
-        if cycles <= target:
+        if cycles <= aim.cycles:
             lut, bram = cost(op)
-            rank = lut + BRAM_AS_LUT * bram + (converters(op, feeds) if feeds else cycles / CYCLES_AS_LUT)
+            rank = lut + BRAM_AS_LUT * bram + (converters(op, feeds) if feeds else price * cycles)
             best = min(best or (rank, option), (rank, option), key=lambda b: b[0])
     if best is None:
         raise FoldingError(
             f"{op.onnx_node.name} ({op.onnx_node.op_type}) needs at least {fastest} cycles an image, "
-            f"the target is {target}"
+            f"the target is {aim.cycles}"
         )
     for attribute, value in best[1].items():
         op.set_nodeattr(attribute, value)

@@ -7,7 +7,7 @@ import numpy as np
 from qonnx.core.datatype import DataType
 
 from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, earliest, times
-from signflow.hw.ops.folding import Feed, cheapest, divisors, fitting
+from signflow.hw.ops.folding import Aim, Feed, cheapest, divisors, fitting
 
 LATENCY = 1
 
@@ -37,9 +37,9 @@ class MaxPool_sf(StreamOp, RTLBackend):
         """PE divides Channels."""
         return {"PE": divisors(self.get_nodeattr("Channels"))}
 
-    def fold_to(self, target: int, feeds: Sequence[Feed], stream_bits: int) -> None:
+    def fold_to(self, aim: Aim, feeds: Sequence[Feed]) -> None:
         """By its own cost: where a converter stands in front, one stands behind a slower pool too."""
-        cheapest(self, [{"PE": p} for p in fitting(self.foldings()["PE"], feeds)], target)
+        cheapest(self, [{"PE": p} for p in fitting(self.foldings()["PE"], feeds)], aim)
 
     def _dims(self) -> tuple[int, int, int, int, int, int]:
         get = self.get_nodeattr

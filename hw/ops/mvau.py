@@ -10,7 +10,7 @@ from finn.custom_op.fpgadataflow.matrixvectoractivation import MVAU
 
 from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, hex_words, rom_luts, to_bits
 from signflow.hw.ops.flags import check_flags, flagged, sharing
-from signflow.hw.ops.folding import Feed, cheapest, divisors, fitting
+from signflow.hw.ops.folding import Aim, Feed, cheapest, divisors, fitting
 
 MAX_LANES = 128
 """Largest SIMD that is chosen: the popcount of one step has one clock cycle, and 128 bits settle within 10 ns on the
@@ -44,14 +44,14 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         simd = [n for n in divisors(self.get_nodeattr("MW")) if not (self.in_group() and n % 2)]
         return {"SIMD": simd, "PE": divisors(self.get_nodeattr("MH")), "ram_style": ["auto", "block", "distributed"]}
 
-    def fold_to(self, target: int, feeds: Sequence[Feed], stream_bits: int) -> None:
+    def fold_to(self, aim: Aim, feeds: Sequence[Feed]) -> None:
         """By SIMD and PE; a window generator in front narrows its words to SIMD."""
         self.set_nodeattr("ram_style", "auto")
         if self.in_group():  # its generator sends at most the zeros of a pixel under one flag
             self.set_nodeattr("padGroup", feeds[0].op.channels())
         legal = self.foldings()
         simd = fitting([s for s in legal["SIMD"] if s <= MAX_LANES], feeds)
-        cheapest(self, [{"SIMD": s, "PE": p} for s in simd for p in legal["PE"]], target)
+        cheapest(self, [{"SIMD": s, "PE": p} for s in simd for p in legal["PE"]], aim)
 
     def execute_node(self, context, graph) -> None:
         """FINN's reference; with window = 1 its count becomes a bit."""

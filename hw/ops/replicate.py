@@ -7,7 +7,7 @@ import numpy as np
 
 from signflow.hw.ops.base import RtlInstance, lut_rams
 from signflow.hw.ops.channels import ChannelOp
-from signflow.hw.ops.folding import Feed
+from signflow.hw.ops.folding import Aim, Feed
 
 LATENCY = 1
 
@@ -43,7 +43,7 @@ class Replicate_sf(ChannelOp):
         """Data pass."""
         return "movement", ""
 
-    def fold_to(self, target: int, feeds: Sequence[Feed], stream_bits: int) -> None:
+    def fold_to(self, aim: Aim, feeds: Sequence[Feed]) -> None:
         """Nothing yet: it follows what reads it."""
 
     def follow(self, word: int, target: int) -> None:

@@ -21,7 +21,7 @@ from signflow.hw.ops.base import (
     to_bits,
 )
 from signflow.hw.ops.flags import check_flags, flagged, sharing, zero
-from signflow.hw.ops.folding import Feed, FoldingError, divisors, meet
+from signflow.hw.ops.folding import Aim, Feed, FoldingError, divisors, meet
 from signflow.hw.ops.window import NEVER_LATE, Axis, fewest_rows, serial
 
 LATENCY = 1
@@ -114,11 +114,11 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
                 f"{self.onnx_node.name}: parallel_window = 1 needs SIMD = {channels} (all channels), it is {simd}"
             )
 
-    def fold_to(self, target: int, feeds: Sequence[Feed], stream_bits: int) -> None:
+    def fold_to(self, aim: Aim, feeds: Sequence[Feed]) -> None:
         """Whole pixels, one after the other where that is fast enough, else whole windows."""
         self.set_nodeattr("SIMD", self.channels())
         self.set_nodeattr("parallel_window", 0)
-        slow = self.get_exp_cycles() > target
+        slow = self.get_exp_cycles() > aim.cycles
         self.set_nodeattr("parallel_window", int(slow and self._touching()))
 
     def follow(self, word: int, target: int) -> None:

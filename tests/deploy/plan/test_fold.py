@@ -55,6 +55,19 @@ def test_board_folding_fills_but_does_not_exceed(hardware):
         fit.check_fits(hardware, small, fit.UTILISATION)
 
 
+def test_latency_is_given_up_where_nothing_else_fits(hardware):
+    slow, needed = 10**7, []
+    for latency in (True, False):
+        fold.fold_to_cycles(hardware, slow, latency=latency)
+        needed.append(fit.buffered_cost(hardware)["LUT"])
+    assert needed[1] < needed[0]
+    small, fps = replace(board("pynq-z2"), lut=sum(needed) // 2), board("pynq-z2").clock_mhz * 1e6 / slow
+    fit.fold_to_fps(hardware, small, fps)
+    assert fit.buffered_cost(hardware)["LUT"] == needed[1] <= small.lut
+    fit.fold_to_board(hardware, small, fit.ALL)
+    assert fit.buffered_cost(hardware)["LUT"] <= small.lut
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -96,6 +96,35 @@ class Diamond:
         return np.clip(means + rng.integers(-60, 61, (count, *self.shape)), 0, 255)
 
 
+class Twice(Diamond):
+    """y = [d + a >= 0], d = a level of a + s, s of the sum of a over all positions: both joins wait for the sum."""
+
+    def __init__(self, h, w, c, pe):
+        self.shape, places = (h, w, c), [1, h, w]
+        self.codes, self.levels, self.steps = np.arange(4, 252, 8), np.arange(-7, 8) * h * w, [-3, 2, 9]
+        g, total, kinds = HardwareGraph(), f"INT{5 + (h * w - 1).bit_length()}", {"NumChannels": c, "PE": pe}
+        thresholding(g, "x", "a", self.codes, "UINT8", "INT5", c, pe, places, -16)
+        kinds["inputDataType"] = "INT5"
+        g.op("Duplicate_sf", "a", "around both", numInputVectors=places, **kinds)
+        g.op("AccPool_sf", "around", "sum", numInputVectors=places, outputDataType=total, **kinds)
+        g.op("Duplicate_sf", "both", "direct skip", numInputVectors=places, **kinds)
+        thresholding(g, "sum", "level", self.levels, total, "UINT4", c, pe, [1])
+        g.op("Replicate_sf", "level", "s", outVectors=places, **kinds | {"inputDataType": "UINT4"})
+        kinds |= {"inputDataType1": "UINT4", "outputDataType": "INT6"}
+        g.op("Add_sf", "direct s", "t", numInputVectors=places, **kinds)
+        thresholding(g, "t", "d", self.steps, "INT6", "UINT2", c, pe, places)
+        kinds |= {"inputDataType": "UINT2", "inputDataType1": "INT5"}
+        g.op("Add_sf", "d skip", "z", numInputVectors=places, **kinds)
+        thresholding(g, "z", "y", [0], "INT6", "BINARY", c, pe, places)
+        self.model = g.model()
+
+    def __call__(self, x):
+        a = (x[..., None] >= self.codes).sum(-1) - 16
+        s = (a.sum((1, 2))[..., None] >= self.levels).sum(-1)
+        d = ((a + s[:, None, None, :])[..., None] >= self.steps).sum(-1)
+        return (d + a >= 0).astype(np.int64)
+
+
 class Bypass(Diamond):
     """y = [c + g >= 1], c = a code of x, made in a pipeline beside the branch, g = the sum of x over all positions."""
 
@@ -240,6 +269,14 @@ def test_a_branch_that_takes_frames(tmp_path):
     ops, depth = graph.operators(net.model), fifos(net.model)["direct"].get_nodeattr("depth")
     assert predicted.interval == 64 and 3 * 64 < depth < 4 * 64
     assert buffer.depths(ops) == buffer.depths(ops, 12)
+
+
+def test_what_waits_for_a_sum_on_two_ways_waits_once(tmp_path):
+    """A frame in front of the fork, and behind it a few words."""
+    net = Twice(4, 4, 8, 2)
+    check(net, tmp_path / "a", 12)
+    depth = {tensor: fifo.get_nodeattr("depth") for tensor, fifo in fifos(net.model).items()}
+    assert 4 * 4 * 4 <= depth["both"] < 2 * 4 * 4 * 4 and max(depth["direct"], depth["skip"]) < 16
 
 
 @pytest.mark.parametrize("target", [40, 100, pytest.param(400, marks=pytest.mark.slow)])
