@@ -276,9 +276,10 @@ def package(network, board, out) -> None:
 @click.option("-o", "--output", type=PATH, help="Draw a channel's function to this PNG file.")
 @options.json_file
 def thresholds(network, kind, weights, images, layer, channel, drop_lower, moving, output, json_file) -> None:
-    """What became of the signs: thresholds, windows, codes, and which of them decide on real images.
+    """What became of signs and quantisers: thresholds, codes and their costs, and which of them decide on real images.
 
-    Without --channel the picture shows the window of which both sides occur most.
+    Without --channel the picture shows the window of which both sides occur most, or, of a --layer that gives codes,
+    the channel with the most.
     """
     from signflow.deploy import flow
     from signflow.deploy.command import thresholds

@@ -1,5 +1,6 @@
-"""What `signflow thresholds` prints: a table of all thresholds, and what the second threshold of the windows, or a
-threshold that moves, does on real images. Every function returns the same facts as a dict, for ``--json``.
+"""What `signflow thresholds` prints: a table of all thresholds, one of all that gives codes or sums with the costs that
+it was chosen by, and what the second threshold of the windows, or a threshold that moves, does on real images. Every
+function returns the same facts as a dict, for ``--json``.
 """
 
 from pathlib import Path
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from signflow.deploy import flow
 from signflow.deploy.compile import streamline
+from signflow.deploy.golden.functions import Function, codes, drawable, functions
 from signflow.deploy.golden.intgraph import IntGraph
 from signflow.deploy.golden.thresholds import (
     Rule,
@@ -22,6 +24,7 @@ from signflow.deploy.golden.thresholds import (
     rules,
     sides,
 )
+from signflow.deploy.pictures.draw_codes import draw_codes
 from signflow.deploy.pictures.draw_thresholds import curve, draw
 from signflow.deploy.verify.images import sample
 from signflow.hw.scratch import Scratch
@@ -78,6 +81,27 @@ def table(console: Console, name: str, integer: ModelWrapper, images: np.ndarray
         printed.add_row(*(str((row | width).get(key, "")) for key in COLUMNS))
     console.print(printed)
     return rows
+
+
+def others(console: Console, name: str, integer: ModelWrapper) -> list[dict]:
+    """A line per operator that gives codes or sums, with the LUTs of one lane in every form that was in question, the
+    cheapest first, which was taken. Prints nothing where there is no such operator.
+    """
+    found = functions(integer)
+    printed = Table(title=f"{name}: codes and sums", padding=0)
+    for head in ("layer", "gives", "y of x, or of x and z", "LUTs of a lane"):
+        printed.add_column(head, no_wrap=head == "layer", overflow="fold")
+    for one in found:
+        costs = [f"{form} {cost:,.0f}" for form, cost in one.costs.items()]
+        printed.add_row(one.layer, one.gives, one.formula, ", ".join(costs))
+    if found:
+        console.print(printed)
+    return [_facts(one) for one in found]
+
+
+def _facts(one: Function) -> dict:
+    facts = {"layer": one.layer, "reads": one.reads, "gives": one.gives, "formula": one.formula}
+    return facts | one.constants | {"costs": one.costs}
 
 
 def dropped(console: Console, integer: ModelWrapper, images: np.ndarray, layer: str, channel: int | None) -> dict:
@@ -160,6 +184,29 @@ def picture(
     return {"layer": rule.layer, "channel": channel, "changes": found.changes, "shares": found.shares}
 
 
+def picture_of_codes(
+    console: Console,
+    name: str,
+    integer: ModelWrapper,
+    images: np.ndarray,
+    function: Function,
+    channel: int | None,
+    output: Path,
+) -> dict:
+    """The picture of one channel of a table or a line; of that in which most codes occur where no channel is named."""
+    channel, found = codes(integer, function, images, channel)
+    title = f"{name}, {function.layer}, channel {channel}; {len(images):,} images of the sample"
+    draw_codes(found, title, output)
+    x, y = found.seen, found.given
+    console.print(
+        f"{function.layer}, channel {channel}: x {x.min()}..{x.max()} of {found.x[0]}..{found.x[-1]} occur and give "
+        f"{len(np.unique(y))} codes in {y.min()}..{y.max()}; picture in {output}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return {"layer": function.layer, "channel": channel, "codes": [int(y.min()), int(y.max())]}
+
+
 def thresholds(
     console: Console,
     settings: flow.Settings,
@@ -172,18 +219,23 @@ def thresholds(
 ) -> dict:
     """The table, and whatever else is asked for. Raises ThresholdsError for what the network does not have."""
     exported, integer = graphs(settings)
-    if layer:
+    function = drawable(integer, layer) if output is not None else None
+    if layer and function is None:
         find_rule(integer, layer)  # raises for a name that the network does not have
     shipped = sample(settings.source, count)
     images = None if shipped is None else shipped.pixels
     if images is None and (drop or move or output):
         raise ThresholdsError(f"{settings.source} has no images of its own: only its table can be shown")
     result = {"network": settings.name, "layers": table(console, settings.name, integer, images)}
+    result["functions"] = others(console, settings.name, integer)
     if drop:
         result["without lower"] = dropped(console, integer, images, layer, channel)
     if move:
         result["moving"] = moves(console, settings.name, integer, images)
-    if output is not None:
+    if function is not None:
+        shown = (function, channel, output)
+        result["picture"] = picture_of_codes(console, settings.name, integer, images, *shown)
+    elif output is not None:
         chosen = (layer, channel, output)
         result["picture"] = picture(console, settings.name, exported, integer, images, *chosen)
     return result

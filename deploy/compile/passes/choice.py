@@ -31,7 +31,7 @@ MAX_TABLE = 2**20
 """Entries: more than the block RAMs of a small board hold."""
 LUT_PER_BRAM18 = DSP_AS_LUT = 100
 """Block RAMs count as for the operators, DSP blocks alike: a board has about as many (280 and 220 on the XC7Z020)."""
-THRESHOLDS, INTERVALS, TABLE = "thresholds", "intervals", "table"
+THRESHOLDS, INTERVALS, TABLE, LINE = "thresholds", "intervals", "table", "line"
 
 
 def few(codes: Steps) -> bool:
@@ -44,7 +44,13 @@ def coded(graph: IntegerGraph, node: NodeProto, x: Tensor, codes: Steps) -> Tens
     """The tensor of ``codes`` (values int64) of the integers of ``x``, in the cheapest way; one row of codes stands for
     all channels. Raises UnsupportedError in the name of ``node`` where there is none.
     """
-    form = choose(node, codes, x)
+    found = forms(node, codes, x)
+    made = _made(graph, x, codes, found[0][1])
+    graph.costs[made.name] = {LINE if isinstance(form, LineRule) else form: cost for cost, form in found}
+    return made
+
+
+def _made(graph: IntegerGraph, x: Tensor, codes: Steps, form: str | LineRule) -> Tensor:
     if isinstance(form, LineRule):
         return graph.requantise(x, form.factor, form.offset, form.shift, form.low, form.high)
     if form == TABLE:
@@ -57,27 +63,29 @@ def coded(graph: IntegerGraph, node: NodeProto, x: Tensor, codes: Steps) -> Tens
     return graph.threshold(graph.signed(x, signs), rule.steps, rule.lowest)
 
 
-def choose(node: NodeProto, codes: Steps, x: Tensor) -> str | LineRule:
-    """THRESHOLDS, INTERVALS, TABLE or a line for ``codes`` of ``x``; arguments and errors as of `coded`."""
+def forms(node: NodeProto, codes: Steps, x: Tensor) -> list[tuple[float, str | LineRule]]:
+    """(LUTs of one lane, form) of all that give ``codes`` of ``x``, the cheapest first: THRESHOLDS, INTERVALS, TABLE or
+    a line. Arguments and errors as of `coded`.
+    """
     (low, high), changes, rows = codes.ends, max(1, int(codes.counts.max(initial=0))), len(codes.first)
     kind, rises = DataType[x.datatype], not (codes.slope == 2).any()
     vector = {"NumChannels": x.channels, "PE": 1, "numInputVectors": [1], "shared": int(rows == 1)}
     reads, gives = {"inputDataType": x.datatype}, {"outputDataType": integer_type(low, high)}
     search = vector | reads | {"weightDataType": "INT32"}
-    forms: list[tuple[float, str | LineRule]] = []
+    found: list[tuple[float, str | LineRule]] = []
     if rises and high - low <= MAX_STEPS:
         steps = {"numSteps": max(1, high - low), "ActVal": low}
-        forms.append((_cost("Thresholding", search | steps | gives), THRESHOLDS))
+        found.append((_cost("Thresholding", search | steps | gives), THRESHOLDS))
     if changes <= MAX_STEPS:
         steps, index = {"numSteps": changes, "ActVal": 0}, integer_type(0, changes)
         both = _cost("Thresholding", search | steps | {"outputDataType": index})
         both += _cost("Lookup", vector | gives | {"inputDataType": index, "lowest": 0})
-        forms.append((both, INTERVALS))
+        found.append((both, INTERVALS))
     if kind.bitwidth() <= MAX_BITS and rows << kind.bitwidth() <= MAX_TABLE:
-        forms.append((_cost("Lookup", vector | reads | gives | {"lowest": x.least}), TABLE))
+        found.append((_cost("Lookup", vector | reads | gives | {"lowest": x.least}), TABLE))
     if rises and (line := line_rule(codes, (int(kind.min()), int(kind.max())))) is not None:
-        forms.append((_cost("Requantise", vector | reads | gives | _constants(line)), line))
-    if not forms:
+        found.append((_cost("Requantise", vector | reads | gives | _constants(line)), line))
+    if not found:
         reason = f"its codes change up to {changes} times in a channel, over integers of {kind.bitwidth()} bits"
         supported = (
             f"quantisers of at most {MAX_STEPS} changes, functions that are a line between the lowest and the highest "
@@ -85,7 +93,7 @@ def choose(node: NodeProto, codes: Steps, x: Tensor) -> str | LineRule:
             "entries"
         )
         raise refuse(node, reason, supported)
-    return min(forms, key=lambda form: form[0])[1]
+    return sorted(found, key=lambda form: form[0])
 
 
 def listed(codes: Steps, x: Tensor) -> np.ndarray:

@@ -30,7 +30,7 @@ from signflow.deploy.compile.passes.choice import coded, few
 from signflow.deploy.compile.passes.codes import read_image
 from signflow.deploy.compile.passes.head import make_head
 from signflow.deploy.compile.passes.integer_graph import IntegerGraph, Tensor
-from signflow.deploy.compile.passes.notes import notes_on, save_notes
+from signflow.deploy.compile.passes.notes import notes_on, save_costs, save_notes
 from signflow.deploy.compile.passes.numbers import Numbers
 from signflow.deploy.compile.passes.products import Feed, Product
 from signflow.deploy.compile.passes.readers import JOINS, Readers
@@ -284,6 +284,7 @@ class _Enumeration:
         self.image.save_to(result)
         save_notes(result, self.notes)
         save_signs(result, self.signs)
+        save_costs(result, self.graph.costs)
         return result
 
 

@@ -62,6 +62,8 @@ class IntegerGraph:
         self.constants: dict[str, tuple[np.ndarray, str]] = {}
         self.image = Tensor("global_in", tuple(shape), datatype)
         self.tensors = [self.image]
+        self.costs: dict[str, dict[str, float]] = {}
+        """Tensor of codes -> what every way to make them would have cost (`signflow.deploy.compile.passes.choice`)."""
 
     def _node(
         self, operator: type[Operator], inputs: list[Tensor | str], shape, datatype: str = "", **attributes

@@ -11,6 +11,7 @@ from signflow.deploy.compile.passes.regions import Region
 from signflow.deploy.compile.passes.truth import Truth
 
 NOTES_KEY = "signflow.rounding"
+COSTS_KEY = "signflow.costs"
 
 
 def notes_on(region: Region, tensor: str, numbers: Numbers, found: Truth) -> list[str]:
@@ -37,6 +38,18 @@ def notes_on(region: Region, tensor: str, numbers: Numbers, found: Truth) -> lis
 def save_notes(model: ModelWrapper, notes: list[str]) -> None:
     """Store in the model's metadata."""
     model.set_metadata_prop(NOTES_KEY, json.dumps(notes))
+
+
+def save_costs(model: ModelWrapper, costs: dict[str, dict[str, float]]) -> None:
+    """Store in the model's metadata what `signflow.deploy.compile.passes.choice` chose from."""
+    model.set_metadata_prop(COSTS_KEY, json.dumps(costs))
+
+
+def costs_of(model: ModelWrapper) -> dict[str, dict[str, float]]:
+    """Tensor of codes of a streamlined model -> form -> LUTs for one lane, the cheapest first; it is the one taken.
+    Tensors whose form was never in question are not there.
+    """
+    return json.loads(model.get_metadata_prop(COSTS_KEY) or "{}")
 
 
 def notes_of(model: ModelWrapper) -> list[str]:

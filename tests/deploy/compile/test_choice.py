@@ -14,7 +14,7 @@ from signflow.deploy.compile.errors import UnsupportedError
 from signflow.deploy.compile.export import load, reference
 from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.compile.passes import choice
-from signflow.deploy.compile.passes.choice import INTERVALS, TABLE, THRESHOLDS, choose, coded, few
+from signflow.deploy.compile.passes.choice import INTERVALS, TABLE, THRESHOLDS, coded, few, forms
 from signflow.deploy.compile.passes.head import Head
 from signflow.deploy.compile.passes.integer_graph import IntegerGraph, Tensor
 from signflow.deploy.compile.passes.lines import LineRule
@@ -38,6 +38,11 @@ def steps_of(table: np.ndarray, low: int = 0) -> Steps:
     """Of ``table`` (values, channels), whose rows are ``low``, ``low`` + 1 and so on."""
     low = np.full(table.shape[1], low, dtype=np.int64)
     return Steps.of(Accumulators(low, low + len(table) - 1, 1), table.astype(np.int64))
+
+
+def choose(*arguments):
+    """The cheapest form."""
+    return forms(*arguments)[0][1]
 
 
 def image(channels: int = 3) -> tuple[IntegerGraph, Tensor]:
@@ -66,6 +71,7 @@ def test_every_form_gives_the_codes(form, shared, monkeypatch):
     integer = graph.model(coded(graph, NODE, x, steps_of(table)))
     ImageInput("uint8", (3,), "flat", False).save_to(integer)
     operators = {"line": ["Requantise"], TABLE: ["Lookup"], INTERVALS: ["MultiThreshold", "Lookup"]}
+    assert next(iter(graph.costs[integer.graph.output[0].name])) == form  # the cheapest stands first
     kinds = [node.op_type for node in integer.graph.node if node.op_type != "Mul"]
     assert kinds == operators.get(form, ["MultiThreshold"])
     want = np.broadcast_to(table, (256, 3))
