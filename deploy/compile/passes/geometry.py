@@ -35,11 +35,13 @@ class Axis:
     @property
     def count(self) -> int:
         """Number of windows."""
+        return self.fitting - (self.ceil and (self.fitting - 1) * self.stride >= self.size + self.begin)
+
+    @property
+    def fitting(self) -> int:
+        """Number of windows, if they may also begin in the padding behind the map."""
         room = self.size + self.begin + self.end - self.kernel
-        if not self.ceil:
-            return room // self.stride + 1
-        count = -(-room // self.stride) + 1
-        return count - ((count - 1) * self.stride >= self.size + self.begin)
+        return (-(-room // self.stride) if self.ceil else room // self.stride) + 1
 
     @property
     def over(self) -> int:
@@ -78,8 +80,10 @@ def axes_of_windows(graph: Graph, node: NodeProto) -> tuple[Axis, ...]:
             raise refuse(node, f"auto_pad {auto} with ceil_mode", "ceil_mode with explicit pads")
     counts, stated = [axis.count for axis in axes], graph.shape(node.output[0])[2:]
     if stated and counts != stated:
-        reason = f"it has {counts} windows, but its result is said to have {stated}: the last ones begin in the padding"
-        raise refuse(node, reason, "windows that begin in the map")
+        reason = f"it has {counts} windows, but its result is said to have {stated}"
+        if stated == [axis.fitting for axis in axes]:
+            raise refuse(node, f"{reason}: the last ones begin in the padding", "windows that begin in the map")
+        raise refuse(node, reason, "results of the shape that kernel, strides, pads and dilations give")
     return tuple(axes)
 
 

@@ -91,6 +91,21 @@ def test_windows_that_begin_in_the_padding():
         assert "the last ones begin in the padding" in refused(model_of([pool], [1, 1, 1, size], 20))
 
 
+def test_results_of_another_shape_than_the_windows_give():
+    """No word of padding where there is none."""
+    pool = node("MaxPool", "x", "y", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
+    model = model_of([pool], [1, 1, 5, 8], 20)
+    model.set_tensor_shape("y", [1, 1, 2, 4])
+    message = refused(model)
+    assert "it has [3, 4] windows, but its result is said to have [2, 4]. Supported: results of the shape" in message
+
+
+def test_pools_of_nothing_but_padding():
+    pool = node("MaxPool", "x", "y", kernel_shape=[2, 3], pads=[2, 1, 0, 1])
+    message = refused(model_of([pool], [1, 1, 6, 6], 20))
+    assert "its pads [2, 1, 0, 1] are not smaller than its kernel [2, 3]. Supported: pads smaller than" in message
+
+
 # ---- borders, pixels, channels
 
 
