@@ -197,7 +197,7 @@ def _lock(path: Path) -> int:
         except BlockingIOError:
             holder = os.pread(handle, 20, 0).decode() or "another"
             os.close(handle)
-            rule = "one build at a time: wait until it is done, or choose another folder with --out"
+            rule = "one command at a time works there: wait until it is done, or choose another folder with --out"
             raise FlowError(f"{path.parent} is in use by process {holder}; {rule}") from None
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), path.stat()):  # else its holder has removed it meanwhile

@@ -38,11 +38,12 @@ def report(
 ) -> Report:
     """Synthesise the accelerator in ``work`` with yosys, operator by operator (``exact``: large ones whole, too;
     ``whole``: also the flattened top), and write what was found to `7-report.json`. ``tick`` gets operators done and
-    operators in all.
+    operators in all. Raises FlowError for a folder in which another command works.
     """
-    facts = products.accelerator(work)
-    folder = work / ACCELERATOR
-    synthesis = estimate.synthesize(folder, exact=exact, whole=whole, tick=lambda done, total, _: tick(done, total))
-    found = Report(synthesis, Board.of(facts), facts["predicted"])
-    products.write_json(found.facts(), work / SYNTHESISED)
+    with products.locked(work):
+        facts = products.accelerator(work)
+        folder = work / ACCELERATOR
+        synthesis = estimate.synthesize(folder, exact=exact, whole=whole, tick=lambda done, total, _: tick(done, total))
+        found = Report(synthesis, Board.of(facts), facts["predicted"])
+        products.write_json(found.facts(), work / SYNTHESISED)
     return found

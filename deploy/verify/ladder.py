@@ -142,12 +142,14 @@ def verify(
     """Climb the ladder of the build in ``work`` and write what was found to `6-verify.json`; `Climb.check` then raises
     where a logit differs.
 
-    ``stall_images``: how many to simulate again under random pauses, drawn from ``seed``. ``net``: see `Rungs`.
+    ``stall_images``: how many to simulate again under random pauses, drawn from ``seed``. ``net``: see `Rungs`. Raises
+    FlowError for a folder in which another command works.
     """
-    form = Rungs(work, net, tick)
-    stalled = form.rtl(STALL, stall_images, seed) if stall_images else None
-    rungs = [form.torch(), form.qonnx(), form.golden(), form.hardware(), form.rtl(seed=seed), stalled]
-    rows = climb([rung for rung in rungs if rung], images.pixels, images.labels, tick, form.head)
-    found = Climb(form, images, rows)
-    products.write_json(found.facts(), work / VERIFIED)
+    with products.locked(work):
+        form = Rungs(work, net, tick)
+        stalled = form.rtl(STALL, stall_images, seed) if stall_images else None
+        rungs = [form.torch(), form.qonnx(), form.golden(), form.hardware(), form.rtl(seed=seed), stalled]
+        rows = climb([rung for rung in rungs if rung], images.pixels, images.labels, tick, form.head)
+        found = Climb(form, images, rows)
+        products.write_json(found.facts(), work / VERIFIED)
     return found

@@ -1,4 +1,4 @@
-"""The work folder: one build at a time, nothing older than what it was made from, one clear line on what is damaged."""
+"""The work folder: one command at a time, nothing older than its source, one clear line on what is damaged."""
 
 import json
 import os
@@ -66,6 +66,19 @@ def test_nothing_older_survives(copy, start, monkeypatch):
     assert all(any(name.startswith(one) for name in left) for one in kept), left
     if "5-accelerator" in left:
         assert "check" not in flow.accelerator(work), "a proof is older than what it proves"
+
+
+@pytest.mark.parametrize("words", [["verify", "--images", "2"], ["report"]])
+def test_a_folder_in_use(copy, words):
+    """Neither reads what another process is making, nor writes beside it; afterwards both work."""
+    settings, work = copy
+    before = sorted(path.name for path in work.iterdir())
+    with locked(work):
+        code, text = signflow(*words, settings.source, "--out", work)
+        assert code == 1 and f"{work} is in use by process {os.getpid()}; one command at a time" in text
+        assert sorted(path.name for path in work.iterdir()) == sorted([*before, ".lock"])
+    assert signflow(*words, settings.source, "--out", work)[0] == 0
+    assert not (work / ".lock").exists()
 
 
 def test_two_builds_in_one_folder(copy):
