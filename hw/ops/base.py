@@ -39,7 +39,22 @@ class RtlInstance:
     module: str
     params: dict[str, int | str]
     mem: dict[str, list[str]] = field(default_factory=dict)
-    """File name -> words in hexadecimal, for $readmemh."""
+    """File name -> words in hexadecimal, for $readmemh, in the order of the load chain."""
+
+    @property
+    def chained(self) -> bool:
+        """The module has the ports of the load chain (`sf_memory.sv`)."""
+        return "sf_memory" in self.modules
+
+    @property
+    def loadable(self) -> bool:
+        """Its memories can be filled through the load chain."""
+        return self.params.get("LOAD") == 1
+
+    def load(self) -> np.ndarray:
+        """The words that fill its memories through the load chain (uint32)."""
+        images = self.mem.values() if self.loadable else ()
+        return np.concatenate([np.zeros(0, np.uint32), *map(load_words, images)])
 
     @property
     def modules(self) -> list[str]:
@@ -71,6 +86,15 @@ def hex_words(bits: np.ndarray) -> list[str]:
     digits = -(-bits.shape[1] // 4)
     packed = np.packbits(bits.astype(np.uint8), axis=1, bitorder="little")[:, ::-1]
     return [row.tobytes().hex()[-digits:] for row in packed]
+
+
+def load_words(words: Sequence[str]) -> np.ndarray:
+    """A memory image as words of the load chain (uint32): of every memory word 32 bits after 32 bits, the low ones
+    first.
+    """
+    digits = -(-len(words[0]) // 8) * 8
+    parts = np.frombuffer(bytes.fromhex("".join(word.zfill(digits) for word in words)), ">u4")
+    return parts.reshape(len(words), -1)[:, ::-1].ravel().astype(np.uint32)
 
 
 def to_bits(values: np.ndarray, width: int) -> np.ndarray:
@@ -138,8 +162,8 @@ class StreamOp:
     """Whether the reader of its output decides how it is folded (`follow`)."""
 
     def get_nodeattr_types(self):
-        """FINN's attributes and the RTL backend's one."""
-        return super().get_nodeattr_types() | {"gen_top_module": ("s", False, "")}
+        """FINN's attributes, the RTL backend's one, and loadable: its memories can be filled at run time."""
+        return super().get_nodeattr_types() | {"gen_top_module": ("s", False, ""), "loadable": ("i", False, 0)}
 
     def get_nodeattr_def(self, name):
         """(type, whether it must be there, default, allowed values or None) of an attribute, looked up once a class."""
@@ -168,6 +192,26 @@ class StreamOp:
         mark on a wire, "fifo", "block" or "dwc"; and what is written on it.
         """
         return "arithmetic", ""
+
+    # ---- memories
+
+    def memory_params(self) -> dict[str, int]:
+        """Parameters of a module with memories, beside their files: nothing, or that they can be loaded."""
+        return {"LOAD": 1} if self.get_nodeattr("loadable") else {}
+
+    def constant_luts(self, constant: float, width: int, depth: int) -> float:
+        """LUTs of a memory of ``width`` bits by ``depth`` words outside of block RAM: ``constant``, or where it can be
+        loaded, LUT RAM or the registers of a single word.
+        """
+        if not self.get_nodeattr("loadable"):
+            return constant
+        return lut_rams(width, depth) if depth > 1 else 0
+
+    def chain_luts(self, *memories: tuple[int, int]) -> int:
+        """LUTs of the load chain through memories of (bits, words), in block RAM or not."""
+        if not self.get_nodeattr("loadable"):
+            return 0
+        return sum(6 + (-(-width // 32) * depth).bit_length() for width, depth in memories)
 
     # ---- streams
 
@@ -283,6 +327,8 @@ class StreamOp:
             pins.append(
                 f".{port}_data_i({axi}DATA[{bits - 1}:0]), .{port}_valid_i({axi}VALID), .{port}_ready_o({axi}READY)"
             )
+        if rtl.chained:
+            pins.append(".load_i(33'd0), .load_o()")
         for i, port in enumerate(port_names("out", self.OUT_STREAMS)):
             bits, padded, axi = self.get_outstream_width(i), self.get_outstream_width_padded(i), f"out{i}_V_T"
             ports.append(f"output [{padded - 1}:0] {axi}DATA, output {axi}VALID, input {axi}READY")
@@ -321,6 +367,7 @@ __all__ = [
     "earliest",
     "hex_words",
     "in_block",
+    "load_words",
     "lut_rams",
     "port_names",
     "rom_luts",

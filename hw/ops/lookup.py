@@ -18,7 +18,8 @@ def table(op: StreamOp, codes: np.ndarray, in_bits: int, out_bits: int, block: b
     rows = np.repeat(codes, pe, axis=0) if len(codes) == 1 else codes
     words = rows.reshape(-1, pe, 1 << in_bits).transpose(0, 2, 1).reshape(-1, pe)
     params = {"IN_WIDTH": in_bits, "OUT_WIDTH": out_bits, "PE": pe, "FOLDS": len(rows) // pe, "BLOCK": int(block)}
-    return RtlInstance("sf_lut", params | {"TABLE_FILE": file}, {file: hex_words(to_bits(words, out_bits))})
+    params |= op.memory_params() | {"TABLE_FILE": file}
+    return RtlInstance("sf_lut", params, {file: hex_words(to_bits(words, out_bits))})
 
 
 class Lookup_sf(ChannelOp):
@@ -95,7 +96,7 @@ class Lookup_sf(ChannelOp):
     def _logic_luts(self) -> float:
         """Of a lane's table in logic."""
         bits, words = self._memory()
-        return bits * words / LUT_ENTRIES
+        return self.constant_luts(bits * words / LUT_ENTRIES, bits, words)
 
     def block(self) -> bool:
         """The tables lie in block RAM: attribute ram_style, "auto" by what is scarcer on a board."""
@@ -112,7 +113,8 @@ class Lookup_sf(ChannelOp):
 
     def lut_estimation(self, fpgapart: str = "") -> int:
         """Tables in logic; a counter."""
-        return 4 + (0 if self.block() else int(self.get_nodeattr("PE") * self._logic_luts()))
+        pe, (bits, words) = self.get_nodeattr("PE"), self._memory()
+        return 4 + self.chain_luts((pe * bits, words)) + (0 if self.block() else int(pe * self._logic_luts()))
 
     def bram_estimation(self, fpgapart: str = "") -> int:
         """Tables in block RAM."""

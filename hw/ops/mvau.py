@@ -104,7 +104,11 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
 
     def block_memory(self) -> tuple[int, int] | None:
         """The weights."""
-        return (rom_luts(*self._memory()), brams(*self._memory())) if self.block() else None
+        return (int(self._weight_luts()), brams(*self._memory())) if self.block() else None
+
+    def _weight_luts(self) -> float:
+        """LUTs of the weights in logic."""
+        return self.constant_luts(rom_luts(*self._memory()), *self._memory())
 
     def latency(self) -> int:
         """Cycles from the last step of a fold to its output word: one register in front of the products, their tree,
@@ -214,7 +218,8 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         words = codes.reshape(nf, pe, sf, simd).transpose(0, 2, 1, 3).reshape(nf * sf, pe * simd)
         images = {"WEIGHTS_FILE": hex_words(to_bits(words, bits))}
         starts = self._starts(weights, thresholds)
-        if self._steps() or starts.any():
+        summed = not self._binary_input() and bits == 1  # by sf_dot_integer.sv
+        if self._steps() or starts.any() or (get("loadable") and summed):
             images["START_FILE"] = hex_words(to_bits(starts.reshape(nf, pe), acc))
         if self._steps() == 2:
             gaps = thresholds[:, 1] - thresholds[:, 0]
@@ -240,7 +245,7 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
             "WEIGHT_WIDTH": self._weight_bits(), "GROUP": self.in_group(), "ACC_WIDTH": self.acc_width(),
             "THRESHOLDS": self._steps(), "WINDOW": get("window"), "BLOCK": int(self.block()),
         }  # fmt: skip
-        params |= {key: name if key in images else "" for key, name in files.items()}
+        params |= self.memory_params() | {key: name if key in images else "" for key, name in files.items()}
         return RtlInstance("sf_mvau", params, {files[key]: words for key, words in images.items()})
 
     def get_instream_width(self, ind: int = 0) -> int:
@@ -279,15 +284,24 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         threes = math.ceil(simd / 3)
         return threes * 4 * (act + 2) + pe * (threes * 2 * (act + 2) + (threes - 1) * (act + 4))
 
+    def _row_luts(self) -> float:
+        """LUTs of the start values and of the gaps to a second threshold, a row of each for every fold."""
+        nf, width = self._folds()[0], self.get_nodeattr("PE") * self.acc_width()
+        summed = not self._binary_input() and self._weight_bits() == 1
+        start = width * math.ceil(nf / 64) if nf > 8 else 0
+        rows = [start] if self._steps() or summed else []
+        rows += [width * min(nf, 24) / 12 * math.ceil(nf / 64)] if self._steps() == 2 else []
+        loaded = sum(self.constant_luts(luts, width, nf) for luts in rows) + self.chain_luts(*[(width, nf)] * len(rows))
+        return loaded if self.get_nodeattr("loadable") else start + sum(rows[1:])
+
     def lut_estimation(self, fpgapart: str = "") -> int:
         """Trees of products, weights in logic, accumulators, thresholds, replay buffer, control."""
         (nf, sf), pe, simd, acc = self._folds(), self.get_nodeattr("PE"), self.get_nodeattr("SIMD"), self.acc_width()
         act = self.get_input_datatype(0).bitwidth()
-        rom = 0 if self.block() else rom_luts(*self._memory())
-        start = pe * acc * math.ceil(nf / 64) if nf > 8 else 0
-        second = pe * acc * (0.5 + min(nf, 24) / 12 * math.ceil(nf / 64)) if self._steps() == 2 else 0
+        weights = (0 if self.block() else self._weight_luts()) + self.chain_luts(self._memory())
+        second = pe * acc / 2 if self._steps() == 2 else 0
         replay = simd * act * (1 + math.ceil(sf / 32) * 0.7) if nf > 1 else 0
-        return int(rom + self._tree_luts() + pe * acc + start + second + replay + 30)
+        return int(weights + self._tree_luts() + pe * acc + self._row_luts() + second + replay + 30)
 
     def dsp_estimation(self, fpgapart: str = "") -> int:
         """Integer weights: a DSP block for each multiplier whose product has 9 bits or more."""

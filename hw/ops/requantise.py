@@ -1,5 +1,6 @@
 """A linear function of every integer, rounded down and clipped (`hw/rtl/sf_requantise.sv`)."""
 
+import itertools
 import math
 
 import numpy as np
@@ -90,7 +91,10 @@ class Requantise_sf(ChannelOp):
         self.check_integer(dt)
         self.check_holds(out, low, high, "codes")
         factor, offset = np.broadcast_arrays(*self._constants(model))
-        ends = [int(m) * int(x) + int(b) for x in (dt.min(), dt.max()) for m, b in zip(factor, offset, strict=True)]
+        lines = list(zip(factor, offset, strict=True))
+        if self.get_nodeattr("loadable"):  # any that their types hold
+            lines = list(itertools.product(*((kind.min(), kind.max()) for kind in self._types())))
+        ends = [int(m) * int(x) + int(b) for x in (dt.min(), dt.max()) for m, b in lines]
         width = max(shift + 1, sum(self._factors()), *(max(end, -end - 1).bit_length() + 1 for end in ends))
         if width > MAX_SUM:
             raise self.fail(f"x * M + B takes {width} bits for {dt.name}; it has hardware up to {MAX_SUM}")
@@ -104,7 +108,7 @@ class Requantise_sf(ChannelOp):
             "SUM_WIDTH": width, "SHIFT": shift, "LOW": low, "HIGH": high, "OUT_WIDTH": out.bitwidth(), "PE": pe,
             "FOLDS": len(words), "BLOCK": int(self.block()), "CONSTANTS_FILE": file,
         }  # fmt: skip
-        return RtlInstance("sf_requantise", params, {file: hex_words(words)})
+        return RtlInstance("sf_requantise", params | self.memory_params(), {file: hex_words(words)})
 
     def timing(self, *arrivals: np.ndarray) -> np.ndarray:
         """`LATENCY` cycles after the word."""
@@ -117,11 +121,15 @@ class Requantise_sf(ChannelOp):
     def block(self) -> bool:
         """M and B lie in block RAM: attribute ram_style, "auto" by what is scarcer on a board."""
         style, memory = self.get_nodeattr("ram_style"), self._memory()
-        return style == "block" or (style == "auto" and _rom_luts(*memory) > LUT_PER_BRAM18 * brams(*memory))
+        return style == "block" or (style == "auto" and self._constant_luts() > LUT_PER_BRAM18 * brams(*memory))
 
     def block_memory(self) -> tuple[int, int] | None:
         """M and B, if they lie in block RAM."""
-        return (int(_rom_luts(*self._memory())), self.bram_estimation()) if self.block() else None
+        return (int(self._constant_luts()), self.bram_estimation()) if self.block() else None
+
+    def _constant_luts(self) -> float:
+        """LUTs of M and B in logic."""
+        return self.constant_luts(_rom_luts(*self._memory()), *self._memory())
 
     def _factors(self) -> tuple[int, int]:
         """Bits of x and M in two's complement, the narrower first."""
@@ -134,7 +142,8 @@ class Requantise_sf(ChannelOp):
         product = SPLIT_LUTS * (blocks - 1) if blocks else math.prod(factors) + sum(factors)
         rounded = max(0, sum(factors) + 1 - self.get_nodeattr("shift"))
         lane = product + self.get_output_datatype().bitwidth() + rounded / 3
-        return int(5 + (0 if self.block() else _rom_luts(*self._memory())) + self.get_nodeattr("PE") * lane)
+        constants = (0 if self.block() else self._constant_luts()) + self.chain_luts(self._memory())
+        return int(5 + constants + self.get_nodeattr("PE") * lane)
 
     def bram_estimation(self, fpgapart: str = "") -> int:
         """Constants in block RAM."""

@@ -93,7 +93,7 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
     def limits(self, model) -> tuple[np.ndarray, np.ndarray]:
         """The thresholds in terms of u, the element's bits in offset binary: limits (rows, numSteps) int64 in
         0..2**bits, and turned (rows,) bool. s*x reaches threshold i where u >= limits[i], or 2**bits - 1 - u if turned.
-        One row when all channels agree. Raises OpError.
+        One row when all channels agree; of a loadable node, when they always must. Raises OpError.
         """
         thresholds, turned = self._constants(model)
         dt, end = self.get_input_datatype(), 1 << self.get_input_datatype().bitwidth()
@@ -102,6 +102,9 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         least = np.where(turned, -high, low)[:, None]  # s*x where u, or what is compared in its place, is 0
         limits = np.clip(np.ceil((thresholds - least) / scale), 0, end).astype(np.int64)
         common = (limits == limits[:1]).all() and (turned == turned[:1]).all()
+        if self.get_nodeattr("loadable") and not self.get_nodeattr("shared"):
+            channels = self.get_nodeattr("NumChannels")
+            return np.broadcast_to(limits, (channels, limits.shape[1])), np.broadcast_to(turned, channels)
         return (limits[:1], turned[:1]) if common else (limits, turned)
 
     # ---- which hardware
@@ -124,16 +127,26 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         """A comparator for each threshold, or any function where there are many."""
         bits, out = self.get_input_datatype().bitwidth(), self.get_output_datatype().bitwidth()
         comparators, anything = self.get_nodeattr("numSteps") * self._folds() * bits / 4, (self._folds() << bits) / 40
-        return self.get_nodeattr("PE") * out * min(comparators, anything)
+        return self.get_nodeattr("PE") * self.constant_luts(
+            out * min(comparators, anything), out, self._folds() << bits
+        )
 
     def _memories(self) -> list[tuple[int, int]]:
         """(bits, words) of a lane's memory in every stage of a search."""
         return [(self.get_input_datatype().bitwidth() + 1, self._folds() << s) for s in range(self.stages())]
 
+    def _stage_luts(self, width: int, depth: int) -> float:
+        """LUTs of a lane's memory in logic."""
+        return self.constant_luts(_rom_luts(width, depth), width, depth)
+
+    def _in_block(self, width: int, depth: int) -> bool:
+        """Whether a lane's memory lies in block RAM, by what is scarcer on a board."""
+        return self._stage_luts(width, depth) > LUT_PER_BRAM18 * brams(width, depth)
+
     def _search_luts(self) -> float:
         """A comparison and a memory for each stage."""
         memory = self._memories()
-        roms = sum(_rom_luts(*shape) for shape in memory if not _in_block(*shape))
+        roms = sum(self._stage_luts(*shape) for shape in memory if not self._in_block(*shape))
         return self.get_nodeattr("PE") * (roms + sum(bits / 2 for bits, _ in memory))
 
     def rtl_instance(self, model) -> RtlInstance:
@@ -163,22 +176,21 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
             limits, turned = np.repeat(limits, pe, axis=0), np.repeat(turned, pe)
         tree = np.full((len(limits), (1 << stages) - 1), 1 << dt.bitwidth())  # what is missing is never reached
         tree[:, : limits.shape[1]] = limits
-        mem = {}
+        signs = turned.any() or self.get_nodeattr("loadable")
+        mem = {f"{name}_signs.mem": hex_words(turned.reshape(-1, pe))} if signs else {}
         for s in range(stages):  # the middles of 2**s parts
             part = tree[:, (1 << stages - s - 1) - 1 :: 1 << stages - s]
             words = part.reshape(-1, pe, 1 << s).transpose(0, 2, 1).reshape(-1, pe)
             mem[f"{name}_thresholds_{s}.mem"] = hex_words(to_bits(words, bits))
-        params = {f"THRESHOLDS_{s}": file for s, file in enumerate(mem)}
-        if turned.any():
-            mem[f"{name}_signs.mem"] = hex_words(turned.reshape(-1, pe))
+        params = {f"THRESHOLDS_{s}": f"{name}_thresholds_{s}.mem" for s in range(stages)}
         folds = len(limits) // pe
         params |= {
             "IN_WIDTH": dt.bitwidth(), "IN_SIGNED": int(dt.signed() and dt.name != "BIPOLAR"), "STAGES": stages,
             "OUT_WIDTH": self.get_output_datatype().bitwidth(), "BIAS": self._bias(),
             "WINDOW": self.get_nodeattr("window"), "PE": pe, "FOLDS": folds,
-            "BLOCK_FROM": sum(not _in_block(bits, folds << s) for s in range(stages)),
-            "SIGNS_FILE": f"{name}_signs.mem" if turned.any() else "",
-        }  # fmt: skip
+            "BLOCK_FROM": sum(not self._in_block(bits, folds << s) for s in range(stages)),
+            "SIGNS_FILE": f"{name}_signs.mem" if signs else "",
+        } | self.memory_params()  # fmt: skip
         return RtlInstance("sf_thresholds", params, mem)
 
     def get_exp_cycles(self) -> int:
@@ -195,20 +207,23 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
 
     def lut_estimation(self, fpgapart: str = "") -> int:
         """A table, or the comparisons and shallow memories of a search, for each lane."""
-        return int(self._table_luts() if self.is_table() else self._search_luts()) + 10
+        pe, folds = self.get_nodeattr("PE"), self._folds()
+        if self.is_table():
+            width = pe * self.get_output_datatype().bitwidth()
+            return (
+                int(self._table_luts()) + self.chain_luts((width, folds << self.get_input_datatype().bitwidth())) + 10
+            )
+        memories = [(pe, folds), *((pe * bits, words) for bits, words in self._memories())]
+        signs = self.constant_luts(0, pe, folds)
+        return int(self._search_luts() + signs) + self.chain_luts(*memories) + 10
 
     def bram_estimation(self, fpgapart: str = "") -> int:
         """The deep memories of a search."""
         if self.is_table():
             return 0
-        return self.get_nodeattr("PE") * sum(brams(*shape) for shape in self._memories() if _in_block(*shape))
+        return self.get_nodeattr("PE") * sum(brams(*shape) for shape in self._memories() if self._in_block(*shape))
 
 
 def _rom_luts(width: int, depth: int) -> float:
     """LUTs of constants, chosen by an address (fitted to yosys, which needs more than one LUT for 64 of them)."""
     return 0 if depth <= 2 else width if depth <= 32 else width * depth / 32
-
-
-def _in_block(width: int, depth: int) -> bool:
-    """Whether thresholds lie in block RAM, by what is scarcer on a board."""
-    return _rom_luts(width, depth) > LUT_PER_BRAM18 * brams(width, depth)

@@ -13,7 +13,7 @@
 // The second threshold is a memory of gaps T2 - T1 and one comparison without sign: a sum below 0 is, read so, above
 // every gap, hence "sum >= gap" alone says that acc lies outside T1..T2-1.
 //
-// Memories ($readmemh): NF words of PE*ACC_WIDTH bits, START_FILE (not needed where all starts are 0) and GAP_FILE
+// Memories (sf_memory.sv): NF words of PE*ACC_WIDTH bits, START_FILE (not needed where all starts are 0), then GAP_FILE
 // (THRESHOLDS = 2). There is no saturation: ACC_WIDTH must hold acc - T1 with its sign, and 2**(ACC_WIDTH-1) must reach
 // every gap.
 `default_nettype none
@@ -24,6 +24,7 @@ module sf_accumulate #(
   parameter int    ACC_WIDTH  = 8,
   parameter int    THRESHOLDS = 1,
   parameter bit    WINDOW     = 1'b0,
+  parameter bit    LOAD       = 1'b0,
   parameter START_FILE = "",
   parameter GAP_FILE   = "",
   localparam int   OUT_WIDTH  = THRESHOLDS == 0 ? ACC_WIDTH : THRESHOLDS == 1 || WINDOW ? 1 : 2
@@ -37,7 +38,10 @@ module sf_accumulate #(
   input  wire                    last_i,
   // results of a fold; they cannot be held back
   output wire [PE*OUT_WIDTH-1:0] results_o,
-  output wire                    valid_o
+  output wire                    valid_o,
+  // load chain
+  input  wire               [32:0] load_i,
+  output wire               [32:0] load_o
 );
   if (THRESHOLDS < 0 || THRESHOLDS > 2) $error("sf_accumulate: THRESHOLDS = %0d, must be 0, 1 or 2", THRESHOLDS);
   if (WINDOW && THRESHOLDS != 2)        $error("sf_accumulate: WINDOW = 1 needs THRESHOLDS = 2, not %0d", THRESHOLDS);
@@ -48,17 +52,18 @@ module sf_accumulate #(
   wire result = valid_i && last_i;
 
   // ---- start values: of the fold that is summed
-  logic [PE*ACC_WIDTH-1:0] start;
+  wire [PE*ACC_WIDTH-1:0] start;
+  wire [32:0]             load;  // behind the start values
   if (START_FILE != "") begin : gen_start
-    logic [PE*ACC_WIDTH-1:0] rom [NF];
     logic [NFW-1:0] fold_q;
-    initial $readmemh(START_FILE, rom);
     always_ff @(posedge clk_i)
       if (!rst_ni) fold_q <= '0;
       else if (result) fold_q <= fold_q == NFW'(NF - 1) ? '0 : fold_q + 1'b1;
-    assign start = rom[fold_q];
+    sf_memory #(.WIDTH(PE*ACC_WIDTH), .DEPTH(NF), .LOAD(LOAD), .FILE(START_FILE)) i_start (
+      .clk_i, .rst_ni, .read_i(1'b1), .addr_i(fold_q), .word_o(start), .load_i, .load_o(load));
   end else begin : gen_zero
     assign start = '0;
+    assign load  = load_i;
   end
 
   // ---- accumulate
@@ -81,12 +86,13 @@ module sf_accumulate #(
         if (valid_i) results_q[p] <= THRESHOLDS == 1 ? OUT_WIDTH'(!sum[p][ACC_WIDTH-1]) : OUT_WIDTH'(sum[p]);
     end
     assign valid_o = result_q;
+    assign load_o  = load;
   end else begin : gen_interval
-    logic [PE*ACC_WIDTH-1:0] rom [NF];
     logic [NFW-1:0] fold_q;  // of acc_q
     logic valid_q;
-    initial $readmemh(GAP_FILE, rom);
-    wire [PE-1:0][ACC_WIDTH-1:0] gap = rom[fold_q];
+    wire [PE-1:0][ACC_WIDTH-1:0] gap;
+    sf_memory #(.WIDTH(PE*ACC_WIDTH), .DEPTH(NF), .LOAD(LOAD), .FILE(GAP_FILE)) i_gap (
+      .clk_i, .rst_ni, .read_i(1'b1), .addr_i(fold_q), .word_o(gap), .load_i(load), .load_o);
     always_ff @(posedge clk_i) begin
       fold_q  <= gen_start.fold_q;
       valid_q <= rst_ni && result_q;

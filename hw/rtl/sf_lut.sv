@@ -6,7 +6,7 @@
 //   throughput  one word per cycle
 //   latency     1 cycle
 //
-// Memory: TABLE_FILE, FOLDS * 2**IN_WIDTH words of PE * OUT_WIDTH bits ($readmemh), lane 0 in the low bits, fold by
+// Memory (sf_memory.sv): TABLE_FILE, FOLDS * 2**IN_WIDTH words of PE * OUT_WIDTH bits, lane 0 in the low bits, fold by
 // fold, addressed by the element's bits. BLOCK = 1: in block RAM, else in logic. Every lane has a read port of its own.
 // An input that cannot occur still has a word, whatever it is.
 `default_nettype none
@@ -17,6 +17,7 @@ module sf_lut #(
   parameter int    PE         = 1,
   parameter int    FOLDS      = 1,
   parameter bit    BLOCK      = 1'b0,
+  parameter bit    LOAD       = 1'b0,
   parameter TABLE_FILE = ""
 ) (
   input  wire                     clk_i,
@@ -26,7 +27,10 @@ module sf_lut #(
   output wire                     in_ready_o,
   output wire  [PE*OUT_WIDTH-1:0] out_data_o,
   output wire                     out_valid_o,
-  input  wire                     out_ready_i
+  input  wire                     out_ready_i,
+  // load chain
+  input  wire               [32:0] load_i,
+  output wire               [32:0] load_o
 );
   if (PE < 1)           $error("sf_lut: PE = %0d, must be >= 1", PE);
   if (FOLDS < 1)        $error("sf_lut: FOLDS = %0d, must be >= 1", FOLDS);
@@ -50,31 +54,13 @@ module sf_lut #(
     end
   end
 
-  logic [PE-1:0][AW-1:0]        addr;
-  logic [PE-1:0][OUT_WIDTH-1:0] entry;
+  wire [PE-1:0][AW-1:0] addr;
   for (genvar p = 0; p < PE; p++) begin : gen_address
     assign addr[p] = AW'({fold_q, in_data_i[p*IN_WIDTH +: IN_WIDTH]});
   end
-
-  if (BLOCK) begin : gen_block
-    (* rom_style = "block" *) logic [PE*OUT_WIDTH-1:0] rom [DEPTH];
-    initial $readmemh(TABLE_FILE, rom);
-    for (genvar p = 0; p < PE; p++) begin : gen_lane
-      assign entry[p] = rom[addr[p]][p*OUT_WIDTH +: OUT_WIDTH];
-    end
-  end else begin : gen_logic
-    (* logic_block *) logic [PE*OUT_WIDTH-1:0] rom [DEPTH];
-    initial $readmemh(TABLE_FILE, rom);
-    for (genvar p = 0; p < PE; p++) begin : gen_lane
-      assign entry[p] = rom[addr[p]][p*OUT_WIDTH +: OUT_WIDTH];
-    end
-  end
-
-  for (genvar p = 0; p < PE; p++) begin : gen_out
-    logic [OUT_WIDTH-1:0] out_q;
-    always_ff @(posedge clk_i) if (in_ready_o) out_q <= entry[p];
-    assign out_data_o[p*OUT_WIDTH +: OUT_WIDTH] = out_q;
-  end
+  sf_memory #(.WIDTH(OUT_WIDTH), .LANES(PE), .DEPTH(DEPTH), .REGISTERED(1'b1), .BLOCK(BLOCK), .LOAD(LOAD),
+              .FILE(TABLE_FILE)) i_table (
+    .clk_i, .rst_ni, .read_i(in_ready_o), .addr_i(addr), .word_o(out_data_o), .load_i, .load_o);
   assign out_valid_o = out_valid_q;
 endmodule
 

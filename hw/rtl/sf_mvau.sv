@@ -17,9 +17,9 @@
 //
 // Accumulators (sf_accumulate.sv) start at a constant of their neuron: start = -T1, or N - T1 with sf_dot_integer's N.
 //
-// Memories ($readmemh): WEIGHTS_FILE, NF*SF words of PE*SIMD weights; START_FILE (unused where all are 0) and GAP_FILE
-// (T2 - T1, for THRESHOLDS = 2), NF words of PE*ACC_WIDTH bits. Weights are logic, or with BLOCK = 1 in block RAM.
-// ACC_WIDTH must hold acc - T1.
+// Memories (sf_memory.sv), in this order on the load chain: WEIGHTS_FILE, NF*SF words of PE*SIMD weights; START_FILE
+// (unused where all are 0) and GAP_FILE (T2 - T1, for THRESHOLDS = 2), NF words of PE*ACC_WIDTH bits. Weights lie in
+// logic, with BLOCK = 1 in block RAM, with ULTRA = 1 in UltraRAM. ACC_WIDTH must hold acc - T1.
 //
 // Nothing stalls between the input and the FIFO at the output: a step starts only if its result will find room there.
 // So in_ready_o does not depend on out_ready_i, and the data path has no enables.
@@ -41,6 +41,8 @@ module sf_mvau #(
   parameter int    THRESHOLDS   = 1,
   parameter bit    WINDOW       = 1'b0,
   parameter bit    BLOCK        = 1'b0,
+  parameter bit    ULTRA        = 1'b0,
+  parameter bit    LOAD         = 1'b0,
   parameter WEIGHTS_FILE = "",
   parameter START_FILE   = "",
   parameter GAP_FILE     = "",
@@ -59,7 +61,10 @@ module sf_mvau #(
   output wire                              in_ready_o,
   output wire  [PE*OUT_WIDTH-1:0]          out_data_o,
   output wire                              out_valid_o,
-  input  wire                              out_ready_i
+  input  wire                              out_ready_i,
+  // load chain
+  input  wire                        [32:0] load_i,
+  output wire                        [32:0] load_o
 );
   if (SIMD < 1 || MW % SIMD != 0) $error("sf_mvau: SIMD = %0d does not divide MW = %0d", SIMD, MW);
   if (PE < 1 || MH % PE != 0)     $error("sf_mvau: PE = %0d does not divide MH = %0d", PE, MH);
@@ -130,27 +135,16 @@ module sf_mvau #(
 
   // ---- weights: read for the step that starts, or (COUNT) for the step that is counted
   logic [AW-1:0] addr_q;
-  logic [WORD-1:0] word, weights;
+  wire  [WORD-1:0] weights;
+  wire  [32:0]     load;  // behind the weights
   wire advance = COUNT ? valid_q[STAGES-1] : step;
   always_ff @(posedge clk_i)
     if (!rst_ni) addr_q <= '0;
     else if (advance) addr_q <= addr_q == AW'(DEPTH - 1) ? '0 : addr_q + 1'b1;
 
-  if (BLOCK) begin : gen_block
-    (* rom_style = "block" *) logic [WORD-1:0] rom [DEPTH];
-    initial $readmemh(WEIGHTS_FILE, rom);
-    assign word = rom[addr_q];
-  end else begin : gen_logic
-    (* logic_block *) logic [WORD-1:0] rom [DEPTH];
-    initial $readmemh(WEIGHTS_FILE, rom);
-    assign word = rom[addr_q];
-  end
-  if (COUNT) assign weights = word;
-  else begin : gen_read
-    logic [WORD-1:0] weights_q;
-    always_ff @(posedge clk_i) weights_q <= word;
-    assign weights = weights_q;
-  end
+  sf_memory #(.WIDTH(WORD), .DEPTH(DEPTH), .REGISTERED(!COUNT), .BLOCK(BLOCK), .ULTRA(ULTRA), .LOAD(LOAD),
+              .FILE(WEIGHTS_FILE)) i_weights (
+    .clk_i, .rst_ni, .read_i(1'b1), .addr_i(addr_q), .word_o(weights), .load_i, .load_o(load));
 
   // ---- sums of SIMD products
   localparam int PART_W = WEIGHT_WIDTH > 1 ? ACT_WIDTH + WEIGHT_WIDTH + $clog2(SIMD)
@@ -182,9 +176,10 @@ module sf_mvau #(
   wire [PE*OUT_WIDTH-1:0] results;
   wire                    result;
   sf_accumulate #(.NF(NF), .PE(PE), .ACC_WIDTH(ACC_WIDTH), .THRESHOLDS(THRESHOLDS), .WINDOW(WINDOW),
-                  .START_FILE(START_FILE), .GAP_FILE(GAP_FILE)) i_accumulate (
+                  .LOAD(LOAD), .START_FILE(START_FILE), .GAP_FILE(GAP_FILE)) i_accumulate (
     .clk_i, .rst_ni, .parts_i(terms), .valid_i(valid_q[STAGES]), .first_i(SF == 1 || first_q[STAGES]),
-    .last_i(last_q[STAGES]), .results_o(results), .valid_o(result));
+    .last_i(last_q[STAGES]), .results_o(results), .valid_o(result),
+    .load_i(load), .load_o);
 
   wire unused_ready;  // there is always room
   sf_fifo #(.WIDTH(PE*OUT_WIDTH), .DEPTH(ROOM)) i_fifo (

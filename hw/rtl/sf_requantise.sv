@@ -7,9 +7,9 @@
 //   throughput  one word per cycle
 //   latency     4 cycles: constants read, product, sum, clipped
 //
-// Memory: CONSTANTS_FILE, FOLDS words of PE * (M_WIDTH + B_WIDTH) bits ($readmemh), lane 0 in the low bits, M below B,
-// both in two's complement. BLOCK = 1: in block RAM, else in logic. One multiplier a lane, in a DSP block or in LUTs as
-// synthesis decides, with the registers that a DSP block has. SUM_WIDTH bits must hold every in * M and in * M + B.
+// Memory (sf_memory.sv): CONSTANTS_FILE, FOLDS words of PE * (M_WIDTH + B_WIDTH) bits, lane 0 in the low bits, M below
+// B, both in two's complement. BLOCK = 1: in block RAM, else in logic. One multiplier a lane, in a DSP block or in LUTs
+// as synthesis decides, with the registers that a DSP block has. SUM_WIDTH bits must hold every in * M and in * M + B.
 `default_nettype none
 
 module sf_requantise #(
@@ -25,6 +25,7 @@ module sf_requantise #(
   parameter int PE        = 1,
   parameter int FOLDS     = 1,
   parameter bit BLOCK     = 1'b0,
+  parameter bit LOAD      = 1'b0,
   parameter CONSTANTS_FILE = "",
   localparam int X_W     = IN_WIDTH + 32'(!IN_SIGNED),  // signed
   localparam int PRODUCT = X_W + M_WIDTH
@@ -36,7 +37,10 @@ module sf_requantise #(
   output wire                     in_ready_o,
   output wire  [PE*OUT_WIDTH-1:0] out_data_o,
   output wire                     out_valid_o,
-  input  wire                     out_ready_i
+  input  wire                     out_ready_i,
+  // load chain
+  input  wire               [32:0] load_i,
+  output wire               [32:0] load_o
 );
   if (PE < 1)             $error("sf_requantise: PE = %0d, must be >= 1", PE);
   if (FOLDS < 1)          $error("sf_requantise: FOLDS = %0d, must be >= 1", FOLDS);
@@ -65,20 +69,14 @@ module sf_requantise #(
     if (!rst_ni) fold_q <= '0;
     else if (advance && in_valid_i) fold_q <= fold_q == FW'(FOLDS - 1) ? '0 : fold_q + 1'b1;
 
-  logic [PE*ROW-1:0] constants_q;
-  if (BLOCK) begin : gen_block
-    (* rom_style = "block" *) logic [PE*ROW-1:0] rom [FOLDS];
-    initial $readmemh(CONSTANTS_FILE, rom);
-    always_ff @(posedge clk_i) if (advance) constants_q <= rom[fold_q];
-  end else begin : gen_logic
-    (* logic_block *) logic [PE*ROW-1:0] rom [FOLDS];
-    initial $readmemh(CONSTANTS_FILE, rom);
-    always_ff @(posedge clk_i) if (advance) constants_q <= rom[fold_q];
-  end
+  wire [PE*ROW-1:0] constants;
+  sf_memory #(.WIDTH(PE*ROW), .DEPTH(FOLDS), .REGISTERED(1'b1), .BLOCK(BLOCK), .LOAD(LOAD),
+              .FILE(CONSTANTS_FILE)) i_constants (
+    .clk_i, .rst_ni, .read_i(advance), .addr_i(fold_q), .word_o(constants), .load_i, .load_o);
 
   for (genvar p = 0; p < PE; p++) begin : gen_lane
     wire [IN_WIDTH-1:0] x = in_data_i[p*IN_WIDTH +: IN_WIDTH];
-    wire signed [M_WIDTH-1:0] m = constants_q[p*ROW +: M_WIDTH];
+    wire signed [M_WIDTH-1:0] m = constants[p*ROW +: M_WIDTH];
     logic signed [X_W-1:0]       x_q;
     logic signed [PRODUCT-1:0]   product_q;
     logic signed [B_WIDTH-1:0]   b_q;
@@ -88,7 +86,7 @@ module sf_requantise #(
     always_ff @(posedge clk_i) if (advance) begin
       x_q       <= IN_SIGNED ? X_W'($signed(x)) : X_W'(x);
       product_q <= x_q * m;
-      b_q       <= constants_q[p*ROW+M_WIDTH +: B_WIDTH];
+      b_q       <= constants[p*ROW+M_WIDTH +: B_WIDTH];
       sum_q     <= SUM_WIDTH'(product_q) + SUM_WIDTH'(b_q);
       out_q     <= code < WIDE'(LOW) ? OUT_WIDTH'(LOW) : code > WIDE'(HIGH) ? OUT_WIDTH'(HIGH) : OUT_WIDTH'(code);
     end

@@ -9,7 +9,7 @@
 //   latency     2 cycles from a pixel's word to its first use in a window; a frame starts with its first word
 //   storage     a ring of ROWS rows of pixels; hw/ops/window.py knows how many are needed for this throughput
 //
-// Border: GROUP = 0, the words of BORDER_FILE ($readmemh, C/SIMD words, the same for every pixel; "" where there is
+// Border: GROUP = 0, the words of BORDER_FILE (sf_memory.sv, C/SIMD words, the same for every pixel; "" where there is
 // none). GROUP > 0, the number 0 between bits: behind every GROUP bits of an output word stands a flag, which
 // is 1 in the border; then these bits mean nothing.
 //
@@ -24,11 +24,10 @@ module sf_swg #(
   parameter int SIMD   = 64,
   parameter int H      = 8, W = 8,
   parameter int KH     = 3, KW = 3,
-  parameter int SH     = 1, SW = 1,
-  parameter int DH     = 1, DW = 1,
+  parameter int SH     = 1, SW = 1, DH = 1, DW = 1,
   parameter int TOP    = 0, LEFT = 0, BOTTOM = 0, RIGHT = 0,
   parameter int GROUP  = 0,
-  parameter int ROWS   = 5, parameter bit BLOCK = 1'b0,
+  parameter int ROWS   = 5, parameter bit BLOCK = 1'b0, LOAD = 1'b0,
   parameter BORDER_FILE = "",
   localparam int WIDTH     = SIMD * ELEM_WIDTH,
   localparam int OUT_WIDTH = GROUP > 0 ? WIDTH + WIDTH / GROUP : WIDTH
@@ -40,7 +39,9 @@ module sf_swg #(
   output wire                  in_ready_o,
   output wire  [OUT_WIDTH-1:0] out_data_o,
   output wire                  out_valid_o,
-  input  wire                  out_ready_i
+  input  wire                  out_ready_i,
+  input  wire           [32:0] load_i,  // load chain (sf_memory.sv)
+  output wire           [32:0] load_o
 );
   localparam int  HP  = TOP + H + BOTTOM;   // the frame with its border
   localparam int  WP  = LEFT + W + RIGHT;
@@ -160,11 +161,10 @@ module sf_swg #(
   wire [WIDTH-1:0] border, word;
   wire             masked = GROUP == 0 && outside;
   if (BORDER_FILE != "") begin : gen_border
-    (* logic_block *) logic [WIDTH-1:0] border_rom [CF];
-    initial $readmemh(BORDER_FILE, border_rom);
-    assign border = border_rom[cf_q];
+    sf_memory #(.WIDTH(WIDTH), .DEPTH(CF), .LOAD(LOAD), .FILE(BORDER_FILE)) i_border (
+      .clk_i, .rst_ni, .read_i(1'b1), .addr_i(cf_q), .word_o(border), .load_i, .load_o);
   end else begin : gen_flags
-    assign border = '0;
+    assign border = '0, load_o = load_i;
   end
   if (BLOCK) begin : gen_block
     (* ram_style = "block" *) logic [WIDTH-1:0] ring_q [RING];

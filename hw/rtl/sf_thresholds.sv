@@ -11,10 +11,10 @@
 //   throughput  one word per cycle
 //   latency     2 * STAGES cycles: a stage reads one of 2**s thresholds, then compares
 //
-// Memories ($readmemh), lane 0 in the low bits: THRESHOLDS_s for every stage s, FOLDS * 2**s words of PE * (IN_WIDTH +
-// 1) bits, word fold * 2**s + i what is compared when the outcomes so far are i as a binary number; SIGNS_FILE, FOLDS
-// words of PE bits ("": no signs). Stages from BLOCK_FROM on lie in block RAM, the others in logic. Every lane has a
-// read port of its own.
+// Memories (sf_memory.sv), lane 0 in the low bits: THRESHOLDS_s for every stage s, FOLDS * 2**s words of PE * (IN_WIDTH
+// + 1) bits, word fold * 2**s + i what is compared when the outcomes so far are i as a binary number; SIGNS_FILE, FOLDS
+// words of PE bits ("": no signs). On the load chain the signs come first. Stages from BLOCK_FROM on lie in block RAM,
+// the others in logic. Every lane has a read port of its own.
 `default_nettype none
 
 module sf_thresholds #(
@@ -27,6 +27,7 @@ module sf_thresholds #(
   parameter int    PE           = 1,
   parameter int    FOLDS        = 1,
   parameter int    BLOCK_FROM   = 8,
+  parameter bit    LOAD         = 1'b0,
   parameter THRESHOLDS_0 = "",
   parameter THRESHOLDS_1 = "",
   parameter THRESHOLDS_2 = "",
@@ -44,7 +45,10 @@ module sf_thresholds #(
   output wire                     in_ready_o,
   output wire  [PE*OUT_WIDTH-1:0] out_data_o,
   output wire                     out_valid_o,
-  input  wire                     out_ready_i
+  input  wire                     out_ready_i,
+  // load chain
+  input  wire               [32:0] load_i,
+  output wire               [32:0] load_o
 );
   if (STAGES < 1 || STAGES > 8)  $error("sf_thresholds: STAGES = %0d, must be 1 to 8", STAGES);
   if (WINDOW && STAGES != 2)     $error("sf_thresholds: WINDOW = 1 and STAGES = %0d; a window has 2 stages", STAGES);
@@ -66,6 +70,8 @@ module sf_thresholds #(
   logic [STAGES-1:0][PE-1:0][IN_WIDTH-1:0] u;      // at the read of each stage
   logic [STAGES:0][PE-1:0][STAGES-1:0]     count;  // outcomes so far, as a binary number
   assign count[0] = '0;
+  wire  [32:0]                             load [STAGES+1];  // in front of each stage
+  assign load_o = load[STAGES];
 
   // one parameter a stage, because Vivado takes no expression that selects a string
   localparam bit [7:0] GIVEN = {THRESHOLDS_7 != "", THRESHOLDS_6 != "", THRESHOLDS_5 != "", THRESHOLDS_4 != "",
@@ -83,13 +89,13 @@ module sf_thresholds #(
       else if (advance && here) fold_q <= fold_q == FW'(FOLDS - 1) ? '0 : fold_q + 1'b1;
 
     if (s == 0) begin : gen_sign
-      logic [PE-1:0] sign;
+      wire [PE-1:0] sign;
       if (SIGNS_FILE != "") begin : gen_file
-        (* logic_block *) logic [PE-1:0] rom [FOLDS];
-        initial $readmemh(SIGNS_FILE, rom);
-        assign sign = rom[fold_q];
+        sf_memory #(.WIDTH(PE), .DEPTH(FOLDS), .LOAD(LOAD), .FILE(SIGNS_FILE)) i_signs (
+          .clk_i, .rst_ni, .read_i(1'b1), .addr_i(fold_q), .word_o(sign), .load_i, .load_o(load[0]));
       end else begin : gen_none
-        assign sign = '0;
+        assign sign    = '0;
+        assign load[0] = load_i;
       end
       for (genvar p = 0; p < PE; p++) begin : gen_lane
         localparam logic [IN_WIDTH-1:0] OFFSET = IN_SIGNED ? IN_WIDTH'(1) << (IN_WIDTH - 1) : '0;
@@ -98,38 +104,29 @@ module sf_thresholds #(
     end
 
     logic [PE-1:0][AW-1:0] addr;
-    logic [PE-1:0][TW-1:0] threshold;
-    // two declarations, because the tools share no attribute whose value could depend on s
-    `define SF_THRESHOLDS_ROM                           \
-      logic [PE*TW-1:0] rom [DEPTH];                    \
-      if (s == 0) initial $readmemh(THRESHOLDS_0, rom); \
-      if (s == 1) initial $readmemh(THRESHOLDS_1, rom); \
-      if (s == 2) initial $readmemh(THRESHOLDS_2, rom); \
-      if (s == 3) initial $readmemh(THRESHOLDS_3, rom); \
-      if (s == 4) initial $readmemh(THRESHOLDS_4, rom); \
-      if (s == 5) initial $readmemh(THRESHOLDS_5, rom); \
-      if (s == 6) initial $readmemh(THRESHOLDS_6, rom); \
-      if (s == 7) initial $readmemh(THRESHOLDS_7, rom); \
-      for (genvar p = 0; p < PE; p++) begin : gen_lane  \
-        assign threshold[p] = rom[addr[p]][p*TW +: TW]; \
-      end
-    if (s >= BLOCK_FROM) begin : gen_block
-      (* rom_style = "block" *) `SF_THRESHOLDS_ROM
-    end else begin : gen_logic
-      (* logic_block *) `SF_THRESHOLDS_ROM
-    end
-    `undef SF_THRESHOLDS_ROM
+    wire  [PE-1:0][TW-1:0] threshold;  // read a cycle ago
+    `define SF_THRESHOLDS_MEMORY(IMAGE)                                                                             \
+      sf_memory #(.WIDTH(TW), .LANES(PE), .DEPTH(DEPTH), .REGISTERED(1'b1), .BLOCK(s >= BLOCK_FROM), .LOAD(LOAD),   \
+                  .FILE(IMAGE)) i_thresholds (                                                                      \
+        .clk_i, .rst_ni, .read_i(advance), .addr_i(addr), .word_o(threshold), .load_i(load[s]), .load_o(load[s+1]));
+    if (s == 0) begin : gen_0 `SF_THRESHOLDS_MEMORY(THRESHOLDS_0) end
+    if (s == 1) begin : gen_1 `SF_THRESHOLDS_MEMORY(THRESHOLDS_1) end
+    if (s == 2) begin : gen_2 `SF_THRESHOLDS_MEMORY(THRESHOLDS_2) end
+    if (s == 3) begin : gen_3 `SF_THRESHOLDS_MEMORY(THRESHOLDS_3) end
+    if (s == 4) begin : gen_4 `SF_THRESHOLDS_MEMORY(THRESHOLDS_4) end
+    if (s == 5) begin : gen_5 `SF_THRESHOLDS_MEMORY(THRESHOLDS_5) end
+    if (s == 6) begin : gen_6 `SF_THRESHOLDS_MEMORY(THRESHOLDS_6) end
+    if (s == 7) begin : gen_7 `SF_THRESHOLDS_MEMORY(THRESHOLDS_7) end
+    `undef SF_THRESHOLDS_MEMORY
 
     for (genvar p = 0; p < PE; p++) begin : gen_lane
-      logic [TW-1:0]       threshold_q;
       logic [IN_WIDTH-1:0] u_q;
       logic [STAGES-1:0]   count_q, next_q;
       assign addr[p] = AW'(32'(fold_q) << s | 32'(count[s][p]));
       always_ff @(posedge clk_i) if (advance) begin
-        threshold_q <= threshold[p];
         u_q         <= u[s][p];
         count_q     <= count[s][p];
-        next_q      <= STAGES'({count_q, {1'b0, u_q} >= threshold_q});
+        next_q      <= STAGES'({count_q, {1'b0, u_q} >= threshold[p]});
       end
       assign count[s+1][p] = next_q;
       if (s < STAGES - 1) begin : gen_next

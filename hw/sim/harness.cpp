@@ -28,6 +28,7 @@ constexpr size_t kInBytes = (IN_BITS + 7) / 8;
 constexpr size_t kOutBytes = (OUT_BITS + 7) / 8;
 constexpr uint8_t kInTopMask = IN_BITS % 8 ? (1 << IN_BITS % 8) - 1 : 0xff;
 constexpr int kResetCycles = 8;
+constexpr uint64_t kLoadPatience = 1 << 16;  // cycles from the last word of a load to the chain's end, at most
 
 // Same layout as stream.Job.
 struct Job {
@@ -101,6 +102,13 @@ static inline void drive_rubbish(Vtop* top) {
     memcpy(&top->PORT_IN_DATA, rubbish, kInBytes);
 }
 
+// A word of the load chain (sf_memory.sv), or none with rubbish in its place.
+static inline void drive_load([[maybe_unused]] Vtop* top, [[maybe_unused]] bool valid, [[maybe_unused]] uint32_t word) {
+#ifdef PORT_LOAD_IN
+    top->PORT_LOAD_IN = (uint64_t)valid << 32 | word;
+#endif
+}
+
 static inline void drive_last([[maybe_unused]] Vtop* top, [[maybe_unused]] bool last) {
 #ifdef PORT_IN_LAST
     top->PORT_IN_LAST = last;
@@ -113,8 +121,29 @@ static void reset(Sim* sim) {
     top->PORT_IN_VALID = 0;
     top->PORT_OUT_READY = 0;
     drive_rubbish(top);
+    drive_load(top, false, 0xa5a5a5a5);
     for (int i = 0; i < kResetCycles; i++) eval(sim, 0), eval(sim, 1);
     top->rst_ni = 1;
+}
+
+// Fill the memories through the load chain: of the words and one more, that one must come out at the end, and no other.
+static void load([[maybe_unused]] Sim* sim, [[maybe_unused]] const uint32_t* words, [[maybe_unused]] uint64_t count) {
+#ifdef PORT_LOAD_IN
+    uint64_t out = 0;
+    bool came = false;
+    for (uint64_t i = 0; i <= count || (i <= count + kLoadPatience && !(out && !came)); i++) {
+        drive_load(sim->top, i <= count, i < count ? words[i] : 0xa5a5a5a5);
+        eval(sim, 0);
+        came = sim->top->PORT_LOAD_OUT >> 32;
+        eval(sim, 1);
+        out += came;
+    }
+    if (out == 1) return;
+    const std::string sent = "of " + std::to_string(count) + " words on the load chain ";
+    throw std::runtime_error(sent + (out ? std::to_string(out - 1) + " were too many" : "were too few"));
+#else
+    throw std::runtime_error("the design has no load chain");
+#endif
 }
 
 static int run(Sim* sim, Job* job) {
@@ -209,8 +238,10 @@ static int run(Sim* sim, Job* job) {
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-// Load memory images relative to `folder` (they are read in the first evaluation), reset, and open the wave file if named.
-EXPORT Sim* sim_new(const char* folder, uint64_t seed, const char* wave, const char* scope, char* message, size_t size) {
+// Load memory images relative to `folder` (they are read in the first evaluation), reset, fill the memories with `count` words
+// through the load chain unless `words` is null, and open the wave file if named.
+EXPORT Sim* sim_new(const char* folder, uint64_t seed, const char* wave, const char* scope, const uint32_t* words,
+                    uint64_t count, char* message, size_t size) {
     Sim* sim = new Sim;
     const int home = open(".", O_RDONLY | O_DIRECTORY);
     try {
@@ -225,7 +256,10 @@ EXPORT Sim* sim_new(const char* folder, uint64_t seed, const char* wave, const c
         sim->top->rst_ni = 0;
         sim->top->eval();
         if (home >= 0 && fchdir(home)) throw std::runtime_error("cannot return to the previous folder");
+        reset(sim);
+        if (words) load(sim, words, count);
 #if VM_TRACE
+        sim->time = 0;
         if (*wave) {
             sim->wave = new Wave;
             sim->top->trace(sim->wave, 99);
@@ -233,9 +267,9 @@ EXPORT Sim* sim_new(const char* folder, uint64_t seed, const char* wave, const c
             sim->wave->set_time_resolution("1ns");
             if (*scope) sim->wave->dumpvars(99, scope);
             sim->wave->open(wave);
+            reset(sim);
         }
 #endif
-        reset(sim);
     } catch (const std::exception& error) {
         if (home >= 0 && fchdir(home)) {}
         snprintf(message, size, "%s", error.what());

@@ -1,6 +1,7 @@
 """A generated accelerator as a function: `RtlSimulator(folder).run(images).outputs` is what the hardware computes.
 
-The folder is what `signflow.deploy.generate.accelerator` wrote: `accel.json`, the SystemVerilog, the memory images.
+The folder is what `signflow.deploy.generate.accelerator` wrote: `accel.json`, the SystemVerilog, the memory images, and
+of a loadable accelerator `weights.bin`, which fills its memories through their load chain before each run.
 Each worker streams its share of the images back to back through its own instance of the compiled model. The instances
 are separate objects and the compiled loop releases the lock of Python, so the workers are threads and still use one
 core each.
@@ -76,6 +77,7 @@ class RtlSimulator:
                 f"{path} does not exist: {self.folder} holds no generated accelerator (run `signflow build`)"
             )
         self.facts = _facts(path)
+        self._load = np.fromfile(self.folder / "weights.bin", "<u4") if self.facts.get("loadable") else None
         self.model = self._compile(variant)
 
     def run(
@@ -107,7 +109,7 @@ class RtlSimulator:
             models, calls = [], []
             for k, (low, high) in enumerate(shares):
                 options = {"in_stall": in_stall, "out_stall": out_stall, "seed": seed + k, "watchdog": watchdog}
-                models.append(stack.enter_context(StreamModel(self.model, self.folder, seed=seed + k)))
+                models.append(stack.enter_context(StreamModel(self.model, self.folder, seed=seed + k, load=self._load)))
                 calls.append(partial(self._stream, models[k], codes[low:high], **options))
             runs, seconds = _together(models, calls, lambda: self._report(models, len(images), progress))
         return self._result(runs, tuple(int(low) for low, _ in shares), seconds)
@@ -123,7 +125,8 @@ class RtlSimulator:
             raise SimError(f"no operator {operator!r} in {self.facts['name']}: it has {', '.join(nodes)}")
         model = self._compile("vcd" if file.suffix == ".vcd" else "trace")
         scope = f"i_{operator}" if operator else ""
-        with StreamModel(model, self.folder, wave=file.with_suffix(f".{model.wave}"), scope=scope) as instance:
+        options = {"wave": file.with_suffix(f".{model.wave}"), "scope": scope, "load": self._load}
+        with StreamModel(model, self.folder, **options) as instance:
             run = self._stream(instance, _codes(np.asarray(images), self.facts["input"]))
         return self._result([run], (0,), run.seconds)
 

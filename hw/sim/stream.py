@@ -69,15 +69,16 @@ class StreamModel:
     """One instance of a compiled design, reset and ready. Instances are independent: run several in threads at once."""
 
     def __init__(self, model: CompiledModel, folder: Path | str = "", *, seed: int = 0,
-                 wave: Path | None = None, scope: str = ""):  # fmt: skip
-        """Construct and reset.
+                 wave: Path | None = None, scope: str = "", load: np.ndarray | None = None):  # fmt: skip
+        """Construct, reset and load.
 
         Args:
             folder: memory images ($readmemh) are looked up relative to it; "" is the current folder.
             seed: initial values of registers and memories in the "check" variant.
             wave: write a wave file here (needs variant "trace"); its suffix must be `model.wave`.
             scope: restrict the wave to this instance, as a path below the top: "fc1" or "conv0.weights".
-        Raises: SimError, e.g. for a missing memory image, by name.
+            load: uint32, the words of all memories for the load chain; None leaves the memory images as they are.
+        Raises: SimError, e.g. for a missing memory image, by name, or a load that is too long or too short.
         """
         if wave and not model.wave:
             raise SimError(f"{model.top} was compiled without waves: use compile(..., variant='trace')")
@@ -88,9 +89,11 @@ class StreamModel:
         message = ctypes.create_string_buffer(512)
         path = str(Path(wave).absolute()) if wave else ""
         inside = f"TOP.{model.top}.{scope}" if scope else ""
+        words = None if load is None else np.ascontiguousarray(load, np.uint32)
+        filling = (None, 0) if words is None else (words.ctypes.data, len(words))
         with construction:
             texts = (str(folder).encode(), seed, path.encode(), inside.encode())
-            self._sim = self._library.sim_new(*texts, message, len(message))
+            self._sim = self._library.sim_new(*texts, *filling, message, len(message))
         if not self._sim:
             where = Path(folder).resolve() if folder else "the current folder"
             raise SimError(f"{model.top} does not start in {where}: {message.value.decode(errors='replace')}")
@@ -150,7 +153,7 @@ class StreamModel:
         return StreamRun(result, cycles["first_in"], cycles["last_out"], *per_word, job.cycles, seconds, cpu_seconds)
 
     def reset(self) -> None:
-        """Reset the design (memory images stay)."""
+        """Reset the design (what its memories hold stays)."""
         self._library.sim_reset(self._sim)
 
     def stop(self) -> None:
@@ -197,7 +200,7 @@ class StreamModel:
 def _load(path: Path) -> ctypes.CDLL:
     library = ctypes.CDLL(str(path))
     text, number = ctypes.c_char_p, ctypes.c_uint64
-    library.sim_new.argtypes = [text, number, text, text, ctypes.c_void_p, ctypes.c_size_t]
+    library.sim_new.argtypes = [text, number, text, text, ctypes.c_void_p, number, ctypes.c_void_p, ctypes.c_size_t]
     library.sim_new.restype = ctypes.c_void_p
     library.sim_run.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
     library.sim_reset.argtypes = library.sim_delete.argtypes = [ctypes.c_void_p]

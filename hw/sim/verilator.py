@@ -31,17 +31,18 @@ CXX_OPTIONS = [
     "-DVL_USER_STOP", "-DVL_USER_FATAL", "-DVL_USER_WARN",
 ]  # fmt: skip
 
-# role -> port name, for the two stream shapes a top may have; *_last is optional
+OPTIONAL = ("in_last", "out_last", "load_in", "load_out")
+# role -> port name, for the two stream shapes a top may have
 PORT_STYLES = {
     "axis": {
         "in_data": "s_axis_tdata", "in_valid": "s_axis_tvalid", "in_ready": "s_axis_tready",
         "in_last": "s_axis_tlast", "out_data": "m_axis_tdata", "out_valid": "m_axis_tvalid",
-        "out_ready": "m_axis_tready", "out_last": "m_axis_tlast",
+        "out_ready": "m_axis_tready", "out_last": "m_axis_tlast", "load_in": "load_i", "load_out": "load_o",
     },
     "plain": {
         "in_data": "in_data_i", "in_valid": "in_valid_i", "in_ready": "in_ready_o",
         "in_last": "in_last_i", "out_data": "out_data_o", "out_valid": "out_valid_o",
-        "out_ready": "out_ready_i", "out_last": "out_last_o",
+        "out_ready": "out_ready_i", "out_last": "out_last_o", "load_in": "load_i", "load_out": "load_o",
     },
 }  # fmt: skip
 
@@ -224,8 +225,8 @@ def _stream_header(name: str, ports: dict[str, tuple[str, int]]) -> tuple[str, d
     if style is None:
         known = " or ".join(s["in_data"] for s in PORT_STYLES.values())
         raise RtlError(f"{name} has no input stream: expected a port {known}, found {', '.join(sorted(ports))}")
-    needed = {"clk_i", "rst_ni", *(port for role, port in style.items() if not role.endswith("_last"))}
-    optional = {style["in_last"], style["out_last"]}
+    needed = {"clk_i", "rst_ni", *(port for role, port in style.items() if role not in OPTIONAL)}
+    optional = {style[role] for role in OPTIONAL}
     if missing := needed - set(ports):
         raise RtlError(f"{name} lacks the ports {', '.join(sorted(missing))}; found {', '.join(sorted(ports))}")
     if extra := {port for port, (side, _) in ports.items() if side == "IN"} - needed - optional:

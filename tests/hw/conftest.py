@@ -78,6 +78,11 @@ def codes(values, datatype):
     return np.where(values == 0.5, ZERO, values).astype(np.int64)
 
 
+def wrong(word):
+    """A word in hexadecimal with all bits inverted."""
+    return "".join(f"{15 - int(digit, 16):x}" for digit in word)
+
+
 def draw(rng, datatype, shape, group=0):
     """Random values of a FINN type, extremes more often than by chance; groups of elements may be the number 0."""
     if group:
@@ -136,15 +141,17 @@ class Bench:
             stream(op.get_output_datatype(i), op.get_normal_output_shape(i), op.get_folded_output_shape(i), group)
             for i, group in enumerate(map(op.out_group, range(op.OUT_STREAMS)))
         ]
-        self.gates = (OPEN, OPEN)
+        self.gates, self.load = (OPEN, OPEN), None
 
     def compile(self, variant="check", gates=(OPEN, OPEN), **override):
         """The compiled module of the node; `override` replaces parameters, `gates` open its streams where it has
-        several on a side.
+        several on a side. What a loadable node's memories hold comes through the load chain alone: their images are
+        wrong in every bit.
         """
         self.rtl, self.gates = self.op.rtl_instance(self.model), gates
+        self.load = self.rtl.load() if self.rtl.loadable else None
         for name, lines in self.rtl.mem.items():
-            (self.folder / name).write_text("\n".join(lines) + "\n")
+            (self.folder / name).write_text("\n".join(lines if self.load is None else map(wrong, lines)) + "\n")
         top, sources, parameters = self.rtl.module, list(self.rtl.modules), self.rtl.params | override
         verilator.lint(top, [RTL_DIR / f"{m}.sv" for m in sources], parameters)
         assert [s.width for s in self.ins] == [self.op.get_instream_width(i) for i in range(len(self.ins))]
@@ -186,7 +193,7 @@ class Bench:
         if len(self.ins) > 1:
             bits += [h[:, None].astype(np.uint8) for h in here]
         words = np.packbits(np.concatenate(bits, axis=1), axis=1, bitorder="little")
-        with StreamModel(self.compiled, self.folder, seed=7) as dut:
+        with StreamModel(self.compiled, self.folder, seed=7, load=self.load) as dut:
             run = dut.run(words, n * self.outs[0].words, frames=n, stamps=True, strict=True, watchdog=20_000, **options)
         planes, results, at = np.unpackbits(run.words, axis=1, bitorder="little"), [], 0
         for s in self.outs:

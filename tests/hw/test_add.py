@@ -112,7 +112,7 @@ DIAMOND = """module diamond #(parameter int DEPTH = 32) (input wire clk_i, input
     .out_data_o(held), .out_valid_o(hv), .out_ready_i(hr));
   sf_thresholds #(.IN_WIDTH(10), .STAGES(3), .OUT_WIDTH(3), .FOLDS(2), .THRESHOLDS_0("t0.mem"), .THRESHOLDS_1("t1.mem"),
     .THRESHOLDS_2("t2.mem")) i_levels (
-    .clk_i, .rst_ni,
+    .clk_i, .rst_ni, .load_i('0), .load_o(),
     .in_data_i(b), .in_valid_i(bv), .in_ready_o(br), .out_data_o(level), .out_valid_o(lv), .out_ready_i(lr));
   sf_add #(.WIDTH0(5), .WIDTH1(3), .SIGNED1(0), .OUT_WIDTH(6)) i_join (.clk_i, .rst_ni, .in0_data_i(held[9:5]),
     .in0_valid_i(hv), .in0_ready_o(hr), .in1_data_i(level), .in1_valid_i(lv), .in1_ready_o(lr),
@@ -124,7 +124,7 @@ endmodule
 
 def diamond(folder, depth):
     (folder / "diamond.sv").write_text(DIAMOND)
-    files = [RTL_DIR / f"{m}.sv" for m in ("sf_add", "sf_duplicate", "sf_fifo", "sf_thresholds")]
+    files = [RTL_DIR / f"{m}.sv" for m in ("sf_add", "sf_duplicate", "sf_fifo", "sf_memory", "sf_thresholds")]
     return verilator.compile("diamond", [folder / "diamond.sv", *files], {"DEPTH": depth}, variant="check")
 
 

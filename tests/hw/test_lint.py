@@ -11,6 +11,7 @@ from signflow.hw.sim import verilator
 
 MODULES = sorted(p.stem for p in RTL_DIR.glob("*.sv"))
 FILES = {
+    "sf_memory": {"FILE": "m.mem"},
     "sf_mvau": {"WEIGHTS_FILE": "w.mem", "START_FILE": "s.mem"},
     "sf_lut": {"TABLE_FILE": "t.mem"},
     "sf_thresholds": {"THRESHOLDS_0": "t.mem", "THRESHOLDS_1": "t.mem"},
@@ -25,6 +26,11 @@ def sources(module: str) -> list[Path]:
 @pytest.mark.parametrize("module", MODULES)
 def test_verilator_wall(module):
     verilator.lint(module, sources(module), FILES.get(module))
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if "sf_memory" in RtlInstance(m, {}).modules])
+def test_verilator_wall_of_what_can_be_loaded(module):
+    verilator.lint(module, sources(module), FILES.get(module, {}) | {"LOAD": 1})
 
 
 def slang_errors(top: str, files: list[Path], options: list[str]) -> list[str]:
