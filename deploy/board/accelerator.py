@@ -7,8 +7,10 @@
 
 Beside the bitstream lie `accel.json` (what the accelerator is), `accel.npz` (images with known results, the table from
 integers to logits) and the link, which moves bytes and registers: pynq_link.py, or serial_link.py. Everything is
-checked when it is opened. A fault (a transfer that does not end, a design that is gone) raises `AcceleratorError`
-once nothing has moved for `timeout`, and the next call starts from a clean board.
+checked when it is opened. Where the accelerator was built loadable, its weights lie in accel.npz, too, and are loaded
+when it is opened; `load_weights` takes those of another network from a file of that form. A fault (a transfer that does
+not end, a design that is gone) raises `AcceleratorError` once nothing has moved for `timeout`, and the next call starts
+from a clean board.
 """
 
 import fcntl
@@ -20,6 +22,7 @@ import tempfile
 import threading
 import time
 import zipfile
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +36,8 @@ PAGE = {
     "OUT_STALL": 0x38, "LATENCY": 0x3C, "LINK_ERRORS": 0x44,
 }  # fmt: skip
 CONTROL, SCRATCH = 0x1C, 0x40
+LOAD, LOAD_WORD, LOAD_CRC, LOAD_REST = 0x48, 0x4C, 0x50, 0x54
+"""Registers of a loadable accelerator (`hw/rtl/sf_loader.sv`)."""
 FLAGS = {0: "frames in flight", 1: "input waits", 2: "output waits", 8: "LAST_EARLY", 9: "OVERRUN"}
 STICKY = 1 << 8 | 1 << 9
 RANGES = {"uint8": (0, 255), "uint8/255": (0, 255), "int8": (-128, 127), "bipolar": (-1, 1)}
@@ -171,6 +176,25 @@ class Accelerator:
             images, seconds, cycles, self.clock_mhz, page["LATENCY"], predicted["latency"], predicted["interval"]
         )
 
+    def load_weights(self, file) -> None:
+        """Load other weights, thresholds and tables into an accelerator that was built loadable, and run the self-test
+        in ``file``, an accel.npz that signflow made for another network in the same accelerator. When this fails, the
+        next call loads again what was there before.
+
+        Raises: AcceleratorError for a file that does not fit, or a self-test that differs.
+        """
+        if not self.facts.get("loadable"):
+            raise AcceleratorError("this accelerator's weights are fixed: build it with --loadable to load others")
+        vectors = _read_weights(Path(file), self.facts)
+        with self._exclusive():
+            before, self._vectors = self._vectors, vectors
+            try:
+                self._fill()
+                self._prove()
+            except BaseException:
+                self._vectors = before
+                raise
+
     def self_test(self) -> int:
         """Run the package's images with known results, return how many; AcceleratorError names the first difference."""
         with self._exclusive():
@@ -227,13 +251,14 @@ class Accelerator:
             raise
 
     def _load(self) -> None:
-        """Bitstream, identity, buffers, self-test."""
+        """Bitstream, identity, weights, buffers, self-test."""
         try:
             self._link.open(self.bitfile, self.facts)
         except (RuntimeError, OSError) as error:
             raise AcceleratorError(str(error)) from error
         self._link.reset()
         self._check_identity()
+        self._fill()
         size = max(self._codec.in_bytes, self._codec.out_bytes)
         self._chunk = self._link.chunk_bytes // size
         if not self._chunk:
@@ -243,14 +268,21 @@ class Accelerator:
         self._prove()
 
     def _recover(self) -> None:
-        """After a fault: clean transport and core; load the bitstream again when the design is gone."""
+        """After a fault: clean transport and core, its weights; load the bitstream again when the design is gone."""
         try:
             self._link.reset()
             self._check_identity()
+            self._fill()
         except (RuntimeError, OSError):
             with self._guarded():
                 self._load()
         self._faulty = False
+
+    def _fill(self) -> None:
+        """Load the weights, where the accelerator takes any."""
+        if self.facts.get("loadable"):
+            self._link.reset()
+            fill(self._link, self._vectors["words"])
 
     def _prove(self) -> int:
         got, expected = self._stream(self._vectors["images"]), self._vectors["results"]
@@ -337,6 +369,29 @@ class Accelerator:
         return kind(f"{text}; status page: {', '.join(flags)}; " + ", ".join(f"{n} {page[n]}" for n in names))
 
 
+def fill(link, words) -> None:
+    """Send the words (uint32) of all memories of a loadable accelerator through its load chain, and one more, which
+    must come out at the end. AcceleratorError unless all arrived. ``link``: reads and writes registers.
+    """
+    sent = np.append(np.asarray(words, "<u4"), np.zeros(1, "<u4"))
+    link.write(LOAD, 1)
+    if not any(link.read(LOAD) & 2 for _ in range(100)):
+        raise AcceleratorError("the accelerator takes no weights: its reset does not end")
+    for word in sent.tolist():
+        link.write(LOAD_WORD, word)
+    _ = any(link.read(LOAD_REST) for _ in range(1000))  # the chain has a register a memory
+    for what, offset, wanted in (
+        ("words arrived", LOAD_WORD, len(sent)),
+        ("as their CRC-32", LOAD_CRC, zlib.crc32(sent.tobytes())),
+        ("words found no place, one should", LOAD_REST, 1),
+    ):
+        if (found := link.read(offset)) != wanted:
+            raise AcceleratorError(f"loading {len(sent)} words of weights failed: {found:,} {what}, not {wanted:,}")
+    link.write(LOAD, 0)
+    if link.read(LOAD):
+        raise AcceleratorError("the accelerator does not start with the weights it got")
+
+
 class Codec:
     """Images to the bytes of frames and frames to results, as `accel.json` describes them."""
 
@@ -417,6 +472,8 @@ def _read_package(bitfile: Path):
         with np.load(vectors_file) as arrays:
             vectors = dict(arrays)
         _check_vectors(facts, vectors)
+        if facts.get("loadable"):
+            _check_words(facts, vectors)
     except (ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
         raise AcceleratorError(f"{bitfile.parent} is damaged ({error}): unpack the package again") from None
     return facts, vectors
@@ -431,6 +488,8 @@ def _fits(value, kind) -> bool:
 
 def _check_facts(facts) -> None:
     """Raises ValueError unless `accel.json` has the fields that are used here, and they fit together."""
+    if not isinstance(facts.get("loadable", False), bool):
+        raise ValueError(f"accel.json: loadable is {facts['loadable']!r:.60}, which no package says")
     for part, fields in FIELDS.items():
         found = facts.get(part)
         if not isinstance(found, dict):
@@ -483,6 +542,30 @@ def _check_vectors(facts, vectors) -> None:
         raise ValueError(f"accel.npz: results of shape {results.shape} and type {results.dtype}")
     if "head" in vectors and (vectors["head"].ndim != 2 or vectors["head"].shape[1] != codec.count):
         raise ValueError(f"accel.npz: a head of shape {vectors['head'].shape}")
+
+
+def _check_words(facts, vectors) -> None:
+    """Raises ValueError unless there are weights for this very accelerator."""
+    words, design = vectors.get("words"), str(vectors.get("design"))
+    if words is None or words.dtype != np.uint32 or words.ndim != 1:
+        raise ValueError("accel.npz holds no weights for a loadable accelerator")
+    if design != facts["shell"]["network_hash"]:
+        hash_ = facts["shell"]["network_hash"]
+        raise ValueError(f"the weights are for another accelerator: network hash {design:.32}, here it is {hash_}")
+    if (found := zlib.crc32(words.astype("<u4").tobytes())) != int(vectors.get("crc", -1)):
+        raise ValueError(f"the weights are damaged: their CRC-32 is {found:08x}")
+
+
+def _read_weights(file: Path, facts):
+    """The arrays of a file with weights for this accelerator; AcceleratorError for any other file."""
+    try:
+        with np.load(file) as arrays:
+            vectors = dict(arrays)
+        _check_words(facts, vectors)
+        _check_vectors(facts, vectors)
+    except (ValueError, TypeError, EOFError, AttributeError, OSError, zipfile.BadZipFile) as error:
+        raise AcceleratorError(f"{file} cannot be loaded ({error})") from None
+    return vectors
 
 
 def _lock(link, bitfile: Path):

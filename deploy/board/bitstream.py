@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from signflow.deploy import flow
-from signflow.deploy.board.accelerator import Codec
+from signflow.deploy.board.accelerator import Codec, fill
 from signflow.deploy.board.serial_link import SerialLink
 from signflow.deploy.generate import project, ulx3s
+from signflow.deploy.generate.accelerator import WEIGHTS
 from signflow.deploy.plan import fit
 from signflow.deploy.steps import ACCELERATOR, FOLDED, PROJECT, SYNTHESISED
 from signflow.deploy.tools import netlist, toolchain
@@ -55,6 +56,8 @@ class NetlistModel:
 
         Raises `synthesize.SynthesisError`, `RtlError`.
         """
+        if facts.get("loaded") and Board.of(facts).link == "serial":
+            raise SimError("the netlist has the weights of its build; others take hours over its simulated serial line")
         gates = netlist.synthesize(project)
         self.codec, self.facts, self.cycles = Codec(dict(facts)), facts, 0
         if Board.of(facts).link == "serial":
@@ -68,6 +71,8 @@ class NetlistModel:
         else:
             with Scratch("signflow-gates-") as folder:
                 self._soc = SocModel(gates.project(Path(folder)))
+            if facts.get("loadable"):
+                fill(self._soc, np.fromfile(project / WEIGHTS, "<u4"))
             self._move = self._streams
 
     def __call__(self, images: np.ndarray, tick: Callable[[int], None] = lambda done: None) -> np.ndarray:

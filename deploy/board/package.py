@@ -2,7 +2,8 @@
 
     <name>.bit  <name>.hwh    the bitstream and its address map, made by the board's tool chain in 8-project/build
     accel.json                the project's, plus "package": checksums of bitstream, driver, link, vectors
-    accel.npz                 images with their results, the table from integers to logits
+    accel.npz                 images with their results, the table from integers to logits; of a loadable accelerator
+                              also its weights, as the words of the load chain
     sample.npz                images with labels and PyTorch's logits (`signflow.deploy.board.sample`)
     accelerator.py                  the driver, and pynq_link.py or serial_link.py
     30_board.ipynb            the notebook
@@ -16,6 +17,7 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,7 +27,10 @@ from signflow.deploy import flow
 from signflow.deploy.board.sample import sample
 from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.compile.passes.head import Head
+from signflow.deploy.generate.accelerator import WEIGHTS
+from signflow.deploy.generate.project import network_hash
 from signflow.deploy.golden.intgraph import IntGraph
+from signflow.deploy.steps import ACCELERATOR
 from signflow.deploy.verify.check import require
 from signflow.deploy.verify.images import choose
 from signflow.hw.boards import Board
@@ -88,7 +93,33 @@ def vectors(work: Path, count: int = 256) -> dict[str, np.ndarray]:
         reach = head.accumulators
         table = head(reach.table).astype(np.float32).reshape(reach.count, -1)
         arrays |= {"head": table, "head_low": reach.low, "head_step": np.int64(reach.step)}
-    return arrays
+    return arrays | load(work)
+
+
+def weights(work: Path, destination: Path) -> Path:
+    """Write the `accel.npz` of the loadable accelerator in ``work`` alone, for the driver's `load_weights`; returns it.
+
+    Raises FlowError where weights are fixed, and when the accelerator has not passed its check.
+    """
+    require(work)
+    facts = flow.accelerator(work)
+    if not facts.get("loadable"):
+        raise flow.FlowError(f"{work} was built with fixed weights: build it with --loadable to load others")
+    with replacing(destination) as partial:
+        partial.write_bytes(_npz(vectors(work, VECTORS[Board.of(facts).link])))
+    return destination
+
+
+def load(work: Path) -> dict[str, np.ndarray]:
+    """What the driver loads into the accelerator in ``work``, if it is loadable: ``words`` (uint32) of the load chain,
+    their CRC-32 ``crc``, and ``design``, the network hash of the accelerator that they are for.
+    """
+    folder = work / ACCELERATOR
+    if not flow.accelerator(work).get("loadable"):
+        return {}
+    words = (folder / WEIGHTS).read_bytes()
+    known = {"crc": np.uint32(zlib.crc32(words)), "design": np.array(network_hash(folder))}
+    return known | {"words": np.frombuffer(words, "<u4").astype(np.uint32)}
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
@@ -141,4 +172,4 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-__all__ = ["package", "simulation_image", "vectors", "zipped"]
+__all__ = ["package", "simulation_image", "vectors", "weights", "zipped"]

@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from signflow.deploy.generate import ulx3s
-from signflow.deploy.generate.shell import AXI_MODULES, SHELL_MODULES, axi_text, shell_text
+from signflow.deploy.generate.accelerator import WEIGHTS
+from signflow.deploy.generate.shell import AXI_MODULES, LOAD_MODULES, SHELL_MODULES, axi_text, shell_text
 from signflow.hw.boards import Board
 from signflow.hw.ops.base import RTL_DIR
 from signflow.hw.scratch import replacing_folder
@@ -34,10 +35,13 @@ def network_hash(folder: Path) -> str:
     """32 hex digits that stand for an accelerator: structure, weights, thresholds.
 
     The first 16 bytes of SHA-256 over all files of ``folder``, sorted by relative name: for each file the length of the
-    name, the name, the length of the content, the content (lengths as 8 bytes, little end first).
+    name, the name, the length of the content, the content (lengths as 8 bytes, little end first). Of a loadable one
+    only the sources count: it is the same with other weights.
     """
-    total = hashlib.sha256()
-    for name, content in sorted(_files(folder).items()):
+    total, files = hashlib.sha256(), _files(folder)
+    if WEIGHTS in files:
+        files = {name: content for name, content in files.items() if name.startswith("rtl/")}
+    for name, content in sorted(files.items()):
         for part in (name.encode(), content):
             total.update(len(part).to_bytes(8, "little") + part)
     return total.hexdigest()[:32]
@@ -78,7 +82,8 @@ def write_project(accelerator: Path, board: Board, folder: Path, extra: Mapping[
     all.
 
     ``extra`` are further files, relative name -> text. A project that is there already with the same content is left
-    alone, so what its tool chain built stays; another one is replaced. Raises ShellError.
+    alone, so what its tool chain built stays, also where it was loaded with other weights; another one is replaced.
+    Raises ShellError.
     """
     facts, texts, modules = _compose(accelerator, board)
     contents = _files(accelerator) | {f"rtl/{m}.sv": (RTL_DIR / f"{m}.sv").read_bytes() for m in modules}
@@ -89,7 +94,12 @@ def write_project(accelerator: Path, board: Board, folder: Path, extra: Mapping[
             raise ShellError(f"{name!r} cannot be added to the project: {rule}")
     texts = texts | dict(extra) | {"accel.json": json.dumps(facts, indent=1, sort_keys=True) + "\n"}
     contents |= {name: text.encode() for name, text in texts.items()}
-    if folder.is_dir() and _files(folder, skip=BUILD) == contents:
+    loaded = (WEIGHTS, "accel.json") if facts.get("loadable") else ()
+    found = _files(folder, skip=BUILD)
+    if found.keys() == contents.keys() and all(found[name] == contents[name] or name in loaded for name in found):
+        for name in loaded:
+            (folder / f".{name}").write_bytes(contents[name])
+            (folder / f".{name}").replace(folder / name)
         return folder
     with replacing_folder(folder) as new:
         for name, content in contents.items():
@@ -109,7 +119,7 @@ def _compose(accelerator: Path, board: Board) -> tuple[dict, dict[str, str], lis
     facts["shell"] = shell_facts(facts, board, accelerator)
     name = facts["name"]
     top, text, modules = TOPS[board.link](facts, board)
-    modules = sorted({*SHELL_MODULES, *modules})
+    modules = sorted({*SHELL_MODULES, *(LOAD_MODULES if facts.get("loadable") else ()), *modules})
     if clash := {name, f"{name}_shell", top.split(".")[0]} & set(modules):
         raise ShellError(f"the network cannot be called {name!r}: {clash.pop()} is a module of the shell; rename it")
     texts = {f"rtl/{name}_shell.sv": shell_text(facts), f"rtl/{top}": text}

@@ -8,6 +8,7 @@ The shell speaks beats of the board's bus in packets of whole frames; the accele
 
 from collections.abc import Mapping
 
+LOAD_MODULES = ("sf_loader", "sf_crc32")
 SHELL_MODULES = ("sf_beats_to_words", "sf_words_to_beats", "sf_fifo", "sf_status_page")
 AXI_MODULES = ("sf_axi_lite",)
 
@@ -52,8 +53,8 @@ module {name}_shell #(
   // everything but the status page; while it is reset no handshake happens
   logic run_q;
   wire  soft_reset;
-  always_ff @(posedge clk_i) run_q <= rst_ni && !soft_reset;
-
+  always_ff @(posedge clk_i) run_q <= rst_ni && !soft_reset{held};
+{loader}
   wire [{in_msb}:0] in_word;
   wire [{out_msb}:0] out_word;
   wire in_word_valid, in_word_ready, out_word_valid, out_word_ready, out_word_last;
@@ -72,10 +73,10 @@ module {name}_shell #(
   );
 
 {padding}  {name} #(.MEM_DIR(MEM_DIR)) i_{name} (
-    .clk_i, .rst_ni(run_q),
+    .clk_i, .rst_ni({core_run}),
     .s_axis_tdata(in_word{in_slice}), .s_axis_tvalid(in_word_valid), .s_axis_tready(in_word_ready),
     .m_axis_tdata(out_word{out_slice}), .m_axis_tvalid(out_word_valid), .m_axis_tready(out_word_ready),
-    .m_axis_tlast(out_word_last)
+    .m_axis_tlast(out_word_last){load_pins}
   );
 
   sf_fifo #(.WIDTH(1), .DEPTH({tags})) i_tags (
@@ -94,7 +95,7 @@ module {name}_shell #(
 
   sf_status_page #(.HASH(128'h{network_hash}), .CLOCK_KHZ({clock_khz})) i_page (
     .clk_i, .rst_ni,
-    .reg_addr_i, .reg_read_i, .reg_write_i, .reg_wdata_i, .reg_rdata_o, .soft_reset_o(soft_reset),
+    .reg_addr_i, .reg_read_i, .reg_write_i, .reg_wdata_i, {page_rdata}, .soft_reset_o(soft_reset),
     .in_valid_i, .in_ready_i(in_ready_o), .out_valid_i(out_valid_o), .out_ready_i,
     .frame_in_i(in_tag_valid && in_tag_ready), .frame_out_i(out_tag_valid && out_tag_ready), .early_i(early),
     .busy_i(in_busy || out_tag_valid), .link_errors_i, .link_overrun_i
@@ -103,6 +104,26 @@ endmodule
 
 `default_nettype wire
 """
+
+LOADER = """
+  // a load resets the accelerator, and holds its streams until its memories are full
+  logic core_q;
+  wire  load_reset, hold;
+  wire [31:0] page_rdata, load_rdata;
+  wire [32:0] load, load_rest;
+  always_ff @(posedge clk_i) core_q <= rst_ni && !soft_reset && !load_reset;
+  assign reg_rdata_o = page_rdata | load_rdata;
+  sf_loader i_loader (
+    .clk_i, .rst_ni, .reg_addr_i, .reg_write_i, .reg_wdata_i, .reg_rdata_o(load_rdata),
+    .reset_o(load_reset), .hold_o(hold), .load_o(load), .load_i(load_rest)
+  );
+"""
+LOADABLE = {
+    "held": " && !load_reset && !hold", "loader": LOADER, "core_run": "core_q",
+    "load_pins": ",\n    .load_i(load), .load_o(load_rest)", "page_rdata": ".reg_rdata_o(page_rdata)",
+}  # fmt: skip
+FIXED = {"held": "", "loader": "", "core_run": "run_q", "load_pins": "", "page_rdata": ".reg_rdata_o"}
+"""What the shell of an accelerator whose memories can be loaded has more than another one."""
 
 AXI = """\
 // {name}_axi: the accelerator {name} for a block design: AXI4-Lite for the status page, AXI4-Stream in and out.
@@ -183,6 +204,7 @@ def shell_text(facts: Mapping) -> str:
         padding += f"  assign out_word[{shell['out_word_bits'] - 1}:{out_bits}] = '0;\n\n"
     return SHELL.format(
         **shell,
+        **(LOADABLE if facts.get("loadable") else FIXED),
         name=facts["name"],
         beat_msb=shell["beat_bits"] - 1,
         in_msb=shell["in_word_bits"] - 1,
@@ -209,4 +231,4 @@ def axi_text(facts: Mapping) -> str:
     return AXI.format(name=facts["name"], beat_bits=beat_bits, beat_bytes=beat_bits // 8, ports=",\n".join(rows))
 
 
-__all__ = ["AXI_MODULES", "SHELL_MODULES", "axi_text", "shell_text"]
+__all__ = ["AXI_MODULES", "LOAD_MODULES", "SHELL_MODULES", "axi_text", "shell_text"]
