@@ -16,6 +16,7 @@ __version__ = "0.2.0"
 
 _WHERE = {
     "signflow.deploy.accelerator": ("Accelerator", "Operator", "build", "load"),
+    "signflow.deploy.generate.exchange": ("ExchangeError",),
     "signflow.deploy.compile.errors": ("ModelFileError", "UnsupportedError"),
     "signflow.deploy.plan.timing": ("Prediction",),
     "signflow.deploy.products": ("FlowError",),
@@ -31,9 +32,9 @@ _WHERE = {
 }
 _NAMES = {name: module for module, names in _WHERE.items() for name in names}
 __all__ = [
-    "Accelerator", "Board", "BoardError", "DataError", "FlowError", "Images", "LadderError", "ModelFileError",
-    "Operator", "Prediction", "Report", "Row", "Simulation", "Trained", "UnsupportedError", "__version__", "boards",
-    "build", "load", "networks", "train",
+    "Accelerator", "Board", "BoardError", "DataError", "ExchangeError", "FlowError", "Images", "LadderError",
+    "ModelFileError", "Operator", "Prediction", "Report", "Row", "Simulation", "Trained", "UnsupportedError",
+    "__version__", "boards", "build", "load", "networks", "train",
 ]  # fmt: skip
 
 

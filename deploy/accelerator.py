@@ -146,6 +146,41 @@ class Accelerator:
         words = ImageInput.of(self._rungs.folded).stream(images)
         return words.reshape(-1, *self.facts["input"]["shape"])
 
+    def load_weights(
+        self,
+        source: str | Path | nn.Module,
+        *,
+        input: str = "",
+        weights: str | Path = "",
+        random_weights: int | None = None,
+        check: bool = True,
+        tick: Callable[[str, float | None], None] = lambda step, seconds: None,
+    ) -> None:
+        """Put another network into this accelerator, which was built ``loadable``: ``source``, ``input``, ``weights``,
+        ``random_weights``, ``check`` and ``tick`` as in `build`. It is exported, streamlined and lowered anew, and must
+        be the same hardware but for the contents of its memories. From then on this is the accelerator of that network
+        on every rung: the simulation loads the weights through the load chain, the driver of a package does so, too,
+        and a bitstream that was made stays right.
+
+        Raises ExchangeError for a network that does not fit, FlowError where weights are fixed, and as `build` does.
+        """
+        module, old = source if isinstance(source, nn.Module) else None, self.settings
+        label = str(source)
+        if module is not None:
+            label = _name_of(module, self.shape, old.source if old.source not in NETWORKS else "")
+        usual = "" if label in NETWORKS else old.input or ("uint8" if module is not None else "")
+        settings = replace(
+            old, source=label, input=input or usual, weights=str(weights), random_weights=random_weights, check=check
+        )
+        flow.load_weights(settings, self.work, tick, None if module is None else (module, self.shape))
+        self.facts, self._net, self._rungs = products.accelerator(self.work), module, Rungs(self.work, module)
+
+    def weights(self, path: str | Path) -> Path:
+        """Write what the driver on a board needs to load the weights of this accelerator (`load_weights` there), with
+        its self-test; returns the file, an .npz. Raises FlowError unless it is `checked`, or where weights are fixed.
+        """
+        return package.weights(self.work, Path(path))
+
     # ---- what it does
 
     def __call__(self, images: np.ndarray, backend: str = "golden") -> np.ndarray:
@@ -274,6 +309,7 @@ def build(
     boards: str | Path | None = None,
     weights: str | Path = "",
     random_weights: int | None = None,
+    loadable: bool = False,
     check: bool = True,
     out: str | Path | None = None,
     tick: Callable[[str, float | None], None] = lambda step, seconds: None,
@@ -284,8 +320,9 @@ def build(
     image and a ``name`` [its class]. ``input``: how images reach a file or module ("uint8" is a module's default; also
     "uint8/255", "int8", "bipolar"). ``fps``: target images a second [the fastest that fits the board]. ``folding``: a
     JSON file, or node -> attribute -> value. ``clock`` in MHz [the board's]; ``boards``: a TOML file of boards of your
-    own. ``weights``: a packed weight file, ``random_weights``: a seed, for one of our networks. ``out``: the folder of
-    the products [out/<name>-<board>]. ``tick`` is called around each step.
+    own. ``weights``: a packed weight file, ``random_weights``: a seed, for one of our networks. ``loadable``: weights,
+    thresholds and tables can be exchanged at run time (`Accelerator.load_weights`). ``out``: the folder of the products
+    [out/<name>-<board>]. ``tick`` is called around each step.
 
     Raises UnsupportedError for what has no exact hardware, ModelFileError for an unusable file, FlowError and
     BoardError for settings that cannot be, LadderError when the check finds a difference.
@@ -295,7 +332,7 @@ def build(
     own_board = asdict(known.board(board, Path(boards))) if boards else None
     settings = products.Settings(
         label, board, input or ("uint8" if module is not None else ""), str(weights), fps,
-        "" if isinstance(folding, Mapping) else str(folding), random_weights, clock, own_board, check,
+        "" if isinstance(folding, Mapping) else str(folding), random_weights, clock, own_board, check, loadable,
     )  # fmt: skip
     work = settings.work if out is None else Path(out)
     with Scratch("signflow-folding-") as scratch:

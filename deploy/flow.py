@@ -4,11 +4,13 @@ in ``out/<net>-<board>/``.
 A step reads the product of the one before it, so a build can start anywhere that has been reached once (``--from``).
 Products are written under a temporary name and renamed when whole: after an interruption every file that exists is
 good. One build at a time works in a folder, and nothing in it is older than what it was made from.
+
+`load_weights` puts another network into the hardware of a finished build that is loadable.
 """
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
@@ -20,7 +22,8 @@ from signflow.deploy.compile import lower, streamline
 from signflow.deploy.compile.export import export, load, save
 from signflow.deploy.compile.names import name_tensors, sort_nodes
 from signflow.deploy.compile.passes.notes import notes_of
-from signflow.deploy.generate.accelerator import generate
+from signflow.deploy.generate import exchange
+from signflow.deploy.generate.accelerator import WEIGHTS, generate, hashes, load_of
 from signflow.deploy.plan import buffer, fit, fold, graph, timing
 from signflow.deploy.products import (
     SETTINGS,
@@ -47,6 +50,7 @@ from signflow.deploy.steps import (
     since,
 )
 from signflow.deploy.verify.check import mark, prove
+from signflow.hw.scratch import Scratch
 from signflow.hw.sim import verilator
 from signflow.models.networks import network
 
@@ -98,6 +102,8 @@ def step_lower(_: Settings, work: Path) -> None:
 def step_fold(settings: Settings, work: Path) -> None:
     """`signflow.deploy.plan`: the given folding, a target rate, or the fastest that fits the board."""
     model, target = read(work, HARDWARE), settings.target
+    for op in graph.operators(model) if settings.loadable else ():
+        op.set_nodeattr("loadable", 1)
     if settings.folding:
         fold.apply_folding(model, fold.read_folding(Path(settings.folding)))
         fit.check_fits(model, target, fit.ALL)
@@ -121,7 +127,14 @@ def step_generate(settings: Settings, work: Path) -> None:
         "image": streamline.image_facts(model),
         "rounding": notes_of(model),
     }
+    extra |= {"weights": weights_facts(settings, loaded=False)} if settings.loadable else {}
     generate(model, settings.name, work / ACCELERATOR, predicted, extra)
+
+
+def weights_facts(settings: Settings, loaded: bool) -> dict:
+    """What `accel.json` says of the weights of a loadable accelerator: whose they are, and whether they came later."""
+    names = ("source", "weights", "random_weights")
+    return {name: getattr(settings, name) for name in names} | {"loaded": loaded}
 
 
 def step_compile(_: Settings, work: Path) -> None:
@@ -151,11 +164,15 @@ def clear(work: Path, start: str) -> None:
     """Remove from the work folder what a build from ``start`` makes anew, and what was made of it."""
     with suppress(FlowError):
         (work / settings_of(work).package).unlink(missing_ok=True)
-    for product in outdated(start):
-        path = work / product
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    _forget(work, outdated(start))
     if (work / ACCELERATOR).exists():
         mark(work, None)
+
+
+def _forget(work: Path, names: Iterable[str]) -> None:
+    """Remove products."""
+    for path in (work / name for name in names):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def build(
@@ -189,3 +206,46 @@ def build(
             seconds[name] = time.perf_counter() - begin
             tick(name, seconds[name])
     return seconds
+
+
+def load_weights(
+    settings: Settings,
+    work: Path,
+    tick: Callable[[str, float | None], None] = lambda *_: None,
+    module: tuple[nn.Module, tuple[int, ...]] | None = None,
+) -> None:
+    """Put the network of ``settings`` (or ``module``, as in `build`) into the loadable accelerator in ``work``: its
+    graphs, and `weights.bin` for the load chain; sources, memory images and compiled simulation stay. Ends with the
+    check.
+
+    Raises FlowError for an accelerator that is not loadable, ExchangeError for a network that does not fit it, and what
+    the steps raise; until it fits, ``work`` stays as it is.
+    """
+    facts = accelerator(work)
+    if not facts.get("loadable"):
+        raise FlowError(f"{work / ACCELERATOR} was built with fixed weights: build it with --loadable to load others")
+    with locked(work), Scratch("signflow-weights-") as name:
+        other = Path(name)
+        own = {"export": partial(export_module, *module)} if module is not None else {}
+        for step in ("export", "streamline", "lower"):
+            tick(step, None)
+            begin = time.perf_counter()
+            own.get(step, partial(run, step))(settings, other)
+            tick(step, time.perf_counter() - begin)
+        before, after = read(work, HARDWARE), read(other, HARDWARE)
+        exchange.compare(before, after)
+        graphs = {product: exchange.exchange(read(work, product), before, after) for product in (HARDWARE, FOLDED)}
+        words = load_of(exchange.loaded(graphs[FOLDED], facts["operators"]))
+        if (image := streamline.image_facts(after)) != facts["image"]:
+            raise exchange.ExchangeError(f"images: {image} in the other network, {facts['image']} in the accelerator")
+        _forget(work, [VERIFIED, settings.package])  # not the project: its bitstream stays right
+        mark(work, None)
+        write_json(asdict(settings), work / SETTINGS)
+        for product in (NETWORK, INTEGER):
+            shutil.copyfile(other / product, work / product)
+        for product, model in graphs.items():
+            save(model, work / product)
+        (work / ACCELERATOR / WEIGHTS).write_bytes(words)
+        new = {"weights": weights_facts(settings, loaded=True), "rounding": notes_of(after)}
+        write_json(facts | new | {"files": hashes(work / ACCELERATOR)}, work / ACCELERATOR / "accel.json")
+        step_check(settings, work, None if module is None else module[0])

@@ -59,6 +59,8 @@ class Settings:
     """The board of a user's file, as `asdict` has it; None takes ``board`` from `hw/boards.toml`."""
     check: bool = True
     """The build ends with its check; False leaves the accelerator unchecked, and `accel.json` says so."""
+    loadable: bool = False
+    """Weights, thresholds and tables can be loaded at run time (`signflow.deploy.flow.load_weights`)."""
 
     def __post_init__(self):
         if not 0 <= self.fps < math.inf:

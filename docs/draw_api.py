@@ -18,7 +18,10 @@ GROUPS = {
     "What is there": ("networks", "boards", "Board"),
     "Images and results": ("Images", "Row", "Simulation", "Report"),
     "Training": ("train", "Trained"),
-    "Errors": ("UnsupportedError", "ModelFileError", "FlowError", "BoardError", "DataError", "LadderError"),
+    "Errors": (
+        *("UnsupportedError", "ModelFileError", "ExchangeError", "FlowError", "BoardError", "DataError"),
+        "LadderError",
+    ),
 }
 
 

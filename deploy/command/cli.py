@@ -116,10 +116,11 @@ def export(network: str, weights: str, output: Path) -> None:
     type=click.Choice(list(STEPS)),
     help="First step to run.",
 )
+@click.option("--loadable", is_flag=True, help="Weights, thresholds and tables can be exchanged at run time.")
 @click.option("--check/--no-check", default=True, show_default=True, help="End with a proof on a few images.")
 @options.json_file
 def build(
-    network, board, out, kind, weights, random_weights, target_fps, clock, folding, start, check, json_file
+    network, board, out, kind, weights, random_weights, target_fps, clock, folding, start, loadable, check, json_file
 ) -> None:
     """Network -> accelerator: SystemVerilog, memory images, compiled simulation."""
     from signflow.deploy import flow
@@ -129,8 +130,10 @@ def build(
     fresh = options.settings(network, board, kind, weights, random_weights=random_weights)
     target = {"clock": clock} if clock else {}
     target |= {"board": board, "own_board": fresh.own_board} if fresh.own_board else {}
+    target |= {"loadable": True} if loadable else {}
     if target and "fold" not in since(start):
-        raise click.UsageError("--clock and --boards need --from fold or an earlier step: the folding depends on them")
+        rule = "need --from fold or an earlier step: the folding depends on them"
+        raise click.UsageError(f"--clock, --boards and --loadable {rule}")
     settings = flow.settings_of(work) if start != "export" else fresh
     folded = {"fps": target_fps or 0.0, "folding": folding} if "fold" in since(start) else {}
     show.build(console, replace(settings, **folded, **target, check=check), work, start, json_file)

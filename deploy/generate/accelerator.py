@@ -6,6 +6,8 @@ Everything lands in one folder that can be moved anywhere:
     rtl/<name>.sv         the top: AXI-Stream in and out, one instance for each node of the graph
     rtl/*.sv              the modules it uses, copied from the library
     mem/*.mem             weights, thresholds, tables for $readmemh, below the top's parameter MEM_DIR (default "mem/")
+    weights.bin           of a loadable accelerator: the words of its load chain (32 bits, little end first), which fill
+                          all these memories at run time (`hw/rtl/sf_memory.sv`), operator by operator
 
 The graph must consist of operators of `signflow.hw.ops`, with one input and one output, one reader of every tensor
 (forks are operators with two output streams), and equal stream widths on both ends of every edge.
@@ -15,8 +17,10 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 
+import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.plan.graph import operators, reads, writes
@@ -43,9 +47,15 @@ module {name} #(
   output wire [{msb_out}:0] m_axis_tdata,
   output wire                  m_axis_tvalid,
   input  wire                  m_axis_tready,
-  output wire                  m_axis_tlast
+  output wire                  m_axis_tlast{load_ports}
 );
 """
+LOAD_PORTS = """,
+  // load chain of the memories (sf_memory.sv): valid, 32 bits of data
+  input  wire [32:0] load_i,
+  output wire [32:0] load_o"""
+WEIGHTS = "weights.bin"
+"""The load in the folder of a loadable accelerator."""
 
 
 def literal(value: int | str) -> str:
@@ -85,11 +95,12 @@ def ports(side: str, tensors: Sequence[str], nets: Mapping[str, str]) -> list[st
     ]
 
 
-def instance(op: StreamOp, rtl: RtlInstance, nets: Mapping[str, str]) -> str:
-    """One operator, its streams wired to the nets of its tensors."""
+def instance(op: StreamOp, rtl: RtlInstance, nets: Mapping[str, str], place: int) -> str:
+    """One operator, its streams wired to the nets of its tensors, its memories behind ``place`` others on the chain."""
     width = max(map(len, rtl.params), default=0)
     params = ",\n".join(f"    .{k:<{width}}({literal(v)})" for k, v in rtl.params.items())
     wires = [".clk_i, .rst_ni", *ports("in", reads(op), nets), *ports("out", writes(op), nets)]
+    wires += [f".load_i(load{place}), .load_o(load{place + 1})"] if rtl.chained else []
     wires = ",\n    ".join(wires)
     return f"  {rtl.module} #(\n{params}\n  ) i_{op.onnx_node.name} (\n    {wires}\n  );\n"
 
@@ -125,6 +136,7 @@ def top_text(name: str, ops: list[StreamOp], rtl: list[RtlInstance], facts: dict
             bits_out=o["elem_bits"],
             msb_in=i["stream_bits"] - 1,
             msb_out=o["stream_bits"] - 1,
+            load_ports=LOAD_PORTS if facts["loadable"] else "",
         )
     ]
     nets = net_names(ops)
@@ -137,7 +149,9 @@ def top_text(name: str, ops: list[StreamOp], rtl: list[RtlInstance], facts: dict
         f"\n  assign n0_data = s_axis_tdata[{bits_in - 1}:0];\n  assign n0_valid = s_axis_tvalid;\n"
         "  assign s_axis_tready = n0_ready;\n\n"
     )
-    text += [instance(op, r, nets) + "\n" for op, r in zip(ops, rtl, strict=True)]
+    places = list(accumulate((r.chained for r in rtl), initial=0))
+    text.append(_chain(places[-1], facts["loadable"]))
+    text += [instance(op, r, nets, place) + "\n" for op, r, place in zip(ops, rtl, places, strict=False)]
     last, pad = nets[writes(ops[-1])[0]], o["stream_bits"] - bits_out
     text.append(
         f"  assign m_axis_tdata = {{{pad}'b0, {last}_data}};\n" if pad else f"  assign m_axis_tdata = {last}_data;\n"
@@ -145,6 +159,15 @@ def top_text(name: str, ops: list[StreamOp], rtl: list[RtlInstance], facts: dict
     text.append(f"  assign m_axis_tvalid = {last}_valid;\n  assign {last}_ready = m_axis_tready;\n\n")
     text.append(_tlast(o["words"], last))
     return "".join(text) + "endmodule\n\n`default_nettype wire\n"
+
+
+def _chain(count: int, loadable: bool) -> str:
+    """The nets between ``count`` operators with memories, from the port to the port, or from nothing to nothing."""
+    nets = ", ".join(f"load{k}" for k in range(count + 1))
+    ends = "load_i", f"assign load_o = load{count}"
+    if not loadable:
+        ends = "'0", f"wire unused_load = &{{1'b0, load{count}}}"
+    return f"  wire [32:0] {nets};\n  assign load0 = {ends[0]};\n  {ends[1]};\n\n" if count else ""
 
 
 def _tlast(words: int, net: str) -> str:
@@ -181,6 +204,7 @@ def accelerator_facts(name: str, ops: list[StreamOp], rtl: list[RtlInstance], pr
             last.get_outstream_width(),
         ),
         "predicted": predicted,
+        "loadable": any(r.loadable for r in rtl),
         "operators": [
             {
                 "node": op.onnx_node.name,
@@ -220,15 +244,23 @@ def generate(model: ModelWrapper, name: str, folder: Path, predicted: dict, extr
         for r in rtl:
             for file, lines in r.mem.items():
                 (new / "mem" / file).write_text("\n".join(lines) + "\n")
+        if facts["loadable"]:
+            (new / WEIGHTS).write_bytes(load_of(rtl))
         (new / "rtl" / f"{name}.sv").write_text(top_text(name, ops, rtl, facts))
         facts["files"] = hashes(new)
         (new / "accel.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
     return folder
 
 
+def load_of(rtl: Sequence[RtlInstance]) -> bytes:
+    """The content of `weights.bin` for operators in the order of the data."""
+    return np.concatenate([r.load() for r in rtl]).astype("<u4").tobytes()
+
+
 def hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of the sources and memory images in ``folder``, by relative name."""
+    """SHA-256 of the sources, memory images and load in ``folder``, by relative name."""
     paths = sorted(path for part in ("rtl", "mem") for path in (folder / part).iterdir())
+    paths += [folder / WEIGHTS] if (folder / WEIGHTS).exists() else []
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 

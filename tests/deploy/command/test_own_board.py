@@ -48,7 +48,10 @@ def test_a_board_of_ones_own_needs_no_option_after_the_build(tmp_path):
         (["--clock", "0"], "0.0 is not in the range x>0"),
         (["--clock", "nan"], "clock_mhz = nan, it must be a finite number of MHz above 0"),
         (["--clock", "inf"], "clock_mhz = inf, it must be a finite number of MHz above 0"),
-        (["--clock", "50", "--from", "generate"], "--clock and --boards need --from fold or an earlier step"),
+        (
+            ["--clock", "50", "--from", "generate"],
+            "--clock, --boards and --loadable need --from fold or an earlier step",
+        ),
         (["--boards", "none.toml"], "none.toml"),
         (["--board", "pynqz2"], "did you mean pynq-z2?"),
     ],
