@@ -111,8 +111,13 @@ def insert_fifos(model: ModelWrapper) -> None:
 
 
 def depths(ops: Sequence[StreamOp], frames: int = 0) -> dict[str, int]:
-    """Most words that each FIFO of ``ops`` holds in the schedule of ``frames`` images (0: enough for all to settle),
-    with those in the pipeline in front of it.
+    """Most words that each FIFO of ``ops`` holds in the schedule of ``frames`` images, as `stays` has them."""
+    return {name: waiting(pushed, popped) for name, (pushed, popped) in stays(ops, frames).items()}
+
+
+def stays(ops: Sequence[StreamOp], frames: int = 0) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """FIFO -> (cycles in which each of its words enters it, or the pipeline in front of it; in which each leaves it) in
+    the schedule of ``frames`` images (0: enough for all to settle).
     """
     one = trace(ops, images(ops, 1))
     longest = max(int(max(*(a[-1] for a in step.accepts), step.departures[-1])) for step in one) + 1
@@ -125,7 +130,7 @@ def depths(ops: Sequence[StreamOp], frames: int = 0) -> dict[str, int]:
     found = {}
     for fifo in (op for op in ops if isinstance(op, StreamingFIFO_sf)):
         producer, offered = pushed[reads(fifo)[0]]
-        found[fifo.onnx_node.name] = waiting(offered - pipeline(producer), popped[writes(fifo)[0]])
+        found[fifo.onnx_node.name] = offered - pipeline(producer), popped[writes(fifo)[0]]
     return found
 
 
