@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-from qonnx.core.datatype import DataType
 
 from signflow.hw.ops.base import RtlInstance, lut_rams
 from signflow.hw.ops.channels import ChannelOp
@@ -37,10 +36,6 @@ class AccPool_sf(ChannelOp):
         if math.prod(sums) < 1 or math.prod(inputs) % math.prod(sums):
             raise self.fail(f"numInputVectors = {inputs} are not as many vectors for each of outVectors = {sums}")
         return math.prod(inputs) // math.prod(sums)
-
-    def get_output_datatype(self, ind: int = 0):
-        """Attribute outputDataType."""
-        return DataType[self.get_nodeattr("outputDataType")]
 
     def execute_node(self, context, graph) -> None:
         """numpy reference."""

@@ -31,10 +31,6 @@ class Add_sf(ChannelOp):
         """Attribute inputDataType or inputDataType1."""
         return DataType[self.get_nodeattr("inputDataType1")] if ind else super().get_input_datatype()
 
-    def get_output_datatype(self, ind: int = 0):
-        """Attribute outputDataType."""
-        return DataType[self.get_nodeattr("outputDataType")]
-
     def execute_node(self, context, graph) -> None:
         """numpy reference."""
         a, b = (context[tensor] * 2.0**shift for tensor, shift in zip(self.onnx_node.input, self.shifts(), strict=True))

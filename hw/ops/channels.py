@@ -12,8 +12,8 @@ class ChannelOp(StreamOp, RTLBackend):
     """Streams of vectors of NumChannels channels, PE of them in a word: [..][C/PE] words, every channel alike.
 
     A subclass says how many vectors a frame has on each side (`in_vectors`, `out_vectors`), how many channels where
-    they are not NumChannels (`in_channels`, `out_channels`), what else than its input type goes out
-    (`get_output_datatype`), and the rest of `StreamOp`.
+    they are not NumChannels (`in_channels`, `out_channels`), what else than its input type goes out (an attribute
+    outputDataType), and the rest of `StreamOp`.
     """
 
     def get_nodeattr_types(self):
@@ -70,8 +70,9 @@ class ChannelOp(StreamOp, RTLBackend):
         return DataType[self.get_nodeattr("inputDataType")]
 
     def get_output_datatype(self, ind: int = 0):
-        """As the input, unless the operator says otherwise."""
-        return self.get_input_datatype()
+        """Attribute outputDataType; that of the input where there is none."""
+        own = "outputDataType" in self.get_nodeattr_types()
+        return DataType[self.get_nodeattr("outputDataType")] if own else self.get_input_datatype()
 
     def get_instream_width(self, ind: int = 0) -> int:
         """PE elements."""
@@ -119,3 +120,23 @@ class ChannelOp(StreamOp, RTLBackend):
         self.check_integer(datatype)
         if not (datatype.allowed(low) and datatype.allowed(high)):
             raise self.fail(f"outputDataType {datatype.name} does not hold the {what}, {low}..{high}")
+
+
+class FunctionOp(ChannelOp):
+    """A function of every integer of a vector, from constants for each channel or for all."""
+
+    def get_nodeattr_types(self):
+        """numInputVectors: vectors of a frame, [1, H, W] or [1]; shared: the constants are those of all channels;
+        outputDataType: must hold every result; ram_style: where the constants lie, auto by cost.
+        """
+        own = {
+            "numInputVectors": ("ints", True, [1]),
+            "shared": ("i", False, 0, {0, 1}),
+            "outputDataType": ("s", True, ""),
+            "ram_style": ("s", False, "auto", {"auto", "block", "distributed"}),
+        }
+        return super().get_nodeattr_types() | own
+
+    def picture(self) -> tuple[str, str]:
+        """A decision; bits in and out."""
+        return "decision", f"{self.get_input_datatype().bitwidth()} → {self.get_output_datatype().bitwidth()} bit"

@@ -36,10 +36,6 @@ class Concat_sf(ChannelOp):
         """Attribute inputDataType or inputDataType1."""
         return DataType[self.get_nodeattr("inputDataType1")] if ind else super().get_input_datatype()
 
-    def get_output_datatype(self, ind: int = 0):
-        """Attribute outputDataType."""
-        return DataType[self.get_nodeattr("outputDataType")]
-
     def execute_node(self, context, graph) -> None:
         """numpy reference."""
         parts = [context[x].reshape(self.get_normal_input_shape(i)) for i, x in enumerate(self.onnx_node.input)]

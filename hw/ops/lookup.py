@@ -1,10 +1,9 @@
 """Any function of a narrow integer, by table (`hw/rtl/sf_lut.sv`)."""
 
 import numpy as np
-from qonnx.core.datatype import DataType
 
 from signflow.hw.ops.base import LUT_PER_BRAM18, RtlInstance, StreamOp, brams, hex_words, to_bits
-from signflow.hw.ops.channels import ChannelOp
+from signflow.hw.ops.channels import FunctionOp
 
 TABLE_LATENCY = 1
 MAX_WIDTH = 16
@@ -22,31 +21,14 @@ def table(op: StreamOp, codes: np.ndarray, in_bits: int, out_bits: int, block: b
     return RtlInstance("sf_lut", params, {file: hex_words(to_bits(words, out_bits))})
 
 
-class Lookup_sf(ChannelOp):
+class Lookup_sf(FunctionOp):
     """Integers (vectors.., C) -> y = table[c][x - lowest]; the second input is the table, (C or 1, N) integers, one row
     for each channel or for all. Every x lies in lowest..lowest + N - 1: another one cannot occur.
     """
 
     def get_nodeattr_types(self):
-        """numInputVectors: vectors of a frame, [1, H, W] or [1]; lowest: the input of the first entry; shared: one row
-        stands for all channels; outputDataType: must hold every entry; ram_style: where a table lies, auto by cost.
-        """
-        own = {
-            "numInputVectors": ("ints", True, [1]),
-            "lowest": ("i", True, 0),
-            "shared": ("i", False, 0, {0, 1}),
-            "outputDataType": ("s", True, ""),
-            "ram_style": ("s", False, "auto", {"auto", "block", "distributed"}),
-        }
-        return super().get_nodeattr_types() | own
-
-    def get_output_datatype(self, ind: int = 0):
-        """Attribute outputDataType."""
-        return DataType[self.get_nodeattr("outputDataType")]
-
-    def picture(self) -> tuple[str, str]:
-        """A decision; bits in and out."""
-        return "decision", f"{self.get_input_datatype().bitwidth()} → {self.get_output_datatype().bitwidth()} bit"
+        """lowest: the input of the first entry."""
+        return super().get_nodeattr_types() | {"lowest": ("i", True, 0)}
 
     def execute_node(self, context, graph) -> None:
         """numpy reference."""

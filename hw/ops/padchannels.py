@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-from qonnx.core.datatype import DataType
 
 from signflow.hw.ops.base import RtlInstance, earliest
 from signflow.hw.ops.channels import ChannelOp
@@ -41,10 +40,6 @@ class PadChannels_sf(ChannelOp):
     def words(self) -> list[int]:
         """Words of a position in front, of the input, and behind."""
         return [self.folds(channels) if channels else 0 for channels in self._parts()]
-
-    def get_output_datatype(self, ind: int = 0):
-        """Attribute outputDataType."""
-        return DataType[self.get_nodeattr("outputDataType")]
 
     def execute_node(self, context, graph) -> None:
         """numpy reference."""

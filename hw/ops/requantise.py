@@ -7,7 +7,7 @@ import numpy as np
 from qonnx.core.datatype import DataType
 
 from signflow.hw.ops.base import LUT_PER_BRAM18, RtlInstance, brams, hex_words, to_bits
-from signflow.hw.ops.channels import ChannelOp
+from signflow.hw.ops.channels import FunctionOp
 
 LATENCY = 4
 MAX_SUM = 48
@@ -16,36 +16,21 @@ SPLIT_LUTS = 35
 """Of the adders for each further DSP block of a product (fitted to yosys)."""
 
 
-class Requantise_sf(ChannelOp):
+class Requantise_sf(FunctionOp):
     """Integers (vectors.., C) -> min(max((x * M + B) >> shift, low), high), where >> rounds down. The second and third
     input are M and B, integers (C or 1,), one for each channel or for all.
     """
 
     def get_nodeattr_types(self):
-        """numInputVectors: vectors of a frame, [1, H, W] or [1]; factorDataType, offsetDataType: types of M and B;
-        shared: one M and B stand for all channels; outputDataType: must hold low and high; ram_style: where M and B
-        lie, auto by cost.
-        """
+        """factorDataType, offsetDataType: types of M and B; shift, low, high: see above."""
         own = {
-            "numInputVectors": ("ints", True, [1]),
             "factorDataType": ("s", True, ""),
             "offsetDataType": ("s", True, ""),
             "shift": ("i", True, 0),
             "low": ("i", True, 0),
             "high": ("i", True, 0),
-            "shared": ("i", False, 0, {0, 1}),
-            "outputDataType": ("s", True, ""),
-            "ram_style": ("s", False, "auto", {"auto", "block", "distributed"}),
         }
         return super().get_nodeattr_types() | own
-
-    def get_output_datatype(self, ind: int = 0):
-        """Attribute outputDataType."""
-        return DataType[self.get_nodeattr("outputDataType")]
-
-    def picture(self) -> tuple[str, str]:
-        """A decision; bits in and out."""
-        return "decision", f"{self.get_input_datatype().bitwidth()} → {self.get_output_datatype().bitwidth()} bit"
 
     def execute_node(self, context, graph) -> None:
         """numpy reference, in int64."""
