@@ -37,7 +37,7 @@ from signflow.deploy.compile.passes.readers import JOINS, Readers
 from signflow.deploy.compile.passes.regions import QUANTISERS, Region, attribute, walk
 from signflow.deploy.compile.passes.rewrite import Graph
 from signflow.deploy.compile.passes.rounding import grain
-from signflow.deploy.compile.passes.scales import grid, quantiser_scale, scale_and_offset
+from signflow.deploy.compile.passes.scales import grid, no_scale, quantiser_scale, scale_and_offset
 from signflow.deploy.compile.passes.signs import Sign, save_signs
 from signflow.deploy.compile.passes.sources import Source, Sources
 from signflow.deploy.compile.passes.transitions import Steps, code_rule, sign_rule
@@ -187,9 +187,7 @@ class _Enumeration:
             return exact
         scale = quantiser_scale(self.model, nodes, values)
         if scale is None:
-            shown = ", ".join(f"{value:.6g}" for value in values[:6])
-            reason = f"the next layer reads {len(values)} values ({shown}) that are not integers times one scale"
-            raise refuse(nodes[-1], reason, "BipolarQuant, or Quant with one scale")
+            raise refuse(nodes[-1], *no_scale(self.model, nodes, known.found.steps.values))
         return scale, 0.0
 
     def _made(self, source: Source) -> Tensor:

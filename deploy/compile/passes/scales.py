@@ -94,6 +94,20 @@ def quantiser_scale(model: ModelWrapper, nodes: list[NodeProto], values: np.ndar
     return search(values)
 
 
+def no_scale(model: ModelWrapper, nodes: list[NodeProto], channels: list[np.ndarray]) -> tuple[str, str]:
+    """(reason, what is supported) where there is no `quantiser_scale` of the values of all ``channels``."""
+    scales = [quantiser_scale(model, nodes, values) for values in channels]
+    other = next((c for c, scale in enumerate(scales) if scale != scales[0]), None)
+    if other is not None and None not in scales:
+        reason = f"it has a scale for each channel, {scales[0]:.6g} in channel 0 and {scales[other]:.6g} in {other}"
+        supported = "one scale for all channels: a depthwise layer can hold the others in its weights"
+        return f"{reason}, and the next layer sums them", supported
+    values = np.unique(np.concatenate(channels))
+    shown = ", ".join(f"{value:.6g}" for value in values[:6])
+    reason = f"the next layer reads {len(values)} values ({shown}) that are not integers times one scale"
+    return reason, "BipolarQuant, or Quant with one scale"
+
+
 def _stated(model: ModelWrapper, quantiser: NodeProto) -> np.ndarray:
     """The scale of its results: that of what it reads, unless a Trunc gives another."""
     return model.get_initializer(quantiser.input[4 if len(quantiser.input) > 5 else 1])

@@ -159,6 +159,11 @@ class Steps:
         above = np.minimum(low + self.accumulators.step * self.row[mine], high)
         return above, above - self.accumulators.step, self.value[mine]
 
+    @property
+    def values(self) -> list[np.ndarray]:
+        """Of every channel, ascending, each once."""
+        return [np.unique(np.append(first, self.at(c)[2])) for c, first in enumerate(self.first)]
+
     def turned(self, channels: np.ndarray) -> "Steps":
         """The same functions of -a in the place of a in ``channels``, bool (channels,)."""
         reach, mine = self.accumulators, channels[self.channel]

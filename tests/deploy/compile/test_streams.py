@@ -290,6 +290,29 @@ def test_raw_sums_of_unequal_scales_are_refused(chain, exact):
         exact(ends(add(c, one)))
 
 
+UNEVEN = np.float32([0.340382, 0.340382, 0.171043, 0.274649])
+
+
+@pytest.mark.parametrize("group", [1, 4])
+def test_scales_for_each_channel_are_refused(chain, exact, group):
+    """Also in front of a depthwise layer, which could hold them in its weights."""
+    c = stream(chain).sign().scalar("Mul", UNEVEN).conv(signs(4, 4 // group, 3, 3), group=group)
+    message = (
+        r"operator Mul: it has a scale for each channel, 0\.340382 in channel 0 and 0\.171043 in 2, and the next layer "
+        r"sums them\. Supported: one scale for all channels: a depthwise layer can hold the others in its weights"
+    )
+    with pytest.raises(UnsupportedError, match=message):
+        exact(ends(c))
+
+
+def test_scales_in_the_weights_of_a_depthwise_layer(chain, exact):
+    """What the message above advises; and zeros in front of a Flatten, for which no bit stands there."""
+    c = stream(chain).sign().conv(signs(4, 1, 3, 3), group=4, scale=UNEVEN)
+    pad(c.scalar("Add", 0.07).sign(), 1, 0, 2, 1).flatten()
+    found = kinds(exact(c.dense(signs(3, int(np.prod(c.shape))))))
+    assert found[-3:] == ["Border", "Flatten", "MatMul"]
+
+
 def test_a_stream_of_more_than_24_bits_is_refused(chain, exact):
     """Two grids far apart: the coarser one's codes are shifted beyond what anything counts."""
     c = stream(chain)
