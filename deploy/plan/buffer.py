@@ -18,67 +18,84 @@ Of all that the schedule takes and computes, look at the earliest word that was 
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from onnx import helper
+from onnx import NodeProto, TensorProto, helper
 from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.custom_op.registry import getCustomOp
 
 from signflow.deploy.plan.graph import edges, operators, reads, writes
 from signflow.deploy.plan.schedule import ETERNITY, schedule
-from signflow.deploy.plan.timing import frame_words, images, intervals, trace
+from signflow.deploy.plan.timing import Step, frame_words, images, intervals
+from signflow.hw.ops import dwc, fifo
 from signflow.hw.ops.base import RTL_DOMAIN, StreamOp
 from signflow.hw.ops.dwc import StreamingDataWidthConverter_sf
 from signflow.hw.ops.fifo import StreamingFIFO_sf
 
+MANY = 32
 MIN_DEPTH = 2
 """Two words are what a registered ready signal needs for full throughput."""
 
 
-def _insert(model: ModelWrapper, before: StreamOp, stream: int, kind: type[StreamOp], **attributes) -> StreamOp:
-    """Put a node of one input and one output of the same shape in front of an input stream of ``before``; returns
-    it.
-    """
-    node, op_type = before.onnx_node, kind.__name__
-    tensor, output = node.input[stream], model.make_new_valueinfo_name()
-    model.set_tensor_shape(output, model.get_tensor_shape(tensor))
-    model.set_tensor_datatype(output, model.get_tensor_datatype(tensor))
-    index = list(model.graph.node).index(node)
-    name = f"{op_type}_{sum(n.op_type == op_type for n in model.graph.node)}"
-    new = helper.make_node(
-        op_type, [tensor], [output], domain=RTL_DOMAIN, backend="fpgadataflow", name=name, **attributes
-    )
-    model.graph.node.insert(index, new)
-    node.input[stream] = output
-    return getCustomOp(model.graph.node[index])
+Between = list[tuple[type[StreamOp], dict]]
+"""Kinds of nodes and their attributes, one behind the other on an edge."""
+
+
+def _insert(model: ModelWrapper, before: dict[tuple[str, int], Between]) -> None:
+    """Put nodes of one input and one output of the same shape in front of input streams, (name of the node, number)."""
+    counts = Counter(node.op_type for node in model.graph.node)
+    notes = {note.tensor_name: note for note in model.graph.quantization_annotation}
+    nodes = []
+    for op in operators(model):
+        for stream in range(op.IN_STREAMS):
+            for kind, attributes in before.get((op.onnx_node.name, stream), ()):
+                op_type, tensor = kind.__name__, op.onnx_node.input[stream]
+                name = f"{op_type}_{counts[op_type]}"
+                counts[op_type] += 1
+                output = f"{name}_out"
+                shape = op.get_normal_input_shape(stream)
+                model.graph.value_info.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, shape))
+                note = model.graph.quantization_annotation.add()
+                note.CopyFrom(notes[tensor])
+                note.tensor_name = output
+                notes[output] = note
+                common = {"domain": RTL_DOMAIN, "backend": "fpgadataflow", "name": name}
+                nodes.append(helper.make_node(op_type, [tensor], [output], **common, **attributes))
+                op.onnx_node.input[stream] = output
+        nodes.append(op.onnx_node)
+    nodes = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def widths(given: int, taken: int) -> list[int]:
+    """Bits of the words on the way from a producer to a consumer: as the one gives them, and behind each converter."""
+    steps = [given, math.lcm(given, taken), taken]
+    return [w for k, w in enumerate(steps) if k == 0 or w != steps[k - 1]]
+
+
+def least_luts(given: int, taken: int) -> int:
+    """LUTs of the converters and FIFOs between a producer and a consumer, with FIFOs as cheap as they can be."""
+    steps = widths(given, taken)
+    return sum(map(fifo.least_luts, steps)) + sum(dwc.luts(a, b) for a, b in itertools.pairwise(steps))
 
 
 def insert_width_converters(model: ModelWrapper) -> None:
     """Make both ends of every edge equally wide: one converter where one width divides the other, two through their
     least common multiple elsewhere.
     """
+    before: dict[tuple[str, int], Between] = {}
     for producer, out, consumer, stream in edges(model):
-        widths = [producer.get_outstream_width(out), consumer.get_instream_width(stream)]
-        if widths[0] == widths[1]:
-            continue
-        through = math.lcm(*widths)
-        steps = [widths[0], through, widths[1]]
-        steps = [w for k, w in enumerate(steps) if k == 0 or w != steps[k - 1]]
-        shape = model.get_tensor_shape(reads(consumer)[stream])
-        for a, b in itertools.pairwise(steps):
-            _insert(
-                model,
-                consumer,
-                stream,
-                StreamingDataWidthConverter_sf,
-                inShape=shape,
-                outShape=shape,
-                inWidth=a,
-                outWidth=b,
-                dataType=consumer.get_input_datatype(stream).name,
-                padGroup=consumer.in_group(stream),
-            )
+        steps = widths(producer.get_outstream_width(out), consumer.get_instream_width(stream))
+        shape = consumer.get_normal_input_shape(stream)
+        common = {"inShape": shape, "outShape": shape, "padGroup": consumer.in_group(stream)}
+        common["dataType"] = consumer.get_input_datatype(stream).name
+        before[consumer.onnx_node.name, stream] = [
+            (StreamingDataWidthConverter_sf, {"inWidth": a, "outWidth": b, **common})
+            for a, b in itertools.pairwise(steps)
+        ]
+    _insert(model, before)
 
 
 def insert_fifos(model: ModelWrapper) -> None:
@@ -87,51 +104,67 @@ def insert_fifos(model: ModelWrapper) -> None:
     A deep FIFO may lie in block RAM, which takes a cycle longer, so that others become deeper: the depths grow until
     they suffice.
     """
+    before: dict[tuple[str, int], Between] = {}
     for _, _, consumer, stream in edges(model):
-        _insert(
-            model,
-            consumer,
-            stream,
-            StreamingFIFO_sf,
-            depth=MIN_DEPTH,
-            folded_shape=list(consumer.get_folded_input_shape(stream)),
-            normal_shape=model.get_tensor_shape(reads(consumer)[stream]),
-            dataType=consumer.get_input_datatype(stream).name,
-            padGroup=consumer.in_group(stream),
-        )
+        attributes = {
+            "depth": MIN_DEPTH,
+            "folded_shape": list(consumer.get_folded_input_shape(stream)),
+            "normal_shape": consumer.get_normal_input_shape(stream),
+            "dataType": consumer.get_input_datatype(stream).name,
+            "padGroup": consumer.in_group(stream),
+        }
+        before[consumer.onnx_node.name, stream] = [(StreamingFIFO_sf, attributes)]
+    _insert(model, before)
     ops = operators(model)
     fifos = {op.onnx_node.name: op for op in ops if isinstance(op, StreamingFIFO_sf)}
-    grown = True
-    while grown:
-        grown = False
+    slower = True
+    while slower:
+        delays = [op.delay() for op in fifos.values()]
         for name, depth in depths(ops).items():
             if depth > fifos[name].get_nodeattr("depth"):
                 fifos[name].set_nodeattr("depth", depth)
-                grown = True
+        slower = delays != [op.delay() for op in fifos.values()]
 
 
-def depths(ops: Sequence[StreamOp], frames: int = 0) -> dict[str, int]:
-    """Most words that each FIFO of ``ops`` holds in the schedule of ``frames`` images, as `stays` has them."""
+def depths(ops: Sequence[StreamOp], frames: int = 4) -> dict[str, int]:
+    """Most words that each FIFO of ``ops`` holds in the schedule of endlessly many images, as `stays` has them."""
     return {name: waiting(pushed, popped) for name, (pushed, popped) in stays(ops, frames).items()}
 
 
-def stays(ops: Sequence[StreamOp], frames: int = 0) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """FIFO -> (cycles in which each of its words enters it, or the pipeline in front of it; in which each leaves it) in
-    the schedule of ``frames`` images (0: enough for all to settle).
+def stays(ops: Sequence[StreamOp], frames: int = 4) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """FIFO -> (cycles in which each of its words enters it, or the pipeline in front of it; in which each leaves it),
+    of as many images as it takes until nothing new happens.
+
+    From the schedule of ``frames`` images, or twice as many, and so on up to MANY, until one repeats the one before it,
+    as all later ones will; without the last, behind which there is room.
     """
-    one = trace(ops, images(ops, 1))
-    longest = max(int(max(*(a[-1] for a in step.accepts), step.departures[-1])) for step in one) + 1
-    frames = frames or max(4, longest // intervals(ops)[0] + 3)  # the images in flight, and two more
-    steps = schedule(ops, images(ops, frames))
+    interval, _ = intervals(ops)
+    steps = [Step([a[:-1] for a in accepts], leaves[:-1]) for accepts, leaves in _frames(ops, frames)]
+    again = all((f[-1] - f[-2] == interval).all() for step in steps for f in (*step.accepts, step.departures))
+    if not again and frames < MANY:
+        return stays(ops, 2 * frames)
     pushed = {tensor: (op, step.departures) for op, step in zip(ops, steps, strict=True) for tensor in writes(op)}
     popped = {}
     for op, step in zip(ops, steps, strict=True):
         popped |= dict(zip(reads(op), step.accepts, strict=True))
     found = {}
-    for fifo in (op for op in ops if isinstance(op, StreamingFIFO_sf)):
-        producer, offered = pushed[reads(fifo)[0]]
-        found[fifo.onnx_node.name] = offered - pipeline(producer), popped[writes(fifo)[0]]
+    for op in (op for op in ops if isinstance(op, StreamingFIFO_sf)):
+        producer, offered = pushed[reads(op)[0]]
+        taken, offered = popped[writes(op)[0]], offered - pipeline(producer)
+        held = max(0, -(-int(taken[-1, -1] - offered[-1, -1]) // interval))  # images
+        found[op.onnx_node.name] = _more(offered, interval, held), _more(taken, interval, held)
     return found
+
+
+def _frames(ops: Sequence[StreamOp], frames: int) -> Iterator[tuple[list[np.ndarray], np.ndarray]]:
+    """The schedule, cycles as (frames, words)."""
+    for step in schedule(ops, images(ops, frames)):
+        yield [taken.reshape(frames, -1) for taken in step.accepts], step.departures.reshape(frames, -1)
+
+
+def _more(cycles: np.ndarray, interval: int, count: int) -> np.ndarray:
+    """Cycles (frames, words) with ``count`` more frames like the last, as one row."""
+    return np.concatenate([cycles, cycles[-1] + interval * np.arange(1, count + 1)[:, None]]).ravel()
 
 
 def pipeline(op: StreamOp) -> int:

@@ -11,8 +11,8 @@ from contextlib import suppress
 
 from qonnx.core.modelwrapper import ModelWrapper
 
-from signflow.deploy.plan.buffer import insert_fifos, insert_width_converters
-from signflow.deploy.plan.fold import fold_to_cycles, interval
+from signflow.deploy.plan.buffer import insert_fifos, insert_width_converters, least_luts
+from signflow.deploy.plan.fold import Wiring, fold_to_cycles, interval, wiring
 from signflow.deploy.plan.graph import operators
 from signflow.hw.boards import Board
 from signflow.hw.ops.folding import FoldingError, cost
@@ -102,20 +102,29 @@ def _fold(
     shares: Mapping[str, float],
     buffered: Estimate = buffered_cost,
     latency: bool = True,
+    wired: Wiring | None = None,
 ) -> None:
     """Fold to ``target`` cycles an image, and move weights from block RAM into logic where the board has too little of
     it, those first that take the fewest LUTs for a block RAM. Raises FoldingError when it does not fit ``shares``.
     """
-    fold_to_cycles(model, target, board.stream_bits, latency)
-    bare = [cost(op) for op in operators(model)]
-    _check({"LUT": sum(lut for lut, _ in bare), "BRAM18": 0, "DSP": 0}, board, shares)  # spares the buffering
+    wired = wired or wiring(model)
+    fold_to_cycles(model, target, board.stream_bits, latency, wired)
+    _check({"LUT": _least_luts(wired), "BRAM18": 0, "DSP": 0}, board, shares)  # spares the buffering
     needed, limit = buffered(model), min(shares["BRAM18"], UTILISATION["BRAM18"]) * board.bram18
-    memories = [(op, *memory) for op in operators(model) if (memory := op.block_memory())]
+    memories = [(op, *memory) for op, _ in wired if (memory := op.block_memory())]
     for op, lut, bram in sorted(memories, key=lambda found: found[1] / found[2]):
         if needed["BRAM18"] > limit:
             op.set_nodeattr("ram_style", "distributed")
             needed["LUT"], needed["BRAM18"] = needed["LUT"] + lut, needed["BRAM18"] - bram
     _check(needed, board, shares)
+
+
+def _least_luts(wired: Wiring) -> int:
+    """LUTs of the operators as they are folded, and the fewest that their converters and FIFOs can have."""
+    ends = [
+        (source.get_outstream_width(out), op.get_instream_width(k)) for op, feeds in wired for source, out, k in feeds
+    ]
+    return sum(cost(op)[0] for op, _ in wired) + sum(least_luts(*widths) for widths in ends)
 
 
 def fold_to_board(
@@ -146,16 +155,17 @@ def _fold_fastest(
     latency: bool,
 ) -> None:
     """`fold_to_board` with or without a price on latency."""
+    slowest = _slowest(model)
+    wired = wiring(model)
 
     def fits(target: int) -> FoldingError | None:
         progress(target)
         try:
-            _fold(model, target, board, shares, buffered, latency)
+            _fold(model, target, board, shares, buffered, latency, wired)
         except FoldingError as e:
             return e
         return None
 
-    slowest = _slowest(model)
     low, high = 0, 1
     while (error := fits(high)) and high < slowest:
         low, high = high, min(slowest, math.ceil(high * STEP))
@@ -165,8 +175,8 @@ def _fold_fastest(
         middle = (low + high) // 2
         low, high = (middle, high) if fits(middle) else (low, middle)
     fits(high)
-    fastest = sum(cost(op)[0] for op in operators(model))
-    if fits(math.floor(high * (1 + SLOWER))) or sum(cost(op)[0] for op in operators(model)) > (1 - SAVED) * fastest:
+    fastest = sum(cost(op)[0] for op, _ in wired)
+    if fits(math.floor(high * (1 + SLOWER))) or sum(cost(op)[0] for op, _ in wired) > (1 - SAVED) * fastest:
         fits(high)
 
 

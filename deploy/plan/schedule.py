@@ -52,6 +52,10 @@ def _just_in_time(ops: Sequence[StreamOp], early: Sequence[Step]) -> np.ndarray:
 
 def _latest(op: StreamOp, deadline: np.ndarray, early: Step) -> list[np.ndarray]:
     """Latest cycles in which ``op`` takes its words and offers word j not after ``deadline[j]``, as in ``early``."""
+    if (delay := op.delay()) is not None:
+        k = np.arange(len(deadline))
+        late = k + _least_behind(deadline - delay - k)
+        return [np.maximum(late, taken) for taken in early.accepts]
     together = op.timing(*[np.zeros_like(taken) for taken in early.accepts])
     apart = np.maximum(together + _least_behind(deadline - together), early.departures)
     late = [np.maximum(_inputs(op, apart, stream), taken) for stream, taken in enumerate(early.accepts)]

@@ -58,8 +58,7 @@ def images(ops: Sequence[StreamOp], frames: int) -> np.ndarray:
 
 def step(op: StreamOp, streams: Sequence[np.ndarray]) -> Step:
     """What an operator does when words are offered from ``streams`` on."""
-    taken = op.accepts(*streams)
-    return Step(taken if isinstance(taken, list) else [taken] * len(streams), op.timing(*streams))
+    return Step(*op.both(*streams))
 
 
 def trace(ops: Sequence[StreamOp], arrivals: np.ndarray) -> list[Step]:

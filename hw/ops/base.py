@@ -170,18 +170,22 @@ class StreamOp:
         return _definitions(self)[name]
 
     def get_nodeattr(self, name):
-        """As qonnx does, but an integer or a word is looked for where it was the last time."""
-        kind, _, _, allowed = self.get_nodeattr_def(name) if name in _definitions(self) else ("", 0, 0, None)
-        if kind not in ("i", "s") or allowed is not None:
+        """As qonnx does, but a number, a word or a list of numbers is looked for where it was the last time."""
+        kind, required, default, allowed = self.get_nodeattr_def(name) if name in _definitions(self) else ("", 0, 0, 0)
+        if kind not in ("i", "s", "ints"):
             return super().get_nodeattr(name)
         places, attributes = self.__dict__.setdefault("_places", {}), self.onnx_node.attribute
-        place = places.get(name, 0)
-        if place >= len(attributes) or attributes[place].name != name:
+        place, count = places.get(name, (0, -1))
+        if place is None and count == len(attributes) and not required:  # still not there
+            return list(default) if kind == "ints" else default
+        if place is None or place >= len(attributes) or attributes[place].name != name:
             place = next((i for i, item in enumerate(attributes) if item.name == name), None)
-            if place is None:
-                return super().get_nodeattr(name)
-            places[name] = place
-        return attributes[place].i if kind == "i" else attributes[place].s.decode()
+            places[name] = place, len(attributes)
+        value = None if place is None else getattr(attributes[place], kind)
+        value = value.decode() if kind == "s" and value is not None else value
+        if value is None or (allowed is not None and value not in allowed):
+            return super().get_nodeattr(name)
+        return list(value) if kind == "ints" else value
 
     def rtl_instance(self, model) -> RtlInstance:
         """The module that computes this node of ``model`` (ModelWrapper, for the weights). Raises OpError."""
@@ -269,9 +273,22 @@ class StreamOp:
         """
         return earliest(np.maximum.reduce(arrivals))
 
+    def delay(self) -> int | None:
+        """Cycles from a word (of every input) to its word of every output, where each gives one; else None."""
+        return None
+
     def timing(self, *arrivals: np.ndarray) -> np.ndarray:
-        """Cycle in which word k of every output stream is first offered, under the same conditions as `accepts`."""
-        raise NotImplementedError
+        """Cycle in which word k of every output stream is first offered, under the same conditions as `accepts`.
+
+        Here: that of an operator with a `delay`.
+        """
+        return self.accepts(*arrivals) + self.delay()
+
+    def both(self, *arrivals: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+        """(`accepts`, one array for each input stream; `timing`)."""
+        taken, delay = self.accepts(*arrivals), self.delay()
+        leaves = self.timing(*arrivals) if delay is None else taken + delay
+        return taken if isinstance(taken, list) else [taken] * len(arrivals), leaves
 
     def holds(self) -> bool:
         """Whether it keeps its words in a memory until its reader asks for them (`hold`)."""

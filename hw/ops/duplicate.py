@@ -1,7 +1,5 @@
 """Fork of a stream (`hw/rtl/sf_duplicate.sv`)."""
 
-import numpy as np
-
 from signflow.hw.ops.base import RtlInstance
 from signflow.hw.ops.channels import ChannelOp
 
@@ -29,9 +27,9 @@ class Duplicate_sf(ChannelOp):
         self.folds()
         return RtlInstance("sf_duplicate", {"WIDTH": self.get_instream_width()})
 
-    def timing(self, *arrivals: np.ndarray) -> np.ndarray:
+    def delay(self) -> int:
         """A word is offered in the cycle in which it arrives."""
-        return self.accepts(*arrivals)
+        return 0
 
     def lut_estimation(self, fpgapart: str = "") -> int:
         """Handshakes; the data are wires."""

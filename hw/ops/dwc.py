@@ -8,6 +8,11 @@ from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, earliest
 LATENCY = 1
 
 
+def luts(wide: int, narrow: int) -> int:
+    """Estimated LUTs of a converter from words of ``wide`` bits to ``narrow`` ones, which may be wider."""
+    return 10 + (wide if wide > narrow else 0)
+
+
 class StreamingDataWidthConverter_sf(StreamOp, StreamingDataWidthConverter, RTLBackend):
     """FINN's StreamingDataWidthConverter for integer ratios; the tensor is unchanged."""
 
@@ -79,5 +84,5 @@ class StreamingDataWidthConverter_sf(StreamOp, StreamingDataWidthConverter, RTLB
 
     def lut_estimation(self, fpgapart: str = "") -> int:
         """A multiplexer for each bit of the wide register when converting down."""
-        up, _ = self._ratio()
-        return 10 if up else int(self.get_nodeattr("inWidth")) + 10
+        self._ratio()
+        return luts(self.get_nodeattr("inWidth"), self.get_nodeattr("outWidth"))

@@ -5,8 +5,17 @@ import math
 import numpy as np
 from finn.custom_op.fpgadataflow.streamingfifo import StreamingFIFO
 
-from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, earliest, in_block, lut_rams
+from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, in_block, lut_rams
 from signflow.hw.ops.flags import flagged
+
+
+def least_luts(width: int) -> int:
+    """LUTs of a FIFO for words of ``width`` bits that a deeper one needs, too, in LUT RAM or block RAM."""
+    return min(_control(32) + lut_rams(width, 32), _control(512))
+
+
+def _control(words: int) -> int:
+    return 4 * math.ceil(math.log2(words)) + 4
 
 
 class StreamingFIFO_sf(StreamOp, StreamingFIFO, RTLBackend):
@@ -68,14 +77,13 @@ class StreamingFIFO_sf(StreamOp, StreamingFIFO, RTLBackend):
         """One cycle a word."""
         return int(np.prod(self.get_folded_input_shape()[:-1]))
 
-    def timing(self, arrivals: np.ndarray) -> np.ndarray:
+    def delay(self) -> int:
         """One cycle in LUT RAM, two in block RAM."""
-        return earliest(arrivals) + (2 if self.block() else 1)
+        return 2 if self.block() else 1
 
     def lut_estimation(self, fpgapart: str = "") -> int:
         """LUT RAM, pointers and counter."""
-        control = 4 * math.ceil(math.log2(self.capacity())) + 4
-        return control + (0 if self.block() else lut_rams(self.get_instream_width(), self.capacity()))
+        return _control(self.capacity()) + (0 if self.block() else lut_rams(self.get_instream_width(), self.capacity()))
 
     def bram_estimation(self, fpgapart: str = "") -> int:
         """Deep FIFOs only."""

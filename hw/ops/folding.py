@@ -79,25 +79,39 @@ def _cost(node: bytes) -> tuple[int, int]:
     return int(op.lut_estimation()), int(op.bram_estimation())
 
 
-def converters(op: "StreamOp", feeds: Sequence[Feed]) -> int:
-    """LUTs of the width converters in front of ``op``, each with the FIFO that comes with it."""
-    widths = [(feed.op.get_outstream_width(feed.output), op.get_instream_width(feed.stream)) for feed in feeds]
-    return sum(CONVERTER_LUT + (wide if wide > narrow else 0) for wide, narrow in widths if wide != narrow)
+def converters(widths: Sequence[int], feeds: Sequence[Feed]) -> int:
+    """LUTs of the width converters in front of an operator whose input streams have ``widths`` bits, each with the FIFO
+    that comes with it.
+    """
+    pairs = [(feed.op.get_outstream_width(feed.output), widths[feed.stream]) for feed in feeds]
+    return sum(CONVERTER_LUT + (wide if wide > narrow else 0) for wide, narrow in pairs if wide != narrow)
+
+
+def _measured(op: "StreamOp", option: dict[str, int]) -> tuple[int, int, list[int]]:
+    """(cycles, LUTs with block RAM in LUTs, bits of the input streams) of ``op`` with these values of its folding
+    attributes. It remembers them: all else that they depend on is what the network made it, or is the same whenever it
+    is folded.
+    """
+    known = op.__dict__.setdefault("_known_foldings", {})
+    if (key := tuple(option.items())) not in known:
+        for attribute, value in key:
+            op.set_nodeattr(attribute, value)
+        lut, bram = cost(op)
+        widths = [op.get_instream_width(stream) for stream in range(op.IN_STREAMS)]
+        known[key] = int(op.get_exp_cycles()), lut + BRAM_AS_LUT * bram, widths
+    return known[key]
 
 
 def cheapest(op: "StreamOp", options: Sequence[dict[str, int]], aim: Aim, feeds: Sequence[Feed] = ()) -> None:
     """Fold ``op`` the cheapest way within the cycles of ``aim``: by the estimates and the width converters to its
     ``feeds``, or its own cycles when there are none to fit; raises FoldingError when even the fastest option is slower.
     """
-    best, fastest, price = None, None, aim.latency / CYCLES_AS_LUT
+    best, fastest, latency = None, None, aim.latency / CYCLES_AS_LUT
     for option in options:
-        for attribute, value in option.items():
-            op.set_nodeattr(attribute, value)
-        cycles = int(op.get_exp_cycles())
+        cycles, price, widths = _measured(op, option)
         fastest = min(cycles, fastest or cycles)
         if cycles <= aim.cycles:
-            lut, bram = cost(op)
-            rank = lut + BRAM_AS_LUT * bram + (converters(op, feeds) if feeds else price * cycles)
+            rank = price + (converters(widths, feeds) if feeds else latency * cycles)
             best = min(best or (rank, option), (rank, option), key=lambda b: b[0])
     if best is None:
         raise FoldingError(

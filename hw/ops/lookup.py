@@ -89,9 +89,9 @@ class Lookup_sf(FunctionOp):
         """The tables, if they lie in block RAM."""
         return (int(self.get_nodeattr("PE") * self._logic_luts()), self.bram_estimation()) if self.block() else None
 
-    def timing(self, *arrivals: np.ndarray) -> np.ndarray:
+    def delay(self) -> int:
         """One cycle after the word."""
-        return self.accepts(*arrivals) + TABLE_LATENCY
+        return TABLE_LATENCY
 
     def lut_estimation(self, fpgapart: str = "") -> int:
         """Tables in logic; a counter."""

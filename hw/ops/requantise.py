@@ -95,9 +95,9 @@ class Requantise_sf(FunctionOp):
         }  # fmt: skip
         return RtlInstance("sf_requantise", params | self.memory_params(), {file: hex_words(words)})
 
-    def timing(self, *arrivals: np.ndarray) -> np.ndarray:
+    def delay(self) -> int:
         """`LATENCY` cycles after the word."""
-        return self.accepts(*arrivals) + LATENCY
+        return LATENCY
 
     def _memory(self) -> tuple[int, int]:
         """(bits, words) of M and B."""

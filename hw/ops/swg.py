@@ -246,6 +246,13 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
         rows, columns = y.taps[:, -1], x.taps[:, -1]
         return self._steps(arrivals)[:, rows][:, :, columns].ravel() + LATENCY
 
+    def both(self, *arrivals: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+        """One look at the ring."""
+        if self.get_nodeattr("parallel_window"):
+            return super().both(*arrivals)
+        writes, reads = serial(*self.axes(), self._words(), fewest_rows(*self.axes()), *arrivals)
+        return [writes], reads + LATENCY
+
     def holds(self) -> bool:
         """The ring keeps its rows until their windows are sent."""
         return not self.get_nodeattr("parallel_window")

@@ -197,13 +197,9 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         """One cycle a word."""
         return int(np.prod(self.get_folded_output_shape()[:-1]))
 
-    def latency(self) -> int:
+    def delay(self) -> int:
         """Cycles from a word to its codes: a search reads, then compares, in every stage."""
         return TABLE_LATENCY if self.is_table() else 2 * self.stages()
-
-    def timing(self, *arrivals: np.ndarray) -> np.ndarray:
-        """`latency` cycles after the word."""
-        return self.accepts(*arrivals) + self.latency()
 
     def lut_estimation(self, fpgapart: str = "") -> int:
         """A table, or the comparisons and shallow memories of a search, for each lane."""
