@@ -126,7 +126,7 @@ def skips(ops: list[StreamOp]) -> dict[str, StreamOp]:
 def waiting(name: str, folded: ModelWrapper, interval: int) -> None:
     """Words that wait, from the first word of the first image on."""
     ops = operators(folded)
-    at, chosen = stays(ops), skips(ops)
+    at, chosen = stays(ops, 2 * INTERVALS + 4), skips(ops)
     figure = Figure(figsize=(10, 5.6), facecolor="white", layout="constrained")
     figure.suptitle(f"{name}: words in the FIFOs of the skip connections, from the first image on", fontsize=12)
     for axes, (add, fifo) in zip(figure.subplots(len(chosen), 1), chosen.items(), strict=True):
