@@ -36,6 +36,8 @@ class Board:
     stream_bits: int
     """Widest AXI-Stream a DMA on this board feeds in one cycle; 8 on a serial link."""
     clock_mhz: float
+    uram: int = 0
+    """UltraRAMs of 288 kbit; only weights that are loaded at run time can lie there."""
     lut_share: float = 0.8
     """The share of its LUTs that a folding for the board fills at most; the rest is left to be routed."""
 
@@ -75,6 +77,7 @@ _COUNT = _number(int, lambda v: v >= 0, "a whole number, 0 or more")
 RULES = {
     "name": _TEXT, "part": _TEXT, "toolchain": _TEXT, "device": _one_of(DEVICES), "link": _one_of(LINKS),
     "lut": _number(int, lambda v: v > 0, "a whole number above 0"), "ff": _COUNT, "bram18": _COUNT, "dsp": _COUNT,
+    "uram": _COUNT,
     "stream_bits": _number(int, lambda v: 8 <= v <= 1024 and v & (v - 1) == 0, "a power of two from 8 to 1024"),
     "clock_mhz": _number((int, float), lambda v: v > 0, "a finite number of MHz above 0"),
     "lut_share": _number((int, float), lambda v: 0 < v <= 1, "above 0 and at most 1"),

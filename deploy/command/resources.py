@@ -17,24 +17,28 @@ def short(node: str) -> str:
 
 def estimate(synthesis: Synthesis, available: Mapping[str, int] | None = None) -> Table:
     """Yosys' estimate, FIFOs and width converters in one line each (the JSON has all), ``~`` where not everything was
-    synthesised; ``available`` (keys lut, ff, bram36, dsp) adds a line with the share of the device used.
+    synthesised; ``available`` (keys lut, ff, bram36, uram, dsp) adds a line with the share of the device used.
+    UltraRAMs have a column where there are any.
     """
+    macs, total = sum(op.macs for op in synthesis.operators), synthesis.total
+    rams = ["bram", *(["uram"] if total.uram else [])]
     table = Table(title=f"{synthesis.name}: Yosys {SYNTHESIS.split(' -no')[0]}")
-    for head in ["operator", "LUT", "FF", "BRAM36", "DSP", "MAC/cycle", "LUT/MAC"]:
+    heads = ["LUT", "FF", "BRAM36", "URAM", "DSP", "MAC/cycle", "LUT/MAC"]
+    for head in ["operator", *(head for head in heads if head != "URAM" or total.uram)]:
         table.add_column(head, justify="left" if head == "operator" else "right")
     for op in synthesis.operators:
         if not op.plumbing:
-            table.add_row(short(op.node), *_cells(op.resources, op.macs, op.exact))
+            table.add_row(short(op.node), *_cells(op.resources, rams, op.macs, op.exact))
     for kind in sorted({op.plumbing for op in synthesis.operators} - {""}):
         costs = [op.resources for op in synthesis.operators if op.plumbing == kind]
-        table.add_row(f"{len(costs)} {kind}", *_cells(sum(costs, Resources()), 0))
-    macs, total = sum(op.macs for op in synthesis.operators), synthesis.total
+        table.add_row(f"{len(costs)} {kind}", *_cells(sum(costs, Resources()), rams, 0))
     table.add_section()
-    table.add_row("sum of operators", *_cells(total, macs, synthesis.exact), style="bold")
+    table.add_row("sum of operators", *_cells(total, rams, macs, synthesis.exact), style="bold")
     if synthesis.whole:
-        table.add_row("whole, flattened", *_cells(synthesis.whole, macs))
+        table.add_row("whole, flattened", *_cells(synthesis.whole, rams, macs))
     if available:
-        used = {"lut": total.lut, "ff": total.ff, "bram36": total.bram, "dsp": total.dsp}
+        used = {"lut": total.lut, "ff": total.ff, "bram36": total.bram}
+        used |= ({"uram": total.uram} if total.uram else {}) | {"dsp": total.dsp}
         share = [f"{100 * used[key] / available[key]:.1f} %" if available.get(key) else "" for key in used]
         table.add_row("of the device", *share, "", "")
     if not synthesis.exact:
@@ -52,7 +56,7 @@ def summary(found: Summary) -> Table:
     return table
 
 
-def _cells(resources: Resources, macs: int, exact: bool = True) -> list[str]:
-    mark, numbers = "" if exact else "~", [resources.bram, resources.dsp]
+def _cells(resources: Resources, rams: list[str], macs: int, exact: bool = True) -> list[str]:
+    mark, numbers = "" if exact else "~", [getattr(resources, name) for name in (*rams, "dsp")]
     counts = [f"{mark}{resources.lut:g}", f"{resources.ff:g}", *(f"{n:g}" for n in numbers)]
     return [*counts, str(macs or ""), f"{mark}{resources.lut / macs:.2f}" if macs else ""]

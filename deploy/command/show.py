@@ -122,7 +122,8 @@ def report(
     with bar(console, "yosys", None) as step:
         found = acc.report(exact, whole, lambda done, total: step(done, "yosys", total))
     target, synthesis = found.board, found.synthesis
-    console.print(resources.estimate(synthesis, {"lut": target.lut, "ff": target.ff, "bram36": target.bram18 / 2}))
+    available = {"lut": target.lut, "ff": target.ff, "bram36": target.bram18 / 2, "uram": target.uram}
+    console.print(resources.estimate(synthesis, available))
     console.print(
         f"{found.fps:,.0f} images/s at {target.clock_mhz:g} MHz (initiation interval {found.predicted['interval']:,} "
         f"cycles); {'' if synthesis.exact else '~'}{synthesis.lut_per_mac:.2f} LUT per binary MAC per cycle; "

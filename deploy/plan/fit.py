@@ -6,7 +6,7 @@ logic is not, weights move from one to the other.
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from qonnx.core.modelwrapper import ModelWrapper
@@ -15,6 +15,7 @@ from signflow.deploy.plan.buffer import insert_fifos, insert_width_converters, l
 from signflow.deploy.plan.fold import Wiring, fold_to_cycles, interval, wiring
 from signflow.deploy.plan.graph import operators
 from signflow.hw.boards import Board
+from signflow.hw.ops.base import StreamOp
 from signflow.hw.ops.folding import FoldingError, cost
 
 UTILISATION = {"LUT": 0.8, "BRAM18": 0.9, "DSP": 0.9}
@@ -48,8 +49,8 @@ def usable(board: Board) -> dict[str, float]:
 
 
 def buffered_cost(model: ModelWrapper) -> dict[str, int]:
-    """Estimated LUT, BRAM18 (18 kbit block RAMs) and DSP of a folded model with the width converters and FIFOs that it
-    will get.
+    """Estimated LUT, BRAM18 (18 kbit block RAMs), URAM (288 kbit UltraRAMs) and DSP of a folded model with the width
+    converters and FIFOs that it will get.
     """
     buffered = ModelWrapper(copy.deepcopy(model.model))
     insert_width_converters(buffered)
@@ -58,25 +59,38 @@ def buffered_cost(model: ModelWrapper) -> dict[str, int]:
 
 
 def estimate(model: ModelWrapper) -> dict[str, int]:
-    """Estimated LUT (of six inputs), BRAM18 (18 kbit block RAMs) and DSP of the operators of a model as they are."""
+    """Estimated LUT (of six inputs), BRAM18 (18 kbit block RAMs), URAM (288 kbit UltraRAMs) and DSP of the operators of
+    a model as they are.
+    """
     ops = operators(model)
     lut, bram = (sum(column) for column in zip(*(cost(op) for op in ops), strict=True))
-    return {"LUT": lut, "BRAM18": bram, "DSP": sum(int(op.dsp_estimation("")) for op in ops)}
+    dsp, uram = (sum(int(getattr(op, f"{what}_estimation")("")) for op in ops) for what in ("dsp", "uram"))
+    return {"LUT": lut, "BRAM18": bram, "DSP": dsp, "URAM": uram}
 
 
 def check_fits(model: ModelWrapper, board: Board, shares: Mapping[str, float]) -> None:
     """Raises FoldingError when the estimates of all operators, converters and FIFOs exceed ``shares`` of the board."""
-    _check(buffered_cost(model), board, shares)
+    _check(buffered_cost(model), board, shares, operators(model))
 
 
-def _check(needed: Mapping[str, int], board: Board, shares: Mapping[str, float]) -> None:
-    offered = {"LUT": board.lut, "BRAM18": board.bram18, "DSP": board.dsp}
+def _check(needed: Mapping[str, int], board: Board, shares: Mapping[str, float], ops: Sequence[StreamOp]) -> None:
+    offered = {"LUT": board.lut, "BRAM18": board.bram18, "DSP": board.dsp, "URAM": board.uram}
+    shares = {**shares, "URAM": 1.0} if needed.get("URAM") else shares
     if any(needed[what] > share * offered[what] for what, share in shares.items()):
         listed = ", ".join(f"{needed[w]} {w} of {share * offered[w]:.0f} ({share:.0%})" for w, share in shares.items())
-        raise FoldingError(
-            f"estimated {listed}: it does not fit {board.name} ({board.part}); lower the target FPS or choose a larger "
-            "board"
-        )
+        reason = f"it does not fit {board.name} ({board.part}){_weights(ops, board)}"
+        raise FoldingError(f"estimated {listed}: {reason}; lower the target FPS or choose a larger board")
+
+
+def _weights(ops: Sequence[StreamOp], board: Board) -> str:
+    """What to say where the weights alone are more than the board's memories hold."""
+    weights, ultra = sum(op.memory_bits() for op in ops) / 2**20, board.uram * 288 / 1024
+    held, kinds = board.bram18 * 18 / 1024, "block RAM"
+    if ultra and any(op.get_nodeattr("loadable") for op in ops):
+        held, kinds = held + ultra, "block RAM and UltraRAM"
+    elif ultra:
+        kinds += f"; built with --loadable, {ultra:.1f} Mbit more in UltraRAM"
+    return f", its weights are {weights:.1f} Mbit of {held:.1f} Mbit on chip ({kinds})" if weights > held else ""
 
 
 Estimate = Callable[[ModelWrapper], dict[str, int]]
@@ -104,19 +118,32 @@ def _fold(
     latency: bool = True,
     wired: Wiring | None = None,
 ) -> None:
-    """Fold to ``target`` cycles an image, and move weights from block RAM into logic where the board has too little of
-    it, those first that take the fewest LUTs for a block RAM. Raises FoldingError when it does not fit ``shares``.
+    """Fold to ``target`` cycles an image, and move weights from block RAM where the board has too little of it: into
+    UltraRAM, those first that spare the most block RAMs for one, then into logic, those first that take the fewest LUTs
+    for a block RAM. Raises FoldingError when it does not fit ``shares``.
     """
     wired = wired or wiring(model)
     fold_to_cycles(model, target, board.stream_bits, latency, wired)
-    _check({"LUT": _least_luts(wired), "BRAM18": 0, "DSP": 0}, board, shares)  # spares the buffering
+    ops = [op for op, _ in wired]
+    _check({"LUT": _least_luts(wired), "BRAM18": 0, "DSP": 0}, board, shares, ops)  # spares the buffering
     needed, limit = buffered(model), min(shares["BRAM18"], UTILISATION["BRAM18"]) * board.bram18
-    memories = [(op, *memory) for op, _ in wired if (memory := op.block_memory())]
+    if needed["BRAM18"] > limit:
+        _use_ultra(ops, board, needed, limit)
+    memories = [(op, *memory) for op in ops if (memory := op.block_memory())]
     for op, lut, bram in sorted(memories, key=lambda found: found[1] / found[2]):
         if needed["BRAM18"] > limit:
             op.set_nodeattr("ram_style", "distributed")
             needed["LUT"], needed["BRAM18"] = needed["LUT"] + lut, needed["BRAM18"] - bram
-    _check(needed, board, shares)
+    _check(needed, board, shares, ops)
+
+
+def _use_ultra(ops: Sequence[StreamOp], board: Board, needed: dict[str, int], limit: float) -> None:
+    """Weights from block RAM into UltraRAM, while it is free and block RAM is short."""
+    found = [(op, op.ultra_memory(), op.block_memory()[1]) for op in ops if op.ultra_memory()]
+    for op, uram, bram in sorted(found, key=lambda memory: memory[1] / memory[2]):
+        if needed["BRAM18"] > limit and needed["URAM"] + uram <= board.uram:
+            op.set_nodeattr("ram_style", "ultra")
+            needed["URAM"], needed["BRAM18"] = needed["URAM"] + uram, needed["BRAM18"] - bram
 
 
 def _least_luts(wired: Wiring) -> int:

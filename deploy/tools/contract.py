@@ -31,7 +31,7 @@ class Toolchain:
     ``files(facts)`` gives what its tools need in the folder, relative name -> text, from the project's `accel.json`.
     ``check(project, synthesis, say)`` says all that can be said without running it; ``synthesis``: also what takes
     long. ``build(project, planned, synthesised, say)`` makes ``build/<name>.bit`` and returns a dict for JSON:
-    ``planned`` (LUT, BRAM18, DSP) is the estimate of the plan, ``synthesised`` the content of `7-report.json` or None.
+    ``planned`` (LUT, BRAM18, URAM, DSP) is the estimate of the plan, ``synthesised`` what `7-report.json` says or None.
     ``summary(result)`` is that dict for people. Every function raises a RuntimeError that says what to do.
     """
 

@@ -28,12 +28,14 @@ from signflow.hw.sim.toolchain import cache_root, cached, digest
 
 LARGE_MACS = 512  # multiply-accumulates a cycle of a binary MVAU from which one dot product stands for all
 
-# LUT sites that a memory primitive occupies (7 series: UG474, tables 2-3 and 2-5)
+# LUT sites that a memory primitive occupies (7 series: UG474, tables 2-3 and 2-5; the last row UltraScale+: UG574)
 LUTRAM_SITES = {
     "RAM32X1S": 1, "RAM64X1S": 1, "RAM128X1S": 2, "RAM256X1S": 4, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4,
     "RAM32M": 4, "RAM64M": 4,
+    "RAM32M16": 8, "RAM64M8": 8, "RAM256X1D": 8,
 }  # fmt: skip
 SYNTHESIS = "synth_xilinx -family xc7 -noiopad -noclkbuf"
+ULTRA = SYNTHESIS.replace("xc7", "xcup")  # of weights in UltraRAM, which the 7 series has not
 LIBRARY = ("read_verilog -lib -specify +/xilinx/cells_sim.v",)
 SCRIPT = (
     'setattr -set rom_style "logic" a:rom_style=distributed',  # Vivado's word for it, which Yosys takes for LUT RAM
@@ -64,6 +66,7 @@ class Resources:
     ff: int = 0
     bram36: int = 0  # RAMB36E1
     bram18: int = 0  # RAMB18E1, half a block each
+    uram: int = 0  # URAM288
     carry4: int = 0
     dsp: int = 0
     lc: int = 0  # Yosys' estimate of logic cells, without memories
@@ -185,6 +188,8 @@ class _Unit:
     """One dot product stands for all."""
     patterns: Mapping[str, str] = field(default_factory=dict)
     """Memory images of its own, name -> text."""
+    ultra: bool = False
+    """It has weights in UltraRAM."""
 
     @property
     def exact(self) -> bool:
@@ -194,7 +199,8 @@ class _Unit:
     def commands(self, result: str) -> list[str]:
         """All commands; the last one writes the cells of module "unit" to the file ``result``."""
         before, after = (ONE_PART, ALL_PARTS) if self.parts else ((), ())
-        lines = [self.read, f"rename {self.top} unit", *before, *SCRIPT, *after]
+        script = [line.replace(SYNTHESIS, ULTRA) if self.ultra else line for line in SCRIPT]
+        lines = [self.read, f"rename {self.top} unit", *before, *script, *after]
         return [*lines, f"tee -q -o {result} stat -json -tech xilinx"]
 
 
@@ -218,7 +224,8 @@ def _operator(folder: Path, facts: Mapping, entry: Mapping, exact: bool) -> _Uni
     read = f"read_slang {' '.join(f'accel/{source}' for source in sources)} --top {entry['module']} {' '.join(words)}"
     read += " --best-effort-hierarchy" if parts else ""
     shape = " ".join(f"{k}={v if isinstance(v, int) else bool(v)}" for k, v in params.items())
-    unit = _Unit(entry["node"], entry["module"], read, macs, "", parts, patterns)
+    ultra = params.get("ULTRA") == 1
+    unit = _Unit(entry["node"], entry["module"], read, macs, "", parts, patterns, ultra)
     key = digest(YOSYS, *LIBRARY, *unit.commands("")[1:], shape, *content)
     return replace(unit, key=key)
 
@@ -235,8 +242,9 @@ def _whole(folder: Path, facts: Mapping) -> _Unit:
     content = [(folder / source).read_bytes() for source in sources] + [path.read_bytes() for path in memories]
     files = " ".join(f"accel/{source}" for source in sources)
     read = f'read_slang {files} --top {facts["top"]} -G MEM_DIR="accel/{facts["mem_dir"]}/"'
-    key = digest(YOSYS, *LIBRARY, *SCRIPT, "whole", *content)
-    return _Unit("the whole accelerator", facts["top"], read, sys.maxsize, key)
+    ultra = any(entry["params"].get("ULTRA") == 1 for entry in facts.get("operators", ()))
+    unit = _Unit("the whole accelerator", facts["top"], read, sys.maxsize, "", ultra=ultra)
+    return replace(unit, key=digest(YOSYS, *LIBRARY, *unit.commands("")[2:-1], "whole", *content))
 
 
 def _synthesize_all(folder: Path, units: Sequence[_Unit], jobs: int, tick: Tick) -> dict[str, Resources]:
@@ -287,7 +295,8 @@ def _resources(module: Mapping) -> Resources:
         ff=count("FDRE", "FDSE", "FDCE", "FDPE"),
         bram36=count("RAMB36"),
         bram18=count("RAMB18"),
-        carry4=count("CARRY4"),
+        uram=count("URAM288"),
+        carry4=count("CARRY4") + 2 * count("CARRY8"),
         dsp=count("DSP48"),
         lc=module["estimated_num_lc"],
     )

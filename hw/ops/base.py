@@ -108,6 +108,11 @@ def brams(width: int, depth: int) -> int:
     return min(math.ceil(width / w) * math.ceil(depth / d) for w, d in BRAM18_SHAPES)
 
 
+def urams(width: int, depth: int) -> int:
+    """288 kbit UltraRAMs, 72 bits by 4,096 words, of a memory of ``width`` bits by ``depth`` words."""
+    return math.ceil(width / 72) * math.ceil(depth / 4096)
+
+
 def lut_rams(width: int, depth: int) -> int:
     """LUTs of a memory with one write and one read port: 6 bits by 32 words or 3 bits by 64 words in four, and
     multiplexers beyond that.
@@ -258,6 +263,16 @@ class StreamOp:
         """Whether a reader of ``word`` elements at a time needs no least common multiple behind stream ``output``."""
         return meet(word, self.get_folded_output_shape(output)[-1])
 
+    def ultra_memory(self) -> int:
+        """UltraRAMs of a memory that lies in block RAM and may lie there instead, by ``ram_style = "ultra"``; 0: none
+        may.
+        """
+        return 0
+
+    def memory_bits(self) -> int:
+        """Bits of its weights."""
+        return 0
+
     def block_memory(self) -> tuple[int, int] | None:
         """(LUTs in logic, 18 kbit block RAMs) of a memory that lies in block RAM and may leave it, by
         ``ram_style = "distributed"``; None where there is none.
@@ -310,6 +325,10 @@ class StreamOp:
 
     def bram_estimation(self, fpgapart: str = "") -> int:
         """Estimated 18 kbit block RAMs."""
+        return 0
+
+    def uram_estimation(self, fpgapart: str = "") -> int:
+        """UltraRAMs."""
         return 0
 
     def fail(self, message: str) -> OpError:
@@ -390,4 +409,5 @@ __all__ = [
     "rom_luts",
     "times",
     "to_bits",
+    "urams",
 ]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from finn.custom_op.fpgadataflow.matrixvectoractivation import MVAU
 
-from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, hex_words, rom_luts, to_bits
+from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, hex_words, rom_luts, to_bits, urams
 from signflow.hw.ops.flags import check_flags, flagged, sharing
 from signflow.hw.ops.folding import Aim, Feed, cheapest, divisors, fitting
 
@@ -42,7 +42,8 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
     def foldings(self) -> dict[str, list]:
         """SIMD divides MW, and is even where bits have flags; PE divides MH; where the weights lie."""
         simd = [n for n in divisors(self.get_nodeattr("MW")) if not (self.in_group() and n % 2)]
-        return {"SIMD": simd, "PE": divisors(self.get_nodeattr("MH")), "ram_style": ["auto", "block", "distributed"]}
+        styles = ["auto", "block", "distributed", *(["ultra"] if self.get_nodeattr("loadable") else [])]
+        return {"SIMD": simd, "PE": divisors(self.get_nodeattr("MH")), "ram_style": styles}
 
     def fold_to(self, aim: Aim, feeds: Sequence[Feed]) -> None:
         """By SIMD and PE; a window generator in front narrows its words to SIMD."""
@@ -102,6 +103,22 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         """(bits, words) of the weight memory."""
         return self.macs_per_cycle() * self._weight_bits(), math.prod(self._folds())
 
+    def memory_bits(self) -> int:
+        """Of all weights."""
+        return math.prod(self._memory())
+
+    def ultra(self) -> bool:
+        """Weights lie in UltraRAM."""
+        return self.get_nodeattr("ram_style") == "ultra"
+
+    def ultra_memory(self) -> int:
+        """The weights, where they can be loaded."""
+        return urams(*self._memory()) if self.block() and self.get_nodeattr("loadable") else 0
+
+    def uram_estimation(self, fpgapart: str = "") -> int:
+        """Weights in UltraRAM."""
+        return urams(*self._memory()) if self.ultra() else 0
+
     def block_memory(self) -> tuple[int, int] | None:
         """The weights."""
         return (int(self._weight_luts()), brams(*self._memory())) if self.block() else None
@@ -129,8 +146,8 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         self._check_weight_type()
         self._check_activation()
         check_flags(self, self.get_input_datatype(0))
-        if get("ram_style") == "ultra":
-            raise self.fail("ram_style is ultra; weights lie in block or distributed memory here")
+        if self.ultra() and not get("loadable"):
+            raise self.fail("ram_style is ultra, and no bitstream fills UltraRAM; build it with --loadable")
 
     def _check_weight_type(self) -> None:
         get, dt = self.get_nodeattr, self.get_input_datatype(1)
@@ -245,7 +262,8 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
             "WEIGHT_WIDTH": self._weight_bits(), "GROUP": self.in_group(), "ACC_WIDTH": self.acc_width(),
             "THRESHOLDS": self._steps(), "WINDOW": get("window"), "BLOCK": int(self.block()),
         }  # fmt: skip
-        params |= self.memory_params() | {key: name if key in images else "" for key, name in files.items()}
+        params |= self.memory_params() | ({"ULTRA": 1} if self.ultra() else {})
+        params |= {key: name if key in images else "" for key, name in files.items()}
         return RtlInstance("sf_mvau", params, {files[key]: words for key, words in images.items()})
 
     def get_instream_width(self, ind: int = 0) -> int:
@@ -298,7 +316,7 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         """Trees of products, weights in logic, accumulators, thresholds, replay buffer, control."""
         (nf, sf), pe, simd, acc = self._folds(), self.get_nodeattr("PE"), self.get_nodeattr("SIMD"), self.acc_width()
         act = self.get_input_datatype(0).bitwidth()
-        weights = (0 if self.block() else self._weight_luts()) + self.chain_luts(self._memory())
+        weights = (0 if self.block() or self.ultra() else self._weight_luts()) + self.chain_luts(self._memory())
         second = pe * acc / 2 if self._steps() == 2 else 0
         replay = simd * act * (1 + math.ceil(sf / 32) * 0.7) if nf > 1 else 0
         return int(weights + self._tree_luts() + pe * acc + self._row_luts() + second + replay + 30)

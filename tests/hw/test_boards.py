@@ -30,14 +30,14 @@ def own(tmp_path: Path, text: str) -> Path:
 def test_ours_are_those_of_the_file():
     rows = tomllib.loads(FILE.read_text())
     assert {name: asdict(b) for name, b in boards().items()} == {
-        name: {"name": name, "lut_share": 0.8} | row for name, row in rows.items()
+        name: {"name": name, "lut_share": 0.8, "uram": 0} | row for name, row in rows.items()
     }
 
 
 def test_a_file_adds_boards_and_overrides_fields(tmp_path):
     found = boards(own(tmp_path, MINE))
     assert found["pynq-z2"] == replace(board("pynq-z2"), clock_mhz=125)
-    assert asdict(found["my-board_2.1"]) == {"name": "my-board_2.1"} | tomllib.loads(MINE)["my-board_2.1"]
+    assert asdict(found["my-board_2.1"]) == {"name": "my-board_2.1", "uram": 0} | tomllib.loads(MINE)["my-board_2.1"]
     assert {k: v for k, v in found.items() if k in boards() and k != "pynq-z2"} == {
         k: v for k, v in boards().items() if k != "pynq-z2"
     }

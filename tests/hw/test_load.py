@@ -25,6 +25,11 @@ def two_thresholds(bench, rng, **more):
     return products.mvau(bench, rng, 45, 6, 15, 3, form="window", loadable=1, **more)
 
 
+def ultra(bench, rng):
+    """Weights in UltraRAM have no memory image: they start undefined."""
+    return products.mvau(bench, rng, 40, 6, 8, 3, loadable=1, ram_style="ultra")
+
+
 def one_word(bench, rng):
     """Everything at once: a word of weights, and one of the corrections that sums of +-x need."""
     return products.mvau(bench, rng, 6, 4, 6, 4, "INT4", "raw", loadable=1)
@@ -62,7 +67,7 @@ def border(parallel):
 NODES = {
     "two thresholds": two_thresholds, "one word": one_word, "search": search, "table in block RAM": table("block"),
     "table in LUT RAM": table("distributed"), "requantisation": requantisation, "border": border(0),
-    "border of whole windows": border(1),
+    "border of whole windows": border(1), "UltraRAM": ultra,
 }  # fmt: skip
 
 

@@ -127,3 +127,36 @@ def test_folding_file_round_trip(hardware, tmp_path):
     (tmp_path / "bad.json").write_text(json.dumps([1]))
     with pytest.raises(FoldingError, match="not a folding file"):
         fold.read_folding(tmp_path / "bad.json")
+
+
+def test_weights_go_to_ultraram_where_block_ram_is_short_and_they_can_be_loaded(hardware):
+    """Of a board with 8 UltraRAMs; one that has enough block RAM leaves them free."""
+    tight, rate = replace(board("kv260"), bram18=4), 10_000
+    fit.fold_to_fps(hardware, tight, rate)
+    assert fit.estimate(hardware)["URAM"] == 0
+    for op in operators(hardware):
+        op.set_nodeattr("loadable", 1)
+    fit.fold_to_fps(hardware, replace(tight, bram18=500), rate)
+    plenty = fit.buffered_cost(hardware)
+    assert plenty["URAM"] == 0 and plenty["BRAM18"] > 4
+    fit.fold_to_fps(hardware, replace(tight, uram=8), rate)
+    needed, styles = fit.buffered_cost(hardware), [op.folding().get("ram_style") for op in operators(hardware)]
+    assert 0 < needed["URAM"] <= 8 and needed["BRAM18"] <= 0.9 * 4 and styles.count("ultra") > 0
+    assert needed["URAM"] == sum(op.uram_estimation() for op in operators(hardware))
+    for op in operators(hardware):
+        if op.folding().get("ram_style") == "ultra":
+            width, depth = op.macs_per_cycle(), op.memory_bits() // op.macs_per_cycle()
+            assert op.uram_estimation() == -(-width // 72) * -(-depth // 4096) and op.bram_estimation() == 0
+
+
+def test_weights_that_no_memory_of_the_board_holds_are_the_reason(hardware):
+    weights = sum(op.memory_bits() for op in operators(hardware)) / 2**20
+    assert 0.01 < weights < 0.1  # FINN's CNV at 1/8 width
+    small = replace(board("kv260"), lut=100, bram18=1, uram=0)
+    with pytest.raises(FoldingError, match=rf"its weights are {weights:.1f} Mbit of 0.0 Mbit on chip \(block RAM\)"):
+        fit.fold_to_fps(hardware, small, 100)
+    with pytest.raises(FoldingError, match=r"\(block RAM; built with --loadable, 18.0 Mbit more in UltraRAM\)"):
+        fit.fold_to_fps(hardware, replace(small, uram=64), 100)
+    with pytest.raises(FoldingError) as refused:
+        fit.fold_to_fps(hardware, replace(small, bram18=288), 100)
+    assert "Mbit" not in str(refused.value)
