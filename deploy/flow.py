@@ -235,7 +235,7 @@ def load_weights(
         before, after = read(work, HARDWARE), read(other, HARDWARE)
         exchange.compare(before, after)
         graphs = {product: exchange.exchange(read(work, product), before, after) for product in (HARDWARE, FOLDED)}
-        words = load_of(exchange.loaded(graphs[FOLDED], facts["operators"]))
+        words = load_of(exchange.loaded(graphs[FOLDED], facts, work / ACCELERATOR / "mem"))
         if (image := streamline.image_facts(after)) != facts["image"]:
             raise exchange.ExchangeError(f"images: {image} in the other network, {facts['image']} in the accelerator")
         _forget(work, [VERIFIED, settings.package])  # not the project: its bitstream stays right

@@ -5,8 +5,9 @@ every RTL module. Where its integers reach less far than those that the accelera
 that are there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import zip_longest
+from pathlib import Path
 
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
@@ -83,18 +84,27 @@ def _reaches(old: object, new: object, name: str) -> bool:
     return alike and wide.min() <= narrow.min() and narrow.max() <= wide.max()
 
 
-def loaded(model: ModelWrapper, entries: Sequence[Mapping]) -> list[RtlInstance]:
-    """The operators of a folded graph from `exchange`; ExchangeError unless they are the ``entries`` of the
-    accelerator's `accel.json`, but for the contents of their memories.
+def loaded(model: ModelWrapper, facts: Mapping, memories: Path) -> list[RtlInstance]:
+    """The operators of a folded graph from `exchange`; ExchangeError unless they are those of ``facts``, the
+    accelerator's `accel.json`, but for the contents of their memories. Those that cannot be loaded, of a
+    border of whole windows for example, must be those in the folder ``memories``.
     """
-    instances = []
-    for op, entry in zip(operators(model), entries, strict=True):
+    instances, ops = [], operators(model)
+    for op, entry in zip(ops, facts["operators"], strict=True):
         try:
             rtl = op.rtl_instance(model)
         except OpError as error:
             raise ExchangeError(f"the other network has numbers that the accelerator cannot hold: {error}") from error
-        for name in sorted({*rtl.params, *entry["params"]}, key=lambda name: ("FILE" in name, name)):
+        names = [*rtl.params, *sorted(entry["params"].keys() - rtl.params.keys())]
+        for name in sorted(names, key=lambda name: isinstance(rtl.params.get(name), str)):  # files last
             if (found := rtl.params.get(name)) != (here := entry["params"].get(name)):
                 raise _differs(op, name, found, here)
+        for name, words in rtl.mem.items() if not rtl.loadable else ():
+            if words != (memories / name).read_text().split():
+                raise _differs(op, name, "other numbers", "a memory that cannot be loaded")
         instances.append(rtl)
+    ends = (ops[0].get_input_datatype(), facts["input"]), (ops[-1].get_output_datatype(), facts["output"])
+    for op, (found, here) in zip((ops[0], ops[-1]), ends, strict=True):
+        if found.name != here["dtype"]:
+            raise _differs(op, "numbers at this end", found.name, here["dtype"])
     return instances

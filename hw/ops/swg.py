@@ -201,9 +201,10 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
         params |= {"H": y.size, "W": x.size, "KH": y.kernel, "KW": x.kernel, "SH": y.stride, "SW": x.stride}
         params |= {"DH": y.dilation, "DW": x.dilation}
         params |= {"TOP": y.before, "LEFT": x.before, "BOTTOM": y.after, "RIGHT": x.after}
-        params |= (self.memory_params() if border else {}) | {"BORDER_FILE": next(iter(border), "")}
+        params |= {"BORDER_FILE": next(iter(border), "")}
         if get("parallel_window"):
             return RtlInstance("sf_swg_parallel", params, border)
+        params |= self.memory_params() if border else {}
         params |= {"SIMD": get("SIMD"), "ROWS": fewest_rows(y, x), "BLOCK": int(self.block())}
         return RtlInstance("sf_swg", params, border)
 
@@ -273,12 +274,12 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
     def lut_estimation(self, fpgapart: str = "") -> int:
         """Ring or line buffers in LUT RAM, address arithmetic, the border."""
         (y, x), bits, loaded = self.axes(), self.get_instream_width(), 0
-        if self.padded() and not self.out_group():
-            memory = bits, 1 if self.get_nodeattr("parallel_window") else self._words()
-            loaded = int(self.constant_luts(0, *memory)) + self.chain_luts(memory)
         if self.get_nodeattr("parallel_window"):
             rows = lut_rams((y.extent - 1) * bits, x.size) if y.extent > 1 else 0
-            return loaded + rows + 16 + 14 * self.padded() + 9 * (self.out_group() > 0)
+            return rows + 16 + 14 * self.padded() + 9 * (self.out_group() > 0)
+        if self.padded() and not self.out_group():
+            memory = bits, self._words()
+            loaded = int(self.constant_luts(0, *memory)) + self.chain_luts(memory)
         control = loaded + (6 if y.kernel == x.kernel == 1 else 14) * math.ceil(
             math.log2(y.size * x.size * self._words() + 1)
         )

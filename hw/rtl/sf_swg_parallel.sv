@@ -9,7 +9,7 @@
 //   latency     1 cycle from the last pixel of a window to the window
 //   storage     rows of pixels above, and a window of registers
 //
-// Border: GROUP = 0, the word of BORDER_FILE (sf_memory.sv, one pixel; "" where there is none). GROUP > 0, the number 0
+// Border: GROUP = 0, the word of BORDER_FILE ($readmemh, one pixel; "" where there is none). GROUP > 0, the number 0
 // between bits: behind every GROUP bits of a window stands a flag, which is 1 in the border; then these bits mean
 // nothing. Not here: windows that lie wholly in the border (sf_swg.sv).
 `default_nettype none
@@ -23,7 +23,6 @@ module sf_swg_parallel #(
   parameter int DH     = 1, DW = 1,
   parameter int TOP    = 0, LEFT = 0, BOTTOM = 0, RIGHT = 0,
   parameter int GROUP  = 0,
-  parameter bit LOAD = 1'b0,
   parameter BORDER_FILE = "",
   localparam int WIDTH = C * ELEM_WIDTH,
   localparam int PIXEL = GROUP > 0 ? WIDTH + WIDTH / GROUP : WIDTH
@@ -35,10 +34,7 @@ module sf_swg_parallel #(
   output wire                    in_ready_o,
   output wire [KH*KW*PIXEL-1:0]  out_data_o,
   output wire                    out_valid_o,
-  input  wire                    out_ready_i,
-  // load chain
-  input  wire              [32:0] load_i,
-  output wire              [32:0] load_o
+  input  wire                    out_ready_i
 );
   localparam int EH  = (KH - 1) * DH + 1;  // from the first to the last pixel of a window
   localparam int EW  = (KW - 1) * DW + 1;
@@ -125,11 +121,11 @@ module sf_swg_parallel #(
   wire [WIDTH-1:0] border;
   wire             first = LEFT > 0 && x_q == '0;
   if (BORDER_FILE != "") begin : gen_border
-    sf_memory #(.WIDTH(WIDTH), .DEPTH(1), .LOAD(LOAD), .FILE(BORDER_FILE)) i_border (
-      .clk_i, .rst_ni, .read_i(1'b1), .addr_i(1'b0), .word_o(border), .load_i, .load_o);
+    (* logic_block *) logic [WIDTH-1:0] border_rom [1];
+    initial $readmemh(BORDER_FILE, border_rom);
+    assign border = border_rom[0];
   end else begin : gen_no_border
     assign border = '0;
-    assign load_o = load_i;
   end
   logic [KH-1:0][EW-1:0][WIDTH-1:0] window_q;  // [0][0]: first pixel
   always_ff @(posedge clk_i)

@@ -3,6 +3,7 @@ of PyTorch; and what does not fit.
 """
 
 import json
+import shutil
 import zlib
 
 import numpy as np
@@ -12,6 +13,8 @@ import torch
 import signflow
 from signflow.deploy.board.accelerator import Accelerator as Driver
 from signflow.deploy.board.accelerator import AcceleratorError
+from signflow.deploy.board.serial_link import SerialLink
+from signflow.hw.sim.uart import SimulatedPort, compile_port
 from signflow.models.networks import chains, predict
 from signflow.models.untrained import randomise
 
@@ -108,6 +111,26 @@ def test_the_driver_refuses_other_files_and_goes_on_with_what_it_had(boxes, tmp_
             with pytest.raises(AcceleratorError, match=message):
                 board.load_weights(file)
             np.testing.assert_array_equal(board(PIXELS), logits(A))
+
+
+def test_over_a_serial_line(tmp_path):
+    """The design on the simulated board has memory images that are wrong in every bit. The bitstream is a stand-in."""
+    acc = signflow.build(A, "ulx3s", shape=(1, 4, 6), name="small", loadable=True, out=tmp_path / "work")
+    project = acc.project()
+    (project / "build").mkdir()
+    (project / "build" / f"{acc.facts['name']}.bit").write_bytes(b"stand-in")
+    bitfile = next(acc.unpack(tmp_path / "package").glob("*.bit"))
+    acc.load_weights(B)
+    other = acc.weights(tmp_path / "b.npz")
+    board = shutil.copytree(project, tmp_path / "board")
+    for image in (board / "mem").iterdir():
+        image.write_text("".join(f"{15 - int(d, 16):x}" if d != "\n" else d for d in image.read_text()))
+    model = compile_port(f"{acc.facts['name']}_ulx3s", sorted((board / "rtl").glob("*.sv")))
+    link = SerialLink(SimulatedPort(model, board, clocks_per_bit=20, clock_mhz=40))
+    with Driver(bitfile, link=link) as driver:
+        np.testing.assert_array_equal(driver(PIXELS), logits(A))
+        driver.load_weights(other)
+        np.testing.assert_array_equal(driver(PIXELS), logits(B))
 
 
 @pytest.mark.parametrize(

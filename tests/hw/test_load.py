@@ -56,18 +56,16 @@ def requantisation(bench, rng):
     return linear.requantise(bench, *constants, 22, (-256, 255), kinds, 6, 3, loadable=1)
 
 
-def border(parallel):
+def border(bench, rng):
     """A border that is not the same in all channels."""
-    return lambda bench, rng: windows.swg(
-        bench, 3, 4, 4, 4 if parallel else 2, pads=(1, 1, 1, 1), dt="INT10", parallel=parallel, loadable=1,
-        Border=[int(v) for v in rng.integers(-512, 512, 4)],
-    )  # fmt: skip
+    values = [int(v) for v in rng.integers(-512, 512, 4)]
+    return windows.swg(bench, 3, 4, 4, 2, pads=(1, 1, 1, 1), dt="INT10", loadable=1, Border=values)
 
 
 NODES = {
     "two thresholds": two_thresholds, "one word": one_word, "search": search, "table in block RAM": table("block"),
-    "table in LUT RAM": table("distributed"), "requantisation": requantisation, "border": border(0),
-    "border of whole windows": border(1), "UltraRAM": ultra,
+    "table in LUT RAM": table("distributed"), "requantisation": requantisation, "border": border,
+    "UltraRAM": ultra,
 }  # fmt: skip
 
 

@@ -114,6 +114,11 @@ def test_images_that_do_not_fit(tfc, images, error, text):
     assert tfc.self_test() == 256  # a refusal is no fault
 
 
+def test_fixed_weights_stay(tfc, tmp_path):
+    with pytest.raises(AcceleratorError, match="weights are fixed: build it with --loadable to load others"):
+        tfc.load_weights(tmp_path / "any.npz")
+
+
 def test_throughput(tfc):
     result = tfc.throughput_test(500)
     assert result.images == 500 and result.clock_mhz == 100
