@@ -72,7 +72,8 @@ def run_alone(op: StreamOp, model: ModelWrapper, folder: Path, tensor: np.ndarra
     sources = [folder / "rtl" / f"{m}.sv" for m in rtl.modules]
     count = int(np.prod(words_out[:-1]))
     load = rtl.load() if rtl.loadable else None
-    with StreamModel(verilator.compile(rtl.module, sources, params), folder, load=load) as dut:
+    compiled = verilator.compile(rtl.module, sources, params, variant="once")
+    with StreamModel(compiled, folder, load=load) as dut:
         run = dut.run(_words(tensor.reshape(-1, words_in[-1]), op.get_input_datatype(), op.in_group()), count)
     return _values(run.words, op.get_output_datatype(), words_out[-1], op.out_group()).ravel()
 

@@ -12,17 +12,19 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 
 from signflow.hw.sim.toolchain import RtlError, cached, cxx, digest, fingerprint, has_headers, run_tool, verilator_root
 
 POPCOUNT = Path(__file__).with_name("popcount.h")
-UNITY_BYTES = 300_000  # smaller designs compile as one translation unit: the headers are then parsed once
+UNITY_BYTES = 300_000  # of the smallest files, compiled as one translation unit: the headers are then parsed once
 
 # variant -> (Verilator options, C++ options). No --threads: measured, two threads halve the speed of such designs.
 VARIANTS = {
     "fast": (["-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"], ["-O2", "-march=native"]),
     "check": (["-O3", "--x-assign", "unique", "--x-initial", "unique", "--assert"], ["-O1"]),
+    "once": (["-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"], ["-O1"]),
     "trace": (["-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"], ["-O2"]),
     "vcd": (["-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"], ["-O2"]),
 }
@@ -101,9 +103,9 @@ def compile(
     """Compile `top` (or find it in the cache) into a library for `stream.StreamModel`, or for another `harness`.
 
     Args:
-        variant: "fast" (full speed), "check" (RTL assertions on, registers and memories start at seeded random values,
-            so a missing reset shows), "vcd" (can write waves) or "trace" (waves as FST if lz4.h and zlib.h are
-            installed, else VCD).
+        variant: "fast" (full speed), "once" (soon compiled, for few cycles), "check" (RTL assertions on, registers and
+            memories start at seeded random values, so a missing reset shows), "vcd" (can write waves) or "trace" (waves
+            as FST if lz4.h and zlib.h are installed, else VCD).
     Raises: ToolMissingError, or RtlError with the first useful lines if Verilator or the C++ compiler fails.
     """
     if variant not in VARIANTS:
@@ -137,7 +139,7 @@ def _build(
     text, facts = harness.header(name, ports)
     (cpp / "ports.h").write_text(text)
     options = [*_options(wave), *level]
-    header = _precompiled(options) if variant == "check" else POPCOUNT
+    header = _precompiled(options) if variant in ("check", "once") else POPCOUNT
     _compile_cpp(name, harness.source, cpp, folder / "model.so", [*options, "-I", cpp, "-include", header], wave)
     (folder / "model.json").write_text(json.dumps(dict(facts, top=top, wave=wave)))
     for path in cpp.iterdir():
@@ -146,11 +148,10 @@ def _build(
 
 
 def _compile_cpp(name: str, harness: Path, cpp: Path, library: Path, options: list[str], wave: str) -> None:
-    """Compile the generated C++ and the harness, as one unit if small, else file by file in parallel, and link."""
-    files = [harness, *sorted(cpp.glob("*.cpp"))]
-    if sum(path.stat().st_size for path in files) < UNITY_BYTES:
-        (cpp / "unity.cpp").write_text("".join(f'#include "{path}"\n' for path in files))
-        files = [cpp / "unity.cpp"]
+    """Compile the generated C++ and the harness, small files as one unit and large ones in parallel, and link."""
+    files, unity = sorted([harness, *sorted(cpp.glob("*.cpp"))], key=_size), cpp / "unity.cpp"
+    small = sum(total < UNITY_BYTES for total in accumulate(map(_size, files)))
+    unity.write_text("".join(f'#include "{path}"\n' for path in files[:small]))
 
     def one(path: Path) -> Path:
         target = cpp / f"{path.stem}.o"
@@ -159,9 +160,13 @@ def _compile_cpp(name: str, harness: Path, cpp: Path, library: Path, options: li
 
     runtime = _runtime(wave)
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # largest first, so that the last one is short
-        objects = list(pool.map(one, sorted(files, key=lambda p: -p.stat().st_size)))
+        objects = list(pool.map(one, [*reversed(files[small:]), unity]))
     libraries = ["-lz", "-llz4"] if wave == "fst" else []
     _cxx(f"linking {name}", ["-shared", *objects, runtime, "-lpthread", *libraries, "-o", library])
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
 
 
 def _precompiled(options: list) -> Path:
