@@ -54,10 +54,10 @@ demo: setup ## the whole flow on the shipped network and images, ending with the
 	@$(BIN)/signflow demo --net $(NET) --board $(BOARD) $(ARGS)
 
 test: setup ## the tests
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal tests $(ARGS)
 
 test-slow: setup ## the tests that need more than a minute each
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow tests $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m slow tests $(ARGS)
 
 ladder: setup ## the shipped BN networks as fast as they fit, all images of the Fashion-MNIST test set
 	@$(BIN)/signflow data

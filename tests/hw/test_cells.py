@@ -1,9 +1,10 @@
 """The models of memories and multipliers against the RTL they come from: every shape, as yosys maps it, side by side.
 
-One module holds all shapes. Yosys makes a netlist of it for each device; Verilator runs RTL and netlist with the same
-random addresses, data and enables, and compares every output of every cycle.
+One module holds all shapes, or one of each kind. Yosys makes a netlist of it for each device; Verilator runs RTL and
+netlist with the same random addresses, data and enables, and compares every output of every cycle.
 """
 
+import functools
 import json
 import random
 import re
@@ -15,6 +16,9 @@ from signflow.hw.sim import pins, verilator
 
 ROMS = [(1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512), (72, 512), (20, 1000)]
 RAMS = [(1, 16384), (4, 4096), (9, 2048), (18, 1024), (36, 512), (72, 512), (30, 700)]
+FEW = {"rom 72x512", "rom 20x1000", "ram 36x512 .srst_i,", "ram 4x4096 .srst_i(1'b0),", "bytes 4", "single new"}
+FEW |= {"single keep", "shallow", "times"}
+"""What every run of the tests looks at; the slow ones look at all."""
 SINGLE = ["old", "new", "keep"]
 """What a single port shows while it writes."""
 
@@ -78,8 +82,8 @@ endmodule
 """
 
 
-def instances() -> list[tuple[str, int, str]]:
-    """(name, bits, instance without its output) of every shape."""
+def instances(few: bool) -> list[tuple[str, int, str]]:
+    """(name, bits, instance without its output) of every shape, or of `FEW`."""
     read, write = ".clk_i, .raddr_i, .ren_i, ", ".waddr_i, .wdata_i, "
     shapes = [
         (f"rom {w}x{d}", w, f'rom #(.W({w}), .D({d}), .FILE({{MEM_DIR, "rom{w}.mem"}})) i ({read}.srst_i,')
@@ -90,26 +94,29 @@ def instances() -> list[tuple[str, int, str]]:
     shapes += [(f"bytes {n}", 9 * n, f"bytes #({n}) i ({read}{write}.be_i,") for n in (2, 4, 8)]
     parts = ".clk_i, .addr_i(raddr_i), .ren_i, .wen_i, .wdata_i,"
     shapes += [(f"single {mode}", 18, f'single #("{mode}") i ({parts}') for mode in SINGLE]
-    return [
-        *shapes,
+    shapes += [
         ("shallow", 30, f"shallow i (.clk_i, .raddr_i, {write}.wen_i,"),
         ("times", 72, "times i (.clk_i, .wdata_i,"),
     ]
+    return [shape for shape in shapes if shape[0] in FEW or not few]
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A project folder whose board top is the module with all shapes."""
-    folder, dice = tmp_path_factory.mktemp("shapes"), random.Random(1)
+    """Function (few) -> a project folder whose board top is the module with the shapes."""
+    return functools.cache(lambda few: write_shapes(tmp_path_factory.mktemp("shapes"), instances(few)))
+
+
+def write_shapes(folder, shapes):
+    """Fill the project folder."""
+    dice = random.Random(1)
     (folder / "rtl").mkdir()
     (folder / "mem").mkdir()
     for w, d in ROMS:
         (folder / "mem" / f"rom{w}.mem").write_text("".join(f"{dice.getrandbits(w):x}\n" for _ in range(d)))
-    text = (
-        MODULES + 'module shapes #(parameter string MEM_DIR = "mem/") (' + PORTS.format(top=72 * len(instances()) - 1)
-    )
+    text = MODULES + 'module shapes #(parameter string MEM_DIR = "mem/") (' + PORTS.format(top=72 * len(shapes) - 1)
     text += ");\n"
-    for k, (_, bits, instance) in enumerate(instances()):
+    for k, (_, bits, instance) in enumerate(shapes):
         pad = f"  assign q_o[{72 * k + 71}:{72 * k + bits}] = '0;\n" if bits < 72 else ""
         text += f"  if (1) begin : gen_{k} {instance} .q_o(q_o[{72 * k} +: {bits}])); end\n{pad}"
     (folder / "rtl" / "shapes.sv").write_text(text + "endmodule\n")
@@ -118,19 +125,21 @@ def project(tmp_path_factory):
     return folder
 
 
-def bench(project, made: netlist.Netlist, text: str) -> pins.Pins:
-    """RTL and a netlist side by side."""
-    gates, top = project / "build" / "gates.v", project / "build" / "bench.sv"
+def differing(project, few: bool, made: netlist.Netlist, text: str, cycles: int) -> list[str]:
+    """Names of the shapes that differ in a random run of RTL and netlist side by side."""
+    shapes, (gates, top) = instances(few), (project / "build" / name for name in ("gates.v", "bench.sv"))
     gates.write_text(re.sub(r"^module shapes\(", "module gates(", text, flags=re.MULTILINE))
-    top.write_text(BENCH.format(n=len(instances())))
+    top.write_text(BENCH.format(n=len(shapes)))
     files = [top, project / "rtl" / "shapes.sv", *made.sources[:-1], gates]
     options = {"include_dirs": made.include_dirs, "harness": pins.harness()}
-    return pins.Pins(verilator.compile("bench", files, variant="check", **options), project, seed=2)
+    dut = pins.Pins(verilator.compile("bench", files, variant="check", **options), project, seed=2)
+    found = run(dut, cycles)
+    return [name for k, (name, _, _) in enumerate(shapes) if found >> k & 1]
 
 
-def differing(dut: pins.Pins, cycles: int, seed: int) -> set[int]:
-    """Shapes that differ in a random run: a third of the accesses within few addresses, so that they collide."""
-    dice, found = random.Random(seed), 0
+def run(dut: pins.Pins, cycles: int) -> int:
+    """A third of the accesses within few addresses, so that they collide; a bit for every shape that differs."""
+    dice, found = random.Random(3), 0
     for address in range(16384):  # memories without contents start alike
         dut.cycle(waddr_i=address, raddr_i=address, wdata_i=dice.getrandbits(72), wen_i=1, ren_i=1, be_i=255, srst_i=0)
     for k in range(cycles + 2):
@@ -139,28 +148,35 @@ def differing(dut: pins.Pins, cycles: int, seed: int) -> set[int]:
         drive |= {"ren_i": int(dice.random() < 0.8), "wen_i": dice.getrandbits(1), "be_i": dice.getrandbits(8)}
         seen = dut.cycle(**drive, srst_i=int(dice.random() < 0.1))["differs_o"]
         found |= seen if k > 1 else 0
-    return {k for k in range(len(instances())) if found >> k & 1}
+    return found
 
 
 EXPECTED = {"xc7": ("RAMB18E1", "RAMB36E1", "RAM32M", "RAM64M", "DSP48E1"), "ecp5": ("DP16KD", "MULT18X18D", "LUT4")}
 
 
-@pytest.mark.parametrize("device", ["xc7", pytest.param("ecp5", marks=pytest.mark.slow)])
-def test_gates_compute_what_the_rtl_does(project, device):
-    made = netlist.synthesize(project, device)
-    text = made.verilog.read_text()
+def synthesized(project, few: bool, device: str):
+    """(folder, netlist, its text) for a device."""
+    folder = project(few)
+    made = netlist.synthesize(folder, device)
+    return folder, made, made.verilog.read_text()
+
+
+ALL = [pytest.param(False, device, marks=pytest.mark.slow, id=f"all-{device}") for device in ("xc7", "ecp5")]
+
+
+@pytest.mark.parametrize(("few", "device"), [pytest.param(True, "xc7", id="few-xc7"), *ALL])
+def test_gates_compute_what_the_rtl_does(project, few, device):
+    folder, made, text = synthesized(project, few, device)
     assert not [cell for cell in EXPECTED[device] if not re.search(rf"^  {cell} ", text, re.MULTILINE)]
-    wrong = differing(bench(project, made, text), 30_000, 3)
-    assert not wrong, [instances()[k][0] for k in sorted(wrong)]
+    assert not differing(folder, few, made, text, 30_000)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("device", "cell", "name"), [("xc7", "RAMB18E1", "INIT_"), ("ecp5", "DP16KD", "INITVAL_")])
 def test_one_flipped_bit_of_a_block_ram_is_seen(project, device, cell, name):
     """One bit of one row of the first ROM in the netlist: that ROM alone differs."""
-    made = netlist.synthesize(project, device)
-    text = made.verilog.read_text()
+    folder, made, text = synthesized(project, False, device)
     at = re.search(rf"^  {cell} #\((?:.(?!^  \w))*?\.{name}05\(\d+'h(\w+)\)", text, re.MULTILINE | re.DOTALL)
     digit = at.end() - 2
     broken = text[:digit] + f"{int(text[digit], 16) ^ 1:x}" + text[digit + 1 :]
-    assert len(differing(bench(project, made, broken), 60_000, 3)) == 1
+    assert len(differing(folder, False, made, broken, 60_000)) == 1
