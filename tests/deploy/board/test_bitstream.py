@@ -19,10 +19,19 @@ from signflow.deploy.tools.vivado.run import VendorStepMissing
 
 
 @pytest.fixture(scope="module")
-def work(mini, tmp_path_factory):
-    """A copy of the built `mini` network that may get a project."""
-    folder = tmp_path_factory.mktemp("bitstream") / "mini"
-    shutil.copytree(mini[1], folder)
+def network(chain, tmp_path_factory):
+    """A QONNX file: two small layers of signs behind pixels."""
+    rng = np.random.default_rng(4)
+    weights = [rng.choice([-1.0, 1.0], size=shape) for shape in ((4, 1, 3, 3), (3, 64))]
+    c = chain((1, 6, 6)).conv(weights[0]).scalar("Sub", rng.integers(-300, 300, 4)).sign().flatten()
+    return str(c.dense(weights[1]).save(tmp_path_factory.mktemp("network") / "small.onnx"))
+
+
+@pytest.fixture(scope="module")
+def work(network, tmp_path_factory):
+    """Its build."""
+    folder = tmp_path_factory.mktemp("bitstream") / "small"
+    flow.build(flow.Settings(network, input="uint8"), folder)
     return folder
 
 
@@ -32,8 +41,8 @@ def no_vivado(monkeypatch):
     monkeypatch.setattr(vivado, "find_vivado", lambda: None)
 
 
-def test_everything_but_vivado(work, no_vivado):
-    done = CliRunner().invoke(main, ["bitstream", "mini", "--out", str(work), "--images", "0"])
+def test_everything_but_vivado(network, work, no_vivado):
+    done = CliRunner().invoke(main, ["bitstream", network, "--out", str(work), "--images", "0"])
     assert done.exit_code == VENDOR_STEP == VendorStepMissing.exit_code == 3, done.output
     found = json.loads((work / BITSTREAM).read_text())
     assert {row["check"]: row["result"] for row in found["checks"]} == dict.fromkeys(
@@ -50,16 +59,17 @@ def test_a_moved_project_passes_its_checks(work, tmp_path):
     assert str(work).encode() not in text, "nothing in the folder knows where it was made"
 
 
-def test_a_broken_project_stops_before_vivado(work, no_vivado, tmp_path):
-    broken = tmp_path / "mini"
+def test_a_broken_project_stops_before_vivado(network, work, no_vivado, tmp_path):
+    broken = tmp_path / "small"
     shutil.copytree(work, broken)
-    top = next((broken / flow.ACCELERATOR / "rtl").glob("mini.sv"))
+    name = f"rtl/{flow.accelerator(broken)['top']}.sv"
+    top = broken / flow.ACCELERATOR / name
     top.write_text(top.read_text().replace("endmodule", "  assign nowhere = 1'b1;\nendmodule"))
-    done = CliRunner().invoke(main, ["bitstream", "mini", "--out", str(broken), "--images", "0"])
-    assert done.exit_code == 1 and "changed since its check (rtl/mini.sv)" in done.stderr
+    done = CliRunner().invoke(main, ["bitstream", network, "--out", str(broken), "--images", "0"])
+    assert done.exit_code == 1 and f"changed since its check ({name})" in done.stderr
     facts = flow.accelerator(broken) | {"files": hashes(broken / flow.ACCELERATOR)}  # as if it had been generated so
     flow.write_json(facts, broken / flow.ACCELERATOR / "accel.json")
-    done = CliRunner().invoke(main, ["bitstream", "mini", "--out", str(broken), "--images", "0"])
+    done = CliRunner().invoke(main, ["bitstream", network, "--out", str(broken), "--images", "0"])
     assert done.exit_code == 1 and "nowhere" in done.stderr
     assert not (broken / PROJECT / "build").exists()
 
