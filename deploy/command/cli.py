@@ -263,6 +263,25 @@ def package(network, board, out) -> None:
     console.print(f"{path}: {path.stat().st_size:,} bytes")
 
 
+@main.command("load-weights", epilog=NETWORK_HELP)
+@options.where
+@click.option("--source", default="", help="The other network: a name, or a QONNX file [NETWORK itself].")
+@click.option("--input", "kind", default="", help="How images reach the input of a QONNX file [as before].")
+@click.option("--weights", default="", help="Packed weight file for one of our networks [the shipped one].")
+@click.option("--random-weights", type=click.IntRange(min=0), metavar="SEED", help="Random parameters.")
+@click.option("-o", "--output", type=PATH, help="Also write the .npz that the driver on the board loads.")
+def load_weights(network, board, out, source, kind, weights, random_weights, output) -> None:
+    """Other weights, thresholds and tables into a build that was made with --loadable, without compiling anything.
+
+    The other network must be the same hardware but for what its memories hold.
+    """
+    acc = options.load(network, board, out)
+    acc.load_weights(source or network, input=kind, weights=weights, random_weights=random_weights)
+    console.print(f"{acc.work} computes the other network now, checked on a few images", highlight=False)
+    if output is not None:
+        console.print(f"{acc.weights(output)}: {output.stat().st_size:,} bytes")
+
+
 @main.command(epilog=NETWORK_HELP)
 @click.argument("network")
 @click.option(

@@ -53,8 +53,8 @@ module {name}_shell #(
   // everything but the status page; while it is reset no handshake happens
   logic run_q;
   wire  soft_reset;
-  always_ff @(posedge clk_i) run_q <= rst_ni && !soft_reset{held};
-{loader}
+{loader}  always_ff @(posedge clk_i) run_q <= rst_ni && !soft_reset{held};
+
   wire [{in_msb}:0] in_word;
   wire [{out_msb}:0] out_word;
   wire in_word_valid, in_word_ready, out_word_valid, out_word_ready, out_word_last;
@@ -105,7 +105,7 @@ endmodule
 `default_nettype wire
 """
 
-LOADER = """
+LOADER = """\
   // a load resets the accelerator, and holds its streams until its memories are full
   logic core_q;
   wire  load_reset, hold;

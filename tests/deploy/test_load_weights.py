@@ -9,11 +9,15 @@ import zlib
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
 import signflow
 from signflow.deploy.board.accelerator import Accelerator as Driver
 from signflow.deploy.board.accelerator import AcceleratorError
+from signflow.deploy.board.bitstream import checks, project_facts
 from signflow.deploy.board.serial_link import SerialLink
+from signflow.deploy.command.cli import main
+from signflow.deploy.compile.export import export
 from signflow.hw.sim.uart import SimulatedPort, compile_port
 from signflow.models.networks import chains, predict
 from signflow.models.untrained import randomise
@@ -61,6 +65,7 @@ def test_another_network_in_the_same_hardware(acc):
     """Sources and memory images stay: what the simulation and the board compute came through the load chain."""
     assert (logits(A) != logits(B)).mean() > 0.5
     before, project = contents(acc), acc.project()
+    assert {result for _, result, _ in checks(project, project_facts(project), False)} <= {"passed", "not checked"}
     (project / "build").mkdir()
     (project / "build" / "small.log").write_text("made once")
     for module, name in ((B, "B"), (A, "A"), (B, "B")):
@@ -150,6 +155,21 @@ def test_a_network_of_another_form_is_refused(acc, form, message):
         acc.load_weights(net(3, **form))
     assert before == (contents(acc), json.dumps(signflow.load(acc.work).facts))
     np.testing.assert_array_equal(acc(PIXELS, "rtl"), logits(A))
+
+
+def test_the_command(acc, tmp_path):
+    """A file of another maker into the accelerator of the module that it was exported from."""
+    export(B, (1, 4, 6), "uint8", tmp_path / "b.onnx")
+    file, work = tmp_path / "b.npz", shutil.copytree(acc.work, tmp_path / "work")
+    command = ["load-weights", "small", "--out", str(work), "-o", str(file), "--source", str(tmp_path / "b.onnx")]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0 and "computes the other network now" in done.output, done.output
+    loaded = signflow.load(work)
+    assert loaded.facts["weights"] == {
+        "source": str(tmp_path / "b.onnx"), "weights": "", "random_weights": None, "loaded": True
+    }  # fmt: skip
+    np.testing.assert_array_equal(loaded(PIXELS, "rtl"), logits(B))
+    np.testing.assert_array_equal(np.load(file)["words"], np.fromfile(work / "5-accelerator" / "weights.bin", "<u4"))
 
 
 def test_fixed_weights_stay(tmp_path):
