@@ -28,6 +28,7 @@ ROOMS = (
         "verify",
         "pictures",
         "flow",
+        "survey",
         "board",
     ),
     *("accelerator", "command"),

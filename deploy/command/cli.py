@@ -9,7 +9,7 @@ import click
 
 import signflow
 from signflow.deploy.command import options
-from signflow.deploy.command.group import EXITS, Command, console
+from signflow.deploy.command.group import EXITS, Command, console, errors
 from signflow.deploy.command.options import NETWORK_HELP, PATH
 from signflow.deploy.command.quiet import quiet_libraries
 from signflow.deploy.steps import STEPS, since
@@ -43,15 +43,35 @@ def train(recipe: Path, out: Path | None) -> None:
 
 
 @main.command()
+@click.argument("names", nargs=-1, metavar="[NETWORK]...")
 @click.option("--all", "everything", is_flag=True, help="Also the chains in every normalisation, not only with BN.")
+@click.option("--boards", is_flag=True, help="What each needs on every board, with random weights; takes a while.")
+@click.option("--out", type=PATH, default=Path("out/boards"), show_default=True, help="What --boards has found so far.")
 @click.option("--markdown", is_flag=True, help="As Markdown.")
-def networks(everything: bool, markdown: bool) -> None:
-    """List the networks: input, data set, parameters, weight bits, whether trained weights ship."""
-    from signflow.models.networks import CHAINS, NARROW, PAPERS, every_method
-    from signflow.models.study.inventory import inventory
+def networks(names: tuple[str, ...], everything: bool, boards: bool, out: Path, markdown: bool) -> None:
+    """List the networks: input, data set, parameters, weight bits, whether trained weights ship.
 
-    table = inventory([*(every_method(CHAINS) if everything else CHAINS), *PAPERS, *NARROW])
-    click.echo(table.markdown() if markdown else table.text())
+    With --boards: operators, weights, and for every board the fastest folding that fits, or why none does. Interrupted,
+    it goes on where it was.
+    """
+    from signflow.models.networks import CHAINS, NARROW, PAPERS, every_method, network
+
+    names = names or (*(every_method(CHAINS) if everything else CHAINS), *PAPERS, *NARROW)
+    for name in names:
+        network(name)  # raises with the nearest name
+    if not boards:
+        from signflow.models.study.inventory import inventory
+
+        table = inventory(list(names))
+        click.echo(table.markdown() if markdown else table.text())
+        return
+    from signflow.deploy import survey
+    from signflow.deploy.command import show
+
+    with show.bar(errors, "", len(names)) as step:
+        found = survey.survey(names, out, tick=lambda done, name: step(done, name))
+    shown = [survey.page(found)] if markdown else [table.text() for table in survey.tables(found)]
+    click.echo("\n".join(shown))
 
 
 @main.command()

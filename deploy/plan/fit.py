@@ -29,6 +29,14 @@ SLOWER, SAVED = 0.05, 0.1
 """The last percent of speed may cost too much: up to 5 % of it is given for 10 % of the LUTs."""
 
 
+class TooLargeError(FoldingError):
+    """A folding needs more than a board offers."""
+
+    def __init__(self, message: str, needed: Mapping[str, int], offered: Mapping[str, int]):
+        super().__init__(message)
+        self.needed, self.offered = dict(needed), dict(offered)
+
+
 def fold_to_fps(model: ModelWrapper, board: Board, fps: float) -> None:
     """Cheapest folding for ``fps`` images a second at the board's clock; raises FoldingError when an operator cannot
     reach it or it does not fit.
@@ -79,7 +87,8 @@ def _check(needed: Mapping[str, int], board: Board, shares: Mapping[str, float],
     if any(needed[what] > share * offered[what] for what, share in shares.items()):
         listed = ", ".join(f"{needed[w]} {w} of {share * offered[w]:.0f} ({share:.0%})" for w, share in shares.items())
         reason = f"it does not fit {board.name} ({board.part}){_weights(ops, board)}"
-        raise FoldingError(f"estimated {listed}: {reason}; lower the target FPS or choose a larger board")
+        message = f"estimated {listed}: {reason}; lower the target FPS or choose a larger board"
+        raise TooLargeError(message, needed, {what: int(share * offered[what]) for what, share in shares.items()})
 
 
 def _weights(ops: Sequence[StreamOp], board: Board) -> str:
