@@ -38,8 +38,8 @@ MIN_DEPTH = 2
 """Two words are what a registered ready signal needs for full throughput."""
 
 
-Between = list[tuple[type[StreamOp], dict]]
-"""Kinds of nodes and their attributes, one behind the other on an edge."""
+Between = tuple[Sequence[int], list[tuple[type[StreamOp], dict]]]
+"""Shape of an edge's tensor; kinds of nodes and their attributes, one behind the other on it."""
 
 
 def _insert(model: ModelWrapper, before: dict[tuple[str, int], Between]) -> None:
@@ -49,12 +49,12 @@ def _insert(model: ModelWrapper, before: dict[tuple[str, int], Between]) -> None
     nodes = []
     for op in operators(model):
         for stream in range(op.IN_STREAMS):
-            for kind, attributes in before.get((op.onnx_node.name, stream), ()):
+            shape, kinds = before.get((op.onnx_node.name, stream), ((), []))
+            for kind, attributes in kinds:
                 op_type, tensor = kind.__name__, op.onnx_node.input[stream]
                 name = f"{op_type}_{counts[op_type]}"
                 counts[op_type] += 1
                 output = f"{name}_out"
-                shape = op.get_normal_input_shape(stream)
                 model.graph.value_info.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, shape))
                 note = model.graph.quantization_annotation.add()
                 note.CopyFrom(notes[tensor])
@@ -88,13 +88,16 @@ def insert_width_converters(model: ModelWrapper) -> None:
     before: dict[tuple[str, int], Between] = {}
     for producer, out, consumer, stream in edges(model):
         steps = widths(producer.get_outstream_width(out), consumer.get_instream_width(stream))
-        shape = consumer.get_normal_input_shape(stream)
+        shape = producer.get_normal_output_shape(out)
         common = {"inShape": shape, "outShape": shape, "padGroup": consumer.in_group(stream)}
         common["dataType"] = consumer.get_input_datatype(stream).name
-        before[consumer.onnx_node.name, stream] = [
-            (StreamingDataWidthConverter_sf, {"inWidth": a, "outWidth": b, **common})
-            for a, b in itertools.pairwise(steps)
-        ]
+        before[consumer.onnx_node.name, stream] = (
+            shape,
+            [
+                (StreamingDataWidthConverter_sf, {"inWidth": a, "outWidth": b, **common})
+                for a, b in itertools.pairwise(steps)
+            ],
+        )
     _insert(model, before)
 
 
@@ -105,15 +108,15 @@ def insert_fifos(model: ModelWrapper) -> None:
     they suffice.
     """
     before: dict[tuple[str, int], Between] = {}
-    for _, _, consumer, stream in edges(model):
+    for producer, out, consumer, stream in edges(model):
         attributes = {
             "depth": MIN_DEPTH,
             "folded_shape": list(consumer.get_folded_input_shape(stream)),
-            "normal_shape": consumer.get_normal_input_shape(stream),
+            "normal_shape": producer.get_normal_output_shape(out),
             "dataType": consumer.get_input_datatype(stream).name,
             "padGroup": consumer.in_group(stream),
         }
-        before[consumer.onnx_node.name, stream] = [(StreamingFIFO_sf, attributes)]
+        before[consumer.onnx_node.name, stream] = attributes["normal_shape"], [(StreamingFIFO_sf, attributes)]
     _insert(model, before)
     ops = operators(model)
     fifos = {op.onnx_node.name: op for op in ops if isinstance(op, StreamingFIFO_sf)}
