@@ -58,7 +58,9 @@ def test_shifted_sums(bench):
     np.testing.assert_array_equal(node.stream(x)[0], [[[-32 + 12, 24 + 4]]] * 3)
 
 
-@pytest.mark.parametrize("shifts", [(0, 0), (3, 0), (1, 5)])
+@pytest.mark.parametrize(
+    "shifts", [(3, 0), pytest.param((0, 0), marks=pytest.mark.slow), pytest.param((1, 5), marks=pytest.mark.slow)]
+)
 def test_estimate(bench, shifts):
     add(bench, 16, 8, shifts=shifts).check_estimate()
 

@@ -114,20 +114,24 @@ def test_usual_shapes(bench, h, w, channels, k, parallel):
     swg(bench, h, w, channels, channels, k, k, parallel=parallel).compile().check(np.random.default_rng(h))
 
 
+LEFT_OVER = [
+    (5, 5, 2, 2, 2, 2),  # a row and a column left over, windows side by side
+    (6, 7, 3, 2, 2, 3),  # windows that overlap in one direction
+    (8, 5, 1, 1, 3, 2),  # rows between windows
+    (4, 5, 2, 2, 2, 2),  # a column
+    (5, 4, 2, 2, 2, 2),  # a row
+    (7, 8, 2, 3, 2, 3),
+    (3, 9, 3, 2, 3, 4),  # one row of windows
+    (9, 3, 2, 3, 4, 3),  # one column of windows
+    (5, 6, 1, 4, 1, 4),
+]
+"""Maps of height and width, windows and strides, which leave rows and columns over."""
+
+
 @pytest.mark.parametrize("parallel", [0, 1])
 @pytest.mark.parametrize(
     ("h", "w", "kh", "kw", "sh", "sw"),
-    [
-        (5, 5, 2, 2, 2, 2),  # a row and a column left over, windows side by side
-        (4, 5, 2, 2, 2, 2),  # a column
-        (5, 4, 2, 2, 2, 2),  # a row
-        (7, 8, 2, 3, 2, 3),
-        (8, 5, 1, 1, 3, 2),  # rows between windows
-        (6, 7, 3, 2, 2, 3),  # windows that overlap in one direction
-        (3, 9, 3, 2, 3, 4),  # one row of windows
-        (9, 3, 2, 3, 4, 3),  # one column of windows
-        (5, 6, 1, 4, 1, 4),
-    ],
+    LEFT_OVER[:3] + [pytest.param(*s, marks=pytest.mark.slow) for s in LEFT_OVER[3:]],
 )
 def test_strides_that_leave_rows_and_columns_over(bench, h, w, kh, kw, sh, sw, parallel):
     for channels, simd in [(2, 2)] if parallel else [(2, 2), (3, 1)]:
@@ -146,8 +150,15 @@ def test_the_model_reaches_the_interval(bench, shape):
 
 @pytest.mark.parametrize(
     "more",
-    [{"pads": P, "Border": [0]}, {"pads": P, "padGroup": 16}, {"ram_style": "block", "pads": P, "Border": [1]}]
-    + [{"kh": 1, "kw": 1, "sh": 2, "sw": 2}, {"parallel": 1, "pads": P, "padGroup": 16}],
+    [{"pads": P, "padGroup": 16}, {"parallel": 1, "pads": P, "padGroup": 16}]
+    + [
+        pytest.param(more, marks=pytest.mark.slow)
+        for more in (
+            {"pads": P, "Border": [0]},
+            {"ram_style": "block", "pads": P, "Border": [1]},
+            {"kh": 1, "kw": 1, "sh": 2, "sw": 2},
+        )
+    ],
 )
 def test_estimates(bench, more):
     swg(bench, **{"h": 16, "w": 16, "channels": 16, "simd": 16} | more).check_estimate()

@@ -12,7 +12,11 @@ def fifo(bench, width, depth, words=40, **attributes):
     return bench("StreamingFIFO_sf", {"depth": depth, "dataType": "BINARY"} | shape | attributes)
 
 
-@pytest.mark.parametrize(("width", "depth"), [(1, 2), (8, 3), (13, 32), (70, 33), (64, 129), (65, 130)])
+SIZES = [(1, 2), (70, 33), (64, 129)]
+MORE = [(8, 3), (13, 32), (65, 130)]
+
+
+@pytest.mark.parametrize(("width", "depth"), SIZES + [pytest.param(*size, marks=pytest.mark.slow) for size in MORE])
 @pytest.mark.parametrize("ram_style", ["distributed", "block"])
 def test_fifo(bench, width, depth, ram_style):
     fifo(bench, width, depth, ram_style=ram_style).compile().check(np.random.default_rng(depth))

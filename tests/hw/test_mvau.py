@@ -115,7 +115,7 @@ def test_zeros_between_bits(bench, groups, folds, mh, form):
     node.compile(TREE=folds % 2).check(rng)
 
 
-@pytest.mark.parametrize("group", [4, 16])
+@pytest.mark.parametrize("group", [16, pytest.param(4, marks=pytest.mark.slow)])
 def test_estimates_with_flags(bench, group):
     node = mvau(bench, np.random.default_rng(0), 144, 16, 48, 4, padGroup=group, ram_style="block")
     node.check_estimate()

@@ -116,8 +116,17 @@ def test_borders(name):
     np.testing.assert_array_equal(IntGraph(integer)(images).reshape(expected.shape), expected)
 
 
-@pytest.mark.parametrize("name", ["zeros and thresholds", "zeros of several readers", "values of each channel"])
-@pytest.mark.parametrize("folding", FOLDINGS)
+RTL = ["zeros and thresholds", "zeros of several readers", "values of each channel"]
+
+
+@pytest.mark.parametrize(
+    ("name", "folding"),
+    [
+        pytest.param(name, folding, marks=[pytest.mark.slow] * (k % len(RTL) != j % len(RTL)))
+        for j, name in enumerate(RTL)
+        for k, folding in enumerate(FOLDINGS)
+    ],
+)
 def test_their_hardware(name, folding, tmp_path):
     """Folded in any way the RTL computes what the integer graph says, in as many cycles as predicted."""
     hardware, integer, images, folder = made(name, folding, tmp_path)
