@@ -7,8 +7,8 @@
 //   latency     0 or 1 cycle (REGISTERED); on the load chain 1 cycle from load_i to load_o, with LOAD = 0 none
 //
 // Memory: FILE, DEPTH words of LANES * WIDTH bits ($readmemh), lane 0 in the low bits; in block RAM (BLOCK = 1) or in
-// logic, which with LOAD = 1 is LUT RAM, or registers for a single word. ULTRA = 1: in UltraRAM, which starts undefined,
-// so FILE is not read.
+// logic, which with LOAD = 1 is LUT RAM, or registers for a single word. ULTRA = 1: in UltraRAM, which starts
+// undefined, so FILE is not read.
 //
 // Load chain (LOAD = 1): load_i and load_o are {valid, 32 bits of data}. After a reset a memory takes the first DEPTH *
 // PARTS words, a memory word in PARTS = ceil(LANES * WIDTH / 32) of them, its low bits first, and passes on all that
