@@ -118,6 +118,7 @@ def test_the_driver_refuses_other_files_and_goes_on_with_what_it_had(boxes, tmp_
             np.testing.assert_array_equal(board(PIXELS), logits(A))
 
 
+@pytest.mark.slow
 def test_over_a_serial_line(tmp_path):
     """The design on the simulated board has memory images that are wrong in every bit. The bitstream is a stand-in."""
     acc = signflow.build(A, "ulx3s", shape=(1, 4, 6), name="small", loadable=True, out=tmp_path / "work")

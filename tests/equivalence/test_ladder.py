@@ -26,7 +26,7 @@ def check_exact(result, images):
     assert result["cycles"]["simulated"]["interval"] == result["cycles"]["predicted"]["interval"]
 
 
-@pytest.mark.parametrize("name", ["tfc", "sfc-abn", "sfc-sd", "cnv"])
+@pytest.mark.parametrize("name", ["tfc", "sfc-abn", "cnv"])
 def test_shipped_networks(name, tmp_path):
     check_exact(ladder(name, tmp_path, 60, 20), 60)
 

@@ -9,7 +9,7 @@ from signflow.hw.ops.base import OpError
 from signflow.hw.sim import RtlError
 
 FEW = settings(
-    max_examples=10,
+    max_examples=6,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],

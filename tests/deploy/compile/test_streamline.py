@@ -40,7 +40,9 @@ def test_brevitas_networks(bnn_pynq, pixels, name):
     climb(net, shape, "uint8/255", pixels(64, shape))
 
 
-@pytest.mark.parametrize("name", ["tfc", "sfc", "lfc", "cnv", "cnv-cifar"])
+@pytest.mark.parametrize(
+    "name", ["tfc", "sfc", "cnv", *(pytest.param(name, marks=pytest.mark.slow) for name in ("lfc", "cnv-cifar"))]
+)
 def test_own_networks(own_network, pixels, name):
     net, shape = own_network(name, round_means=True)
     climb(net, shape, "uint8", pixels(64, shape))

@@ -341,7 +341,7 @@ def test_grids_side_by_side_are_refused(chain, exact):
 # ---- random networks
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_random_blocks(chain, exact, data):
     """Blocks of every kind of branch, shortcut and reader, one behind the other."""

@@ -136,7 +136,9 @@ def matrix(folder: Path, block: int) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("block", [0, 1], ids=["logic", "block RAM"])
+@pytest.mark.parametrize(
+    "block", [pytest.param(0, id="logic"), pytest.param(1, id="block RAM", marks=pytest.mark.slow)]
+)
 def test_one_dot_product_stands_for_all(cache, tmp_path, block):
     folder = matrix(tmp_path, block)
     whole, parts = synthesize(folder, exact=True), synthesize(folder)
