@@ -269,20 +269,27 @@ class Accelerator:
     # ---- what is made of it
 
     def project(self) -> Path:
-        """The project folder of its board (8-project), written now. Raises FlowError unless it is `checked`."""
-        return bitstream.make_project(self.work)
+        """The project folder of its board (8-project), written now. Raises FlowError unless it is `checked`, and while
+        another command works in its folder.
+        """
+        with products.locked(self.work):
+            return bitstream.make_project(self.work)
 
     def bitstream(self, say: Callable[[str], None] = lambda stage: None) -> dict:
         """Make the bitstream in the project folder with the board's tool chain; returns what that reports.
 
-        Raises what the tool chain raises: `VendorStepMissing` where Vivado is needed and not here.
+        Raises what `project` and the tool chain raise: `VendorStepMissing` where Vivado is needed and not here.
         """
-        return bitstream.make(self.work, self.project(), say)
+        with products.locked(self.work):
+            return bitstream.make(self.work, bitstream.make_project(self.work), say)
 
     def package(self, path: str | Path | None = None) -> Path:
-        """One zip for the board: bitstream (or a simulation image), driver, self-test, notebook; returns its path."""
+        """One zip for the board: bitstream (or a simulation image), driver, self-test, notebook; returns its path.
+        Raises what `project` raises.
+        """
         destination = self.work / self.settings.package if path is None else Path(path)
-        return package.package(self.work, self.project(), destination)
+        with products.locked(self.work):
+            return package.package(self.work, bitstream.make_project(self.work), destination)
 
     def unpack(self, folder: str | Path) -> Path:
         """The files of `package` in ``folder``, as they lie on the board; returns it."""

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from signflow.deploy import flow
+from signflow.deploy import flow, products
 from signflow.deploy.board import bitstream
 from signflow.deploy.command import ladder, resources
 from signflow.deploy.steps import BITSTREAM
@@ -23,8 +23,14 @@ def run(console: Console, work: Path, images: int, json_file: Path | None) -> di
 
     ``images`` of the sample go through the netlist; 0 leaves it out. What was found so far is written to
     `9-bitstream.json` even when a step fails. Raises BitstreamError when a check failed, LadderError when a logit of
-    the netlist differs, `VendorStepMissing` when all is done but Vivado's part, and what the tools raise.
+    the netlist differs, FlowError while another command works in the folder, `VendorStepMissing` when all is done but
+    Vivado's part, and what the tools raise.
     """
+    with products.locked(work):
+        return _run(console, work, images, json_file)
+
+
+def _run(console: Console, work: Path, images: int, json_file: Path | None) -> dict:
     settings = flow.settings_of(work)
     project = bitstream.make_project(work)
     facts = bitstream.project_facts(project)
