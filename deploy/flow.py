@@ -52,6 +52,7 @@ from signflow.deploy.steps import (
 from signflow.deploy.verify.check import mark, prove
 from signflow.hw.scratch import Scratch
 from signflow.hw.sim import verilator
+from signflow.models.files import replacing
 from signflow.models.networks import network
 
 __all__ = [
@@ -193,18 +194,24 @@ def build(
         raise FlowError(f"unknown step {start!r}; the steps are {', '.join(STEPS)}")
     _ = settings.target  # raises for an unknown board
     work.mkdir(parents=True, exist_ok=True)
-    seconds, own = {}, {}
+    own = {}
     if module is not None:
         own = {"export": partial(export_module, *module), "check": partial(step_check, net=module[0])}
     with locked(work):
         clear(work, start)
         write_json(asdict(settings), work / SETTINGS)
-        for name in since(start):
-            tick(name, None)
-            begin = time.perf_counter()
-            own.get(name, partial(run, name))(settings, work)
-            seconds[name] = time.perf_counter() - begin
-            tick(name, seconds[name])
+        return _timed(since(start), own, settings, work, tick)
+
+
+def _timed(steps: Iterable[str], own: dict[str, Callable], settings: Settings, work: Path, tick) -> dict[str, float]:
+    """Run ``steps``, those in ``own`` by what stands there, with ``tick`` around each; returns seconds of each."""
+    seconds = {}
+    for name in steps:
+        tick(name, None)
+        begin = time.perf_counter()
+        own.get(name, partial(run, name))(settings, work)
+        seconds[name] = time.perf_counter() - begin
+        tick(name, seconds[name])
     return seconds
 
 
@@ -227,11 +234,7 @@ def load_weights(
     with locked(work), Scratch("signflow-weights-") as name:
         other = Path(name)
         own = {"export": partial(export_module, *module)} if module is not None else {}
-        for step in ("export", "streamline", "lower"):
-            tick(step, None)
-            begin = time.perf_counter()
-            own.get(step, partial(run, step))(settings, other)
-            tick(step, time.perf_counter() - begin)
+        _timed(("export", "streamline", "lower"), own, settings, other, tick)
         before, after = read(work, HARDWARE), read(other, HARDWARE)
         exchange.compare(before, after)
         graphs = {product: exchange.exchange(read(work, product), before, after) for product in (HARDWARE, FOLDED)}
@@ -245,7 +248,8 @@ def load_weights(
             shutil.copyfile(other / product, work / product)
         for product, model in graphs.items():
             save(model, work / product)
-        (work / ACCELERATOR / WEIGHTS).write_bytes(words)
+        with replacing(work / ACCELERATOR / WEIGHTS) as partial_file:
+            partial_file.write_bytes(words)
         new = {"weights": weights_facts(settings, loaded=True), "rounding": notes_of(after)}
         write_json(facts | new | {"files": hashes(work / ACCELERATOR)}, work / ACCELERATOR / "accel.json")
         step_check(settings, work, None if module is None else module[0])

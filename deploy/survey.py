@@ -146,8 +146,8 @@ def _limit(model: ModelWrapper, target: Board, needed: dict[str, int]) -> str:
         return "input stream"
     if cycles <= (1 + fit.SLOWER) * fastest(copy.deepcopy(model), target.stream_bits):
         return slowest.replace("_sf", "")
-    offered = {"LUT": target.lut, "BRAM18": target.bram18, "DSP": target.dsp}
-    return max(offered, key=lambda what: needed[what] / (fit.usable(target)[what] * offered[what]))
+    shares = fit.usable(target)
+    return max(shares, key=lambda what: needed[what] / (shares[what] * target.offers[what]))
 
 
 def on_boards(name: str, work: Path, boards: Sequence[str], seconds: float = PATIENCE) -> Found:

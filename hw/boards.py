@@ -56,6 +56,11 @@ class Board:
         known = cls(**facts["target"]) if "target" in facts else board(facts["board"])
         return replace(known, clock_mhz=facts.get("clock_mhz", known.clock_mhz))
 
+    @property
+    def offers(self) -> dict[str, int]:
+        """What it has of everything that a folding is estimated in."""
+        return {"LUT": self.lut, "BRAM18": self.bram18, "DSP": self.dsp, "URAM": self.uram}
+
     def facts(self) -> dict:
         """What `accel.json` says of it, all that `of` needs; "target" only if `boards.toml` does not have it."""
         known = boards().get(self.name)

@@ -8,10 +8,10 @@ floats around the graph instead, which rounds; it is the independent reference i
 
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.transformation.general import GiveUniqueNodeNames
 
 from signflow.deploy.compile import engine
 from signflow.deploy.compile.images import ImageInput
+from signflow.deploy.compile.names import name_nodes
 from signflow.deploy.compile.passes.enumerate_thresholds import enumerate_thresholds
 from signflow.deploy.compile.passes.fold_constants import FoldConstants
 from signflow.deploy.compile.passes.normal_form import NormalForm
@@ -26,7 +26,9 @@ def streamline(model: ModelWrapper, keep_constants: bool = False) -> ModelWrappe
     integer = enumerate_thresholds(model.transform(NormalForm(), cleanup=False))
     if not keep_constants:
         integer = integer.transform(FoldConstants(), cleanup=False)
-    return integer.transform(GiveUniqueNodeNames())
+    name_nodes(integer.graph)
+    integer.cleanup()
+    return integer
 
 
 def image_facts(model: ModelWrapper) -> dict:

@@ -21,6 +21,7 @@ from signflow.deploy.generate.shell import AXI_MODULES, LOAD_MODULES, SHELL_MODU
 from signflow.hw.boards import Board
 from signflow.hw.ops.base import RTL_DIR
 from signflow.hw.scratch import replacing_folder
+from signflow.models.files import replacing
 
 PAGE_VERSION = 1
 SHELL_LATENCY = 8  # cycles a frame spends in the shell, generously
@@ -98,8 +99,8 @@ def write_project(accelerator: Path, board: Board, folder: Path, extra: Mapping[
     found = _files(folder, skip=BUILD)
     if found.keys() == contents.keys() and all(found[name] == contents[name] or name in loaded for name in found):
         for name in loaded:
-            (folder / f".{name}").write_bytes(contents[name])
-            (folder / f".{name}").replace(folder / name)
+            with replacing(folder / name) as partial:
+                partial.write_bytes(contents[name])
         return folder
     with replacing_folder(folder) as new:
         for name, content in contents.items():

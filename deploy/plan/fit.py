@@ -82,7 +82,7 @@ def check_fits(model: ModelWrapper, board: Board, shares: Mapping[str, float]) -
 
 
 def _check(needed: Mapping[str, int], board: Board, shares: Mapping[str, float], ops: Sequence[StreamOp]) -> None:
-    offered = {"LUT": board.lut, "BRAM18": board.bram18, "DSP": board.dsp, "URAM": board.uram}
+    offered = board.offers
     shares = {**shares, "URAM": 1.0} if needed.get("URAM") else shares
     if any(needed[what] > share * offered[what] for what, share in shares.items()):
         listed = ", ".join(f"{needed[w]} {w} of {share * offered[w]:.0f} ({share:.0%})" for w, share in shares.items())
