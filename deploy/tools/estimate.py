@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from signflow.deploy.tools import yosys
+from signflow.deploy.tools.netlist import CELLS, XC7
 from signflow.deploy.tools.yosys import YOSYS, SynthesisError
 from signflow.hw.scratch import Scratch
 from signflow.hw.sim.toolchain import cache_root, cached, digest
@@ -34,6 +35,7 @@ LUTRAM_SITES = {
     "RAM32M": 4, "RAM64M": 4,
     "RAM32M16": 8, "RAM64M8": 8, "RAM256X1D": 8,
 }  # fmt: skip
+LUTS = ("LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6", "LUT6_2", "INV")
 SYNTHESIS = "synth_xilinx -family xc7 -noiopad -noclkbuf"
 ULTRA = SYNTHESIS.replace("xc7", "xcup")  # of weights in UltraRAM, which the 7 series has not
 LIBRARY = ("read_verilog -lib -specify +/xilinx/cells_sim.v",)
@@ -221,7 +223,8 @@ def _operator(folder: Path, facts: Mapping, entry: Mapping, exact: bool) -> _Uni
             content.append(text)
             value = f"{'patterns' if value in patterns else f'accel/{memory}'}/{value}"
         words.append(f'-G {name}="{value}"' if isinstance(value, str) else f"-G {name}={int(value)}")
-    read = f"read_slang {' '.join(f'accel/{source}' for source in sources)} --top {entry['module']} {' '.join(words)}"
+    read = f"read_slang {' '.join(f'accel/{source}' for source in sources)} {XC7.words()}"
+    read += f" --top {entry['module']} {' '.join(words)}"
     read += " --best-effort-hierarchy" if parts else ""
     shape = " ".join(f"{k}={v if isinstance(v, int) else bool(v)}" for k, v in params.items())
     ultra = params.get("ULTRA") == 1
@@ -241,7 +244,7 @@ def _whole(folder: Path, facts: Mapping) -> _Unit:
     memories = sorted((folder / facts["mem_dir"]).iterdir())
     content = [(folder / source).read_bytes() for source in sources] + [path.read_bytes() for path in memories]
     files = " ".join(f"accel/{source}" for source in sources)
-    read = f'read_slang {files} --top {facts["top"]} -G MEM_DIR="accel/{facts["mem_dir"]}/"'
+    read = f'read_slang {files} {XC7.words()} --top {facts["top"]} -G MEM_DIR="accel/{facts["mem_dir"]}/"'
     ultra = any(entry["params"].get("ULTRA") == 1 for entry in facts.get("operators", ()))
     unit = _Unit("the whole accelerator", facts["top"], read, sys.maxsize, "", ultra=ultra)
     return replace(unit, key=digest(YOSYS, *LIBRARY, *unit.commands("")[2:-1], "whole", *content))
@@ -260,6 +263,7 @@ def _synthesize_all(folder: Path, units: Sequence[_Unit], jobs: int, tick: Tick)
     with Scratch("signflow-synthesis-") as name:
         work = Path(name)
         (work / "accel").symlink_to(folder.resolve())
+        (work / "cells").symlink_to(CELLS)
         (work / "patterns").mkdir()
         for image, text in (pair for unit in todo for pair in unit.patterns.items()):
             (work / "patterns" / image).write_text(text)
@@ -287,7 +291,7 @@ def _resources(module: Mapping) -> Resources:
     unknown = [kind for kind in cells if kind.startswith("RAM") and kind[:4] != "RAMB" and kind not in LUTRAM_SITES]
     if unknown or cells.get("$mem_v2"):
         raise SynthesisError(f"cannot count these cells of Yosys: {', '.join(unknown) or '$mem_v2'}")
-    logic, srl = sum(cells.get(f"LUT{k}", 0) for k in range(1, 7)) + cells.get("INV", 0), count("SRL")
+    logic, srl = sum(cells.get(kind, 0) for kind in LUTS), count("SRL")
     return Resources(
         lut=logic + lutram + srl,
         lutram=lutram,

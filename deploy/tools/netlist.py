@@ -31,6 +31,8 @@ VERILOG, JSON = "netlist.v", "netlist.json"
 class Target:
     """How one kind of device is synthesised and simulated."""
 
+    defines: tuple[str, ...]
+    """Macros that let `hw/rtl` name primitives of the device."""
     blackboxes: tuple[str, ...]
     """Modules that the RTL instantiates itself, with a model of that name in `hw/sim/cells`."""
     synthesis: tuple[str, ...]
@@ -40,15 +42,23 @@ class Target:
     """Files of `hw/sim/cells`; they stand before the library's and win."""
     products: tuple[str, ...]
 
+    def words(self) -> str:
+        """For `read_slang`, in a folder with "cells"."""
+        words = [f"-D {macro}" for macro in self.defines]
+        words += [f"cells/{name.lower()}.v --blackboxed-module {name}" for name in self.blackboxes]
+        return " ".join(words)
+
 
 XC7 = Target(
-    (),
+    ("SF_LUT6_2",),
+    ("LUT6_2", "CARRY4"),
     ("synth_xilinx -family xc7 -flatten",),
     "xilinx",
-    ("ramb.v", "lut_xc7.v", "lutram_xc7.v", "carry4.v"),
+    ("ramb.v", "lut_xc7.v", "lut6_2.v", "lutram_xc7.v", "carry4.v"),
     (VERILOG,),
 )
 ECP5 = Target(
+    (),
     ("EHXPLLL",),
     ("synth_ecp5", "setattr -unset src =*", "setattr -mod -unset src =*", f"write_json {JSON}"),
     "ecp5",
@@ -128,11 +138,8 @@ def synthesize(project: Path, device: str = "") -> Netlist:
 
 def _script(facts: dict, target: Target) -> list[str]:
     """Commands of Yosys; paths are relative to a folder with "project" and "cells"."""
-    sources = [f"project/{source}" for source in facts["sources"]]
-    sources += [
-        word for name in target.blackboxes for word in (f"cells/{name.lower()}.v", f"--blackboxed-module {name}")
-    ]
-    read = f'read_slang {" ".join(sources)} --top {facts["top"]} -G MEM_DIR="project/{facts["mem_dir"]}/"'
+    sources = " ".join(f"project/{source}" for source in facts["sources"])
+    read = f'read_slang {sources} {target.words()} --top {facts["top"]} -G MEM_DIR="project/{facts["mem_dir"]}/"'
     write = f"write_verilog -noattr {VERILOG}"  # single wires: in vectors Verilator sees loops that are none
     return [read, *target.synthesis, "splitnets", write]
 

@@ -9,6 +9,7 @@ import numpy as np
 from finn.custom_op.fpgadataflow.matrixvectoractivation import MVAU
 
 from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, hex_words, rom_luts, to_bits, urams
+from signflow.hw.ops.compress import popcount
 from signflow.hw.ops.flags import check_flags, flagged, sharing
 from signflow.hw.ops.folding import Aim, Feed, cheapest, divisors, fitting
 
@@ -128,13 +129,15 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         return self.constant_luts(rom_luts(*self._memory()), *self._memory())
 
     def latency(self) -> int:
-        """Cycles from the last step of a fold to its output word: one register in front of the products, their tree,
-        two behind, and one for a second threshold.
+        """Cycles from the last step of a fold to its output word: one register in front of the products, one more where
+        they are replayed, their tree, two behind, and one for a second threshold.
         """
-        simd, lanes = self.get_nodeattr("SIMD"), 15 if self._binary_input() else 1 if self._weight_bits() > 1 else 3
-        unit = self.in_group() or simd  # leaves of the tree have ``lanes`` places of one unit
-        leaves = simd // unit * -(-unit // lanes)
-        return 5 + (leaves - 1).bit_length() + (self._steps() == 2)
+        simd = self.get_nodeattr("SIMD")
+        if self._binary_input():
+            stages = popcount(simd, self.in_group())[0]
+        else:
+            stages = 2 + (-(-simd // (1 if self._weight_bits() > 1 else 3)) - 1).bit_length()
+        return 3 + (self._folds()[0] > 1) + stages + (self._steps() == 2)
 
     def _check(self) -> None:
         get = self.get_nodeattr
@@ -262,6 +265,8 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
             "WEIGHT_WIDTH": self._weight_bits(), "GROUP": self.in_group(), "ACC_WIDTH": self.acc_width(),
             "THRESHOLDS": self._steps(), "WINDOW": get("window"), "BLOCK": int(self.block()),
         }  # fmt: skip
+        if self._binary_input():
+            params["TREE_STAGES"] = popcount(get("SIMD"), self.in_group())[0]
         params |= self.memory_params() | ({"ULTRA": 1} if self.ultra() else {})
         params |= {key: name if key in images else "" for key, name in files.items()}
         return RtlInstance("sf_mvau", params, {files[key]: words for key, words in images.items()})
@@ -298,7 +303,7 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
             multipliers = 0 if self.dsp_estimation() else pe * simd * act * bits
             return multipliers + pe * simd * (act + bits + 1)
         if act == 1:
-            return pe * simd * (1.75 + 2.5 / self.in_group() if self.in_group() else 1.75)
+            return pe * popcount(simd, self.in_group())[1]
         threes = math.ceil(simd / 3)
         return threes * 4 * (act + 2) + pe * (threes * 2 * (act + 2) + (threes - 1) * (act + 4))
 

@@ -13,7 +13,8 @@
 //
 //   folding     NF = MH/PE neuron folds, SF = MW/SIMD input folds; PE p works on neuron nf*PE + p in step nf*SF + sf
 //   throughput  one vector in exactly NF*SF cycles, no gaps; the SF input words are taken during nf = 0, then replayed
-//   latency     3 + STAGES cycles from the last step of a fold to its output word (sf_dot_*.sv), 1 more for a T2
+//   latency     3 + STAGES cycles from the last step of a fold to its output word (sf_dot_*.sv), 1 more where NF > 1,
+//               1 more for a T2
 //
 // Accumulators (sf_accumulate.sv) start at a constant of their neuron: start = -T1, or N - T1 with sf_dot_integer's N.
 //
@@ -37,6 +38,7 @@ module sf_mvau #(
   parameter bit    ACT_SIGNED   = 1'b0,
   parameter int    WEIGHT_WIDTH = 1,
   parameter int    GROUP        = 0,
+  parameter int    TREE_STAGES  = 3,  // STAGES of sf_dot_binary.sv, for ACT_WIDTH = 1
   parameter int    ACC_WIDTH    = 8,
   parameter int    THRESHOLDS   = 1,
   parameter bit    WINDOW       = 1'b0,
@@ -84,8 +86,7 @@ module sf_mvau #(
   localparam int LANES = SIMD * ACT_WIDTH + GROUPS;  // bits of an input word
   localparam int WORD  = PE * SIMD * WEIGHT_WIDTH;
 
-  localparam int  LEAVES = GROUP > 0 ? GROUPS * ((GROUP + 14) / 15) : (SIMD + 14) / 15;  // of sf_dot_binary
-  localparam int  STAGES = 2 + $clog2(ACT_WIDTH == 1 ? LEAVES : WEIGHT_WIDTH == 1 ? (SIMD + 2) / 3 : SIMD);
+  localparam int  STAGES = ACT_WIDTH == 1 ? TREE_STAGES : 2 + $clog2(WEIGHT_WIDTH == 1 ? (SIMD + 2) / 3 : SIMD);
   localparam bit  COUNT  = ACT_WIDTH == 1 && !TREE;
   localparam int  ROOM   = 32;  // words of the FIFO at the output: more than are under way at once, one LUT RAM
 
@@ -113,31 +114,35 @@ module sf_mvau #(
     end
   end
 
-  // ---- activation of this step, from the input or replayed
+  // ---- activation of a step: of the input, or a cycle later of the buffer, which no multiplexer has to pass by
+  localparam int DELAY = NF > 1 ? 1 : 0;
   logic [LANES-1:0] act_q;
   if (NF > 1) begin : gen_replay
     (* ram_style = "distributed" *) logic [LANES-1:0] buffer_q [SF];
+    logic [SFW-1:0] read_q;
     always_ff @(posedge clk_i) begin
       if (step && fresh) buffer_q[sf_q] <= in_data_i;
-      act_q <= fresh ? in_data_i : buffer_q[sf_q];
+      read_q <= sf_q;
+      act_q  <= buffer_q[read_q];
     end
   end else begin : gen_straight
     always_ff @(posedge clk_i) act_q <= in_data_i;
   end
 
-  // ---- what accompanies the step through the pipeline; [STAGES] is where its sum arrives
-  logic [STAGES:0] valid_q, first_q, last_q;
+  // ---- what accompanies the step through the pipeline; [SUM] is where its sum arrives
+  localparam int SUM = DELAY + STAGES;
+  logic [SUM:0] valid_q, first_q, last_q;
   always_ff @(posedge clk_i) begin
-    valid_q <= rst_ni ? (STAGES + 1)'({valid_q, step}) : '0;
-    first_q <= (STAGES + 1)'({first_q, sf_q == '0});
-    last_q  <= (STAGES + 1)'({last_q, sf_last});
+    valid_q <= rst_ni ? (SUM + 1)'({valid_q, step}) : '0;
+    first_q <= (SUM + 1)'({first_q, sf_q == '0});
+    last_q  <= (SUM + 1)'({last_q, sf_last});
   end
 
-  // ---- weights: read for the step that starts, or (COUNT) for the step that is counted
+  // ---- weights: read with the activation, or (COUNT) for the step that is counted
   logic [AW-1:0] addr_q;
   wire  [WORD-1:0] weights;
   wire  [32:0]     load;  // behind the weights
-  wire advance = COUNT ? valid_q[STAGES-1] : step;
+  wire advance = COUNT ? valid_q[SUM-1] : NF > 1 ? valid_q[0] : step;
   always_ff @(posedge clk_i)
     if (!rst_ni) addr_q <= '0;
     else if (advance) addr_q <= addr_q == AW'(DEPTH - 1) ? '0 : addr_q + 1'b1;
@@ -149,7 +154,7 @@ module sf_mvau #(
   // ---- sums of SIMD products
   localparam int PART_W = WEIGHT_WIDTH > 1 ? ACT_WIDTH + WEIGHT_WIDTH + $clog2(SIMD)
                         : ACT_WIDTH > 1 ? ACT_WIDTH + 3 - 32'(ACT_SIGNED) + $clog2((SIMD + 2) / 3)
-                        : COUNT ? $clog2(SIMD + 1) : STAGES + 2;
+                        : $clog2(SIMD + 1);
   logic [PE-1:0][PART_W-1:0] parts;
   if (WEIGHT_WIDTH > 1) begin : gen_product
     sf_dot_product #(.SIMD(SIMD), .PE(PE), .ACT_WIDTH(ACT_WIDTH), .ACT_SIGNED(ACT_SIGNED),
@@ -160,12 +165,12 @@ module sf_mvau #(
       .clk_i, .act_i(act_q), .weights_i(weights), .sum_o(parts));
   end else if (!COUNT) begin : gen_tree
     for (genvar p = 0; p < PE; p++) begin : gen_pe
-      sf_dot_binary #(.SIMD(SIMD), .GROUP(GROUP)) i_dot (
+      sf_dot_binary #(.SIMD(SIMD), .GROUP(GROUP), .STAGES(STAGES)) i_dot (
         .clk_i, .act_i(act_q), .weights_i(weights[p*SIMD +: SIMD]), .count_o(parts[p]));
     end
   end else begin : gen_count
     sf_dot_count #(.SIMD(SIMD), .PE(PE), .GROUP(GROUP), .STAGES(STAGES)) i_dot (
-      .clk_i, .act_i(act_q), .weights_i(weights), .enable_i(valid_q[STAGES-1]), .count_o(parts));
+      .clk_i, .act_i(act_q), .weights_i(weights), .enable_i(valid_q[SUM-1]), .count_o(parts));
   end
 
   // ---- accumulate, compare, hand over
@@ -177,8 +182,8 @@ module sf_mvau #(
   wire                    result;
   sf_accumulate #(.NF(NF), .PE(PE), .ACC_WIDTH(ACC_WIDTH), .THRESHOLDS(THRESHOLDS), .WINDOW(WINDOW),
                   .LOAD(LOAD), .START_FILE(START_FILE), .GAP_FILE(GAP_FILE)) i_accumulate (
-    .clk_i, .rst_ni, .parts_i(terms), .valid_i(valid_q[STAGES]), .first_i(SF == 1 || first_q[STAGES]),
-    .last_i(last_q[STAGES]), .results_o(results), .valid_o(result),
+    .clk_i, .rst_ni, .parts_i(terms), .valid_i(valid_q[SUM]), .first_i(SF == 1 || first_q[SUM]),
+    .last_i(last_q[SUM]), .results_o(results), .valid_o(result),
     .load_i(load), .load_o);
 
   wire unused_ready;  // there is always room

@@ -230,6 +230,7 @@ step 1 "project and sources"
 create_project -force -part $project(part) $project(name) [file join $build vivado]
 set_property target_language Verilog [current_project]
 foreach file $project(sources) { add_files -norecurse [file join $here $file] }
+set_property verilog_define $project(defines) [current_fileset]
 update_compile_order -fileset sources_1
 
 step 2 "block design"

@@ -76,6 +76,9 @@ The processing system divides 1500 MHz by a whole number: it will make {actual:g
 the accelerator's status page says.
 """
 
+DEFINES = {"xc7": ("SF_LUT6_2",), "xcup": ("SF_LUT6_2", "SF_CARRY8")}
+"""Macros that let `hw/rtl` name primitives of a device (`sf_lut_pair.sv`, `sf_carry.sv`)."""
+
 
 def settings(facts: Mapping) -> str:
     """`project.tcl`: what build.tcl reads."""
@@ -90,7 +93,7 @@ def settings(facts: Mapping) -> str:
         "beat_bits": facts["shell"]["beat_bits"],
         "mem_dir": facts["mem_dir"],
     }
-    lists = {"sources": facts["sources"], "images": _images(facts)}
+    lists = {"sources": facts["sources"], "images": _images(facts), "defines": DEFINES[target.device]}
     lines = [f"  {key:<10} {value}" for key, value in values.items()]
     for key, words in lists.items():
         lines += [f"  {key:<10} {{", *(f"    {word}" for word in words), "  }"]

@@ -22,6 +22,7 @@ from signflow.deploy.tools.estimate import (
     synthesize,
 )
 from signflow.hw.ops.base import RTL_DIR, RtlInstance
+from signflow.hw.ops.compress import popcount
 from signflow.hw.sim import toolchain
 
 # A register, a table in LUTs, a block RAM, and a shift register: counts that can be worked out on paper.
@@ -121,7 +122,7 @@ def matrix(folder: Path, block: int) -> Path:
     """An accelerator that is one MVAU of 16 * 32 products a cycle, with random weights."""
     rng = np.random.default_rng(7)
     params = {"MW": 96, "MH": 64, "SIMD": 32, "PE": 16, "ACT_WIDTH": 1, "ACT_SIGNED": 0, "WEIGHT_WIDTH": 1}
-    params |= {"ACC_WIDTH": 8, "THRESHOLDS": 1, "WINDOW": 0, "BLOCK": block}
+    params |= {"ACC_WIDTH": 8, "THRESHOLDS": 1, "WINDOW": 0, "BLOCK": block, "TREE_STAGES": popcount(32)[0]}
     params |= {"WEIGHTS_FILE": "weights.mem", "START_FILE": "start.mem", "GAP_FILE": ""}
     modules = RtlInstance("sf_mvau", {}).modules
     accelerator(
