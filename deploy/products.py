@@ -61,6 +61,8 @@ class Settings:
     """The build ends with its check; False leaves the accelerator unchecked, and `accel.json` says so."""
     loadable: bool = False
     """Weights, thresholds and tables can be loaded at run time (`signflow.deploy.flow.load_weights`)."""
+    prefer: str = "balance"
+    """What a folding is to be good at: "balance", "luts" or "latency" (`signflow.deploy.plan.choose.AIMS`)."""
 
     def __post_init__(self):
         if not 0 <= self.fps < math.inf:

@@ -17,7 +17,8 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy import flow
 from signflow.deploy.compile.errors import UnsupportedError
-from signflow.deploy.plan import fit, fold, graph
+from signflow.deploy.plan import fit, graph
+from signflow.deploy.plan.choose import Choices
 from signflow.deploy.plan.timing import frame_words, intervals
 from signflow.deploy.products import read, write_json
 from signflow.hw.boards import Board, board
@@ -88,22 +89,8 @@ def hardware(name: str, work: Path) -> ModelWrapper:
 
 
 def fastest(model: ModelWrapper, stream_bits: int) -> int:
-    """Fewest cycles an image that any folding reaches; ``model`` is folded."""
-    wired, low, high = fold.wiring(model), 0, 1
-
-    def reached(target: int) -> bool:
-        try:
-            fold.fold_to_cycles(model, target, stream_bits, wired=wired)
-        except FoldingError:
-            return False
-        return True
-
-    while not reached(high):
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if reached(middle) else (middle, high)
-    return high
+    """Fewest cycles an image that any folding reaches."""
+    return Choices(model, stream_bits).least_cycles()[0]
 
 
 def on_board(model: ModelWrapper, target: Board) -> Fit:
@@ -144,7 +131,7 @@ def _limit(model: ModelWrapper, target: Board, needed: dict[str, int]) -> str:
     cycles, slowest = intervals(ops)
     if frame_words(ops[0]) == cycles:
         return "input stream"
-    if cycles <= (1 + fit.SLOWER) * fastest(copy.deepcopy(model), target.stream_bits):
+    if cycles == fastest(ModelWrapper(copy.deepcopy(model.model)), target.stream_bits):
         return slowest.replace("_sf", "")
     shares = fit.usable(target)
     return max(shares, key=lambda what: needed[what] / (shares[what] * target.offers[what]))

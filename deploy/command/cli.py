@@ -126,6 +126,13 @@ def export(network: str, weights: str, output: Path) -> None:
     help="Images a second at the board's clock [as fast as fits 80 % of its LUTs (ulx3s: 25 %) and 90 % of its block "
     "RAM].",
 )
+@click.option(
+    "--prefer",
+    type=click.Choice(["balance", "luts", "latency"]),
+    default="balance",
+    show_default=True,
+    help="Of the foldings that reach it: fewest LUTs, or fewest cycles for one image.",
+)
 @click.option("--clock", type=click.FloatRange(min=0, min_open=True), metavar="MHZ", help="Clock [the board's].")
 @click.option("--folding", default="", help="JSON file node -> attribute -> value that fixes the folding.")
 @click.option(
@@ -140,7 +147,20 @@ def export(network: str, weights: str, output: Path) -> None:
 @click.option("--check/--no-check", default=True, show_default=True, help="End with a proof on a few images.")
 @options.json_file
 def build(
-    network, board, out, kind, weights, random_weights, target_fps, clock, folding, start, loadable, check, json_file
+    network,
+    board,
+    out,
+    kind,
+    weights,
+    random_weights,
+    target_fps,
+    prefer,
+    clock,
+    folding,
+    start,
+    loadable,
+    check,
+    json_file,
 ) -> None:
     """Network -> accelerator: SystemVerilog, memory images, compiled simulation."""
     from signflow.deploy import flow
@@ -155,7 +175,7 @@ def build(
         rule = "need --from fold or an earlier step: the folding depends on them"
         raise click.UsageError(f"--clock, --boards and --loadable {rule}")
     settings = flow.settings_of(work) if start != "export" else fresh
-    folded = {"fps": target_fps or 0.0, "folding": folding} if "fold" in since(start) else {}
+    folded = {"fps": target_fps or 0.0, "prefer": prefer, "folding": folding} if "fold" in since(start) else {}
     show.build(console, replace(settings, **folded, **target, check=check), work, start, json_file)
     console.print(f"products in {work}", highlight=False, soft_wrap=True)
 

@@ -75,10 +75,10 @@ def widths(given: int, taken: int) -> list[int]:
     return [w for k, w in enumerate(steps) if k == 0 or w != steps[k - 1]]
 
 
-def least_luts(given: int, taken: int) -> int:
-    """LUTs of the converters and FIFOs between a producer and a consumer, with FIFOs as cheap as they can be."""
+def shallow_luts(given: int, taken: int) -> int:
+    """LUTs of the converters and FIFOs between a producer and a consumer where few words wait."""
     steps = widths(given, taken)
-    return sum(map(fifo.least_luts, steps)) + sum(dwc.luts(a, b) for a, b in itertools.pairwise(steps))
+    return sum(map(fifo.shallow_luts, steps)) + sum(dwc.luts(a, b) for a, b in itertools.pairwise(steps))
 
 
 def insert_width_converters(model: ModelWrapper) -> None:

@@ -1,32 +1,34 @@
-"""Folding for a board: the fastest one that fits, or the cheapest one for a number of images a second.
+"""Folding for a board: the fastest that fits, for a number of images a second, or for the lowest latency.
 
-What a folding needs is estimated with all width converters and FIFOs that it will get. Where block RAM is short and
-logic is not, weights move from one to the other.
+The solver (`signflow.deploy.plan.choose`) knows what the operators and the converters between them need, and counts
+every FIFO as a shallow one: how deep they must be shows when all foldings are known. So a choice is buffered and
+estimated once more, and where that is over the board, the difference is taken from the budget and the solver asked
+again.
 """
 
 import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 
 from qonnx.core.modelwrapper import ModelWrapper
 
-from signflow.deploy.plan.buffer import insert_fifos, insert_width_converters, least_luts
-from signflow.deploy.plan.fold import Wiring, fold_to_cycles, interval, wiring
+from signflow.deploy.plan.buffer import insert_fifos, insert_width_converters
+from signflow.deploy.plan.choose import AIMS, Aim, Choices
 from signflow.deploy.plan.graph import operators
+from signflow.deploy.plan.timing import predict
 from signflow.hw.boards import Board
 from signflow.hw.ops.base import StreamOp
-from signflow.hw.ops.folding import FoldingError, cost
+from signflow.hw.ops.folding import RESOURCES, FoldingError, need
 
 UTILISATION = {"LUT": 0.8, "BRAM18": 0.9, "DSP": 0.9}
 """Shares of a board that `fold_to_board` fills: the rest is for DMA and interconnect, and LUTs need room to be routed.
 """
 ALL = {"LUT": 1.0, "BRAM18": 1.0, "DSP": 1.0}
 
-STEP = 2**0.25
-"""Ratio of the targets that `fold_to_board` tries."""
-SLOWER, SAVED = 0.05, 0.1
-"""The last percent of speed may cost too much: up to 5 % of it is given for 10 % of the LUTs."""
+ROUNDS = 8
+"""How often a choice is made again because its FIFOs are deeper than thought."""
+SLOWER = (1, 1.25, 1.5, 2, 3)
+"""How many times the cycles of the fastest folding are tried for the lowest latency."""
 
 
 class TooLargeError(FoldingError):
@@ -37,18 +39,24 @@ class TooLargeError(FoldingError):
         self.needed, self.offered = dict(needed), dict(offered)
 
 
-def fold_to_fps(model: ModelWrapper, board: Board, fps: float) -> None:
-    """Cheapest folding for ``fps`` images a second at the board's clock; raises FoldingError when an operator cannot
-    reach it or it does not fit.
+def fold_to_fps(model: ModelWrapper, board: Board, fps: float, prefer: str = "balance") -> None:
+    """The best folding for ``fps`` images a second at the board's clock, by ``prefer``, a name of `AIMS`; raises
+    FoldingError when an operator cannot reach it or it does not fit.
     """
     target = int(board.clock_mhz * 1e6 / fps)
     if target < 1:
         raise FoldingError(
             f"{fps:g} images a second at {board.clock_mhz:g} MHz leaves less than one cycle for an image"
         )
-    with suppress(FoldingError):
-        return _fold(model, target, board, ALL)
-    _fold(model, target, board, ALL, latency=False)
+    whole = Choices(model, board.stream_bits)
+    shares = ALL | {"BRAM18": UTILISATION["BRAM18"]}
+    _settle(model, whole, board, shares, target, lambda budget: whole.best(target, budget, _aim(prefer)))
+
+
+def _aim(prefer: str) -> Aim:
+    if prefer not in AIMS:
+        raise FoldingError(f"prefer = {prefer!r}; it must be one of {', '.join(AIMS)}")
+    return AIMS[prefer]
 
 
 def usable(board: Board) -> dict[str, float]:
@@ -60,20 +68,22 @@ def buffered_cost(model: ModelWrapper) -> dict[str, int]:
     """Estimated LUT, BRAM18 (18 kbit block RAMs), URAM (288 kbit UltraRAMs) and DSP of a folded model with the width
     converters and FIFOs that it will get.
     """
-    buffered = ModelWrapper(copy.deepcopy(model.model))
-    insert_width_converters(buffered)
-    insert_fifos(buffered)
-    return estimate(buffered)
+    return estimate(buffered(model))
+
+
+def buffered(model: ModelWrapper) -> ModelWrapper:
+    """A copy of a folded model with the width converters and FIFOs that it will get."""
+    copied = ModelWrapper(copy.deepcopy(model.model))
+    insert_width_converters(copied)
+    insert_fifos(copied)
+    return copied
 
 
 def estimate(model: ModelWrapper) -> dict[str, int]:
     """Estimated LUT (of six inputs), BRAM18 (18 kbit block RAMs), URAM (288 kbit UltraRAMs) and DSP of the operators of
     a model as they are.
     """
-    ops = operators(model)
-    lut, bram = (sum(column) for column in zip(*(cost(op) for op in ops), strict=True))
-    dsp, uram = (sum(int(getattr(op, f"{what}_estimation")("")) for op in ops) for what in ("dsp", "uram"))
-    return {"LUT": lut, "BRAM18": bram, "DSP": dsp, "URAM": uram}
+    return dict(zip(RESOURCES, map(sum, zip(*map(need, operators(model)), strict=True)), strict=True))
 
 
 def check_fits(model: ModelWrapper, board: Board, shares: Mapping[str, float]) -> None:
@@ -102,123 +112,61 @@ def _weights(ops: Sequence[StreamOp], board: Board) -> str:
     return f", its weights are {weights:.1f} Mbit of {held:.1f} Mbit on chip ({kinds})" if weights > held else ""
 
 
-Estimate = Callable[[ModelWrapper], dict[str, int]]
-
-
-def _once(estimate: Estimate) -> Estimate:
-    """``estimate``, made once for every folding: neighbouring targets lead to the same one."""
-    known: dict[tuple[bytes, ...], dict[str, int]] = {}
-
-    def remembered(model: ModelWrapper) -> dict[str, int]:
-        key = tuple(node.SerializeToString(deterministic=True) for node in model.graph.node)
-        if key not in known:
-            known[key] = estimate(model)
-        return dict(known[key])
-
-    return remembered
-
-
-def _fold(
-    model: ModelWrapper,
-    target: int,
-    board: Board,
-    shares: Mapping[str, float],
-    buffered: Estimate = buffered_cost,
-    latency: bool = True,
-    wired: Wiring | None = None,
-) -> None:
-    """Fold to ``target`` cycles an image, and move weights from block RAM where the board has too little of it: into
-    UltraRAM, those first that spare the most block RAMs for one, then into logic, those first that take the fewest LUTs
-    for a block RAM. Raises FoldingError when it does not fit ``shares``.
-    """
-    wired = wired or wiring(model)
-    fold_to_cycles(model, target, board.stream_bits, latency, wired)
-    ops = [op for op, _ in wired]
-    _check({"LUT": _least_luts(wired), "BRAM18": 0, "DSP": 0}, board, shares, ops)  # spares the buffering
-    needed, limit = buffered(model), min(shares["BRAM18"], UTILISATION["BRAM18"]) * board.bram18
-    if needed["BRAM18"] > limit:
-        _use_ultra(ops, board, needed, limit)
-    memories = [(op, *memory) for op in ops if (memory := op.block_memory())]
-    for op, lut, bram in sorted(memories, key=lambda found: found[1] / found[2]):
-        if needed["BRAM18"] > limit:
-            op.set_nodeattr("ram_style", "distributed")
-            needed["LUT"], needed["BRAM18"] = needed["LUT"] + lut, needed["BRAM18"] - bram
-    _check(needed, board, shares, ops)
-
-
-def _use_ultra(ops: Sequence[StreamOp], board: Board, needed: dict[str, int], limit: float) -> None:
-    """Weights from block RAM into UltraRAM, while it is free and block RAM is short."""
-    found = [(op, op.ultra_memory(), op.block_memory()[1]) for op in ops if op.ultra_memory()]
-    for op, uram, bram in sorted(found, key=lambda memory: memory[1] / memory[2]):
-        if needed["BRAM18"] > limit and needed["URAM"] + uram <= board.uram:
-            op.set_nodeattr("ram_style", "ultra")
-            needed["URAM"], needed["BRAM18"] = needed["URAM"] + uram, needed["BRAM18"] - bram
-
-
-def _least_luts(wired: Wiring) -> int:
-    """LUTs of the operators as they are folded, and the fewest that their converters and FIFOs can have."""
-    ends = [
-        (source.get_outstream_width(out), op.get_instream_width(k)) for op, feeds in wired for source, out, k in feeds
-    ]
-    return sum(cost(op)[0] for op, _ in wired) + sum(least_luts(*widths) for widths in ends)
-
-
 def fold_to_board(
-    model: ModelWrapper,
-    board: Board,
-    shares: Mapping[str, float] | None = None,
-    progress: Callable[[int], None] = lambda _: None,
+    model: ModelWrapper, board: Board, shares: Mapping[str, float] | None = None, prefer: str = "balance"
 ) -> None:
-    """Fastest folding within ``shares`` of the board (`usable` unless given), or one that is SLOWER at most and spares
-    SAVED of the LUTs; where none fits, the same without a price on latency. Raises FoldingError when none fits then.
-
-    Slower folding does not always cost less: it moves weights from logic into block RAM and deepens FIFOs beside a
-    branch. So targets are tried from the fastest on, a quarter of an octave apart, then between the first that fits and
-    the one before it.
+    """The fastest folding within ``shares`` of the board (`usable` unless given), and of those the best by ``prefer``,
+    a name of `AIMS`; for "latency", one in which an image takes the fewest cycles. Raises FoldingError when none fits.
     """
-    shares, buffered = shares or usable(board), _once(buffered_cost)
-    with suppress(FoldingError):
-        return _fold_fastest(model, board, shares, buffered, progress, latency=True)
-    _fold_fastest(model, board, shares, buffered, progress, latency=False)
+    whole, shares, aim = Choices(model, board.stream_bits), shares or usable(board), _aim(prefer)
+
+    targets, low = whole.targets(), -1  # targets[low] and less do not fit: budgets shrink from one round to the next
+
+    def fastest(budget: dict[str, float]) -> list[int] | None:
+        nonlocal low
+        high = len(targets)
+        while high - low > 1:
+            middle = min((low + high) // 2, len(targets) - 1)
+            if whole.best(targets[middle], budget, aim, gap=math.inf):
+                high = middle
+            else:
+                low = middle
+        return whole.best(targets[high], budget, aim) if high < len(targets) else None
+
+    def quickest(budget: dict[str, float]) -> list[int] | None:
+        if (first := fastest(budget)) is None:
+            return None
+        targets = {int(factor * whole.interval(first)) for factor in SLOWER}
+        return min((whole.best(target, budget, aim) for target in sorted(targets)), key=latency)
+
+    def latency(chosen: list[int]) -> int:
+        whole.apply(chosen)
+        return predict(operators(buffered(model))).latency
+
+    _settle(model, whole, board, shares, whole.targets()[-1], quickest if prefer == "latency" else fastest)
 
 
-def _fold_fastest(
+def _settle(
     model: ModelWrapper,
+    whole: Choices,
     board: Board,
     shares: Mapping[str, float],
-    buffered: Estimate,
-    progress: Callable[[int], None],
-    latency: bool,
+    target: int,
+    choose: Callable[[dict[str, float]], list[int] | None],
 ) -> None:
-    """`fold_to_board` with or without a price on latency."""
-    slowest = _slowest(model)
-    wired = wiring(model)
-
-    def fits(target: int) -> FoldingError | None:
-        progress(target)
-        try:
-            _fold(model, target, board, shares, buffered, latency, wired)
-        except FoldingError as e:
-            return e
-        return None
-
-    low, high = 0, 1
-    while (error := fits(high)) and high < slowest:
-        low, high = high, min(slowest, math.ceil(high * STEP))
-    if error:
-        raise error
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
-    fits(high)
-    fastest = sum(cost(op)[0] for op, _ in wired)
-    if fits(math.floor(high * (1 + SLOWER))) or sum(cost(op)[0] for op, _ in wired) > (1 - SAVED) * fastest:
-        fits(high)
-
-
-def _slowest(model: ModelWrapper) -> int:
-    """Cycles an image with everything folded as far as it goes."""
-    for op in operators(model):
-        for attribute, values in op.foldings().items():
-            op.set_nodeattr(attribute, values[0])
-    return interval(model)
+    """Fold ``model`` as ``choose`` says for a budget, until it fits with all FIFOs; raises TooLargeError with the least
+    that ``target`` cycles an image need, where nothing fits.
+    """
+    limits = {what: shares.get(what, 1.0) * offer for what, offer in board.offers.items()}
+    deeper = dict.fromkeys(RESOURCES, 0)
+    for _ in range(ROUNDS):
+        budget = {what: limits[what] - deeper[what] for what in RESOURCES}
+        if (chosen := choose(budget)) is None:
+            least = whole.need(whole.best(target, budget, soft=True))
+            _check({what: least[what] + deeper[what] for what in RESOURCES}, board, shares, whole.ops)
+        whole.apply(chosen)
+        needed, thought = buffered_cost(model), whole.need(chosen)
+        if all(needed[what] <= limits[what] for what in RESOURCES):
+            return
+        deeper = {what: max(deeper[what], needed[what] - thought[what]) for what in RESOURCES}
+    _check(needed, board, shares, whole.ops)

@@ -11,9 +11,11 @@ a join two in (``in0_*``, ``in1_*``). Stream i carries the tensor ``node.input[i
 getters take i as ``ind``. Further inputs of the node are constants.
 """
 
+import itertools
 import math
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -21,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from finn.custom_op.fpgadataflow.rtlbackend import RTLBackend
 
-from signflow.hw.ops.folding import Aim, Feed, FoldingError, OpError, cheapest, fitting, meet
+from signflow.hw.ops.folding import FoldingError, OpError, Option, need
 
 RTL_DIR = Path(__file__).resolve().parents[1] / "rtl"
 RTL_DOMAIN = "finn.custom_op.fpgadataflow.rtl"
@@ -156,6 +158,10 @@ def _definitions(op: "StreamOp") -> dict[str, tuple]:
     return kind._known
 
 
+_OPTIONS: dict[type, dict[tuple[bytes, ...], list[Option]]] = {}
+"""What `StreamOp.options` has found: class -> attributes but the folding ones -> foldings."""
+
+
 class StreamOp:
     """Mixin in front of a FINN operator and `RTLBackend`: ``class Foo_sf(StreamOp, Foo, RTLBackend)``."""
 
@@ -163,8 +169,8 @@ class StreamOp:
     OUT_STREAMS = 1
     PLUMBING = ""
     """What tables call many of it ("FIFOs"), if it only carries words from one operator to the next."""
-    FOLLOWS = False
-    """Whether the reader of its output decides how it is folded (`follow`)."""
+    _tried: dict = {}
+    """Attributes as `options` tries them: name -> value."""
 
     def get_nodeattr_types(self):
         """FINN's attributes, the RTL backend's one, and loadable: its memories can be filled at run time."""
@@ -176,6 +182,8 @@ class StreamOp:
 
     def get_nodeattr(self, name):
         """As qonnx does, but a number, a word or a list of numbers is looked for where it was the last time."""
+        if name in self._tried:
+            return self._tried[name]
         kind, required, default, allowed = self.get_nodeattr_def(name) if name in _definitions(self) else ("", 0, 0, 0)
         if kind not in ("i", "s", "ints"):
             return super().get_nodeattr(name)
@@ -245,39 +253,46 @@ class StreamOp:
     def check_folding(self) -> None:
         """Raises FoldingError where values that are legal alone are not together."""
 
-    def fold_to(self, aim: Aim, feeds: Sequence[Feed]) -> None:
-        """Take the cheapest folding within ``aim`` that meets ``feeds``, which are folded already; without feeds, with
-        an input word of at most its ``stream_bits``. Raises FoldingError.
+    def options(self) -> list[Option]:
+        """Every legal folding, with what it takes; the operator keeps the one it has.
 
-        Here: by PE alone, where the operator has it.
+        They depend on its attributes alone, and operators with the same ones share them.
         """
-        if lanes := self.foldings().get("PE"):
-            bits = self.get_input_datatype().bitwidth()
-            lanes = fitting(lanes, feeds) if feeds else [p for p in lanes if p * bits <= max(aim.stream_bits, bits)]
-            cheapest(self, [{"PE": p} for p in lanes], aim, [feed for feed in feeds if not feed.op.FOLLOWS])
+        names = self.foldings()
+        rest = [a.SerializeToString(deterministic=True) for a in self.onnx_node.attribute if a.name not in names]
+        known, key = _OPTIONS.setdefault(type(self), {}), tuple(sorted(rest))
+        if key not in known:
+            known[key] = self._options(names)
+        return known[key]
 
-    def follow(self, word: int, target: int) -> None:
-        """Fold in step with a reader that takes ``word`` elements at a time, within ``target`` cycles if it can."""
+    def _options(self, names: dict[str, list]) -> list[Option]:
+        styles = [style for style in names.get("ram_style", ()) if style != "auto"]  # which is one of them
+        names = names | ({"ram_style": styles} if styles else {})
+        found, self._tried = [], self._all_attributes()
+        try:
+            for values in itertools.product(*names.values()):
+                self._tried |= zip(names, values, strict=True)
+                with suppress(FoldingError):
+                    self.check_folding()
+                    found.append(self._option(dict(zip(names, values, strict=True))))
+        finally:
+            del self._tried
+        return found
 
-    def meets(self, word: int, output: int) -> bool:
-        """Whether a reader of ``word`` elements at a time needs no least common multiple behind stream ``output``."""
-        return meet(word, self.get_folded_output_shape(output)[-1])
+    def _option(self, values: dict[str, int | str]) -> Option:
+        taken = tuple(int(self.get_folded_input_shape(i)[-1]) for i in range(self.IN_STREAMS))
+        given = tuple(int(self.get_folded_output_shape(i)[-1]) for i in range(self.OUT_STREAMS))
+        return Option(values, int(self.get_exp_cycles()), need(self), taken, given)
 
-    def ultra_memory(self) -> int:
-        """UltraRAMs of a memory that lies in block RAM and may lie there instead, by ``ram_style = "ultra"``; 0: none
-        may.
-        """
-        return 0
+    def _all_attributes(self) -> dict:
+        """Every attribute that it has or that has a default."""
+        there = {attribute.name for attribute in self.onnx_node.attribute}
+        required = {name for name, (_, must, *_) in _definitions(self).items() if must}
+        return {name: self.get_nodeattr(name) for name in _definitions(self) if name in there or name not in required}
 
     def memory_bits(self) -> int:
         """Bits of its weights."""
         return 0
-
-    def block_memory(self) -> tuple[int, int] | None:
-        """(LUTs in logic, 18 kbit block RAMs) of a memory that lies in block RAM and may leave it, by
-        ``ram_style = "distributed"``; None where there is none.
-        """
-        return None
 
     # ---- time and space
 

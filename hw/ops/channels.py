@@ -137,6 +137,10 @@ class FunctionOp(ChannelOp):
         }
         return super().get_nodeattr_types() | own
 
+    def foldings(self) -> dict[str, list]:
+        """PE, and where the constants lie."""
+        return super().foldings() | {"ram_style": ["auto", "block", "distributed"]}
+
     def picture(self) -> tuple[str, str]:
         """A decision; bits in and out."""
         return "decision", f"{self.get_input_datatype().bitwidth()} → {self.get_output_datatype().bitwidth()} bit"

@@ -9,9 +9,9 @@ from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, in_bl
 from signflow.hw.ops.flags import flagged
 
 
-def least_luts(width: int) -> int:
-    """LUTs of a FIFO for words of ``width`` bits that a deeper one needs, too, in LUT RAM or block RAM."""
-    return min(_control(32) + lut_rams(width, 32), _control(512))
+def shallow_luts(width: int) -> int:
+    """LUTs of a FIFO of at most 32 words of ``width`` bits."""
+    return _control(32) + lut_rams(width, 32)
 
 
 def _control(words: int) -> int:

@@ -85,10 +85,6 @@ class Lookup_sf(FunctionOp):
         style = self.get_nodeattr("ram_style")
         return style == "block" or (style == "auto" and self._logic_luts() > LUT_PER_BRAM18 * brams(*self._memory()))
 
-    def block_memory(self) -> tuple[int, int] | None:
-        """The tables, if they lie in block RAM."""
-        return (int(self.get_nodeattr("PE") * self._logic_luts()), self.bram_estimation()) if self.block() else None
-
     def delay(self) -> int:
         """One cycle after the word."""
         return TABLE_LATENCY

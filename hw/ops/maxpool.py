@@ -1,13 +1,12 @@
 """Maximum pooling, of binary maps an OR (`hw/rtl/sf_maxpool.sv`). FINN has a window generator and an HLS pool."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from qonnx.core.datatype import DataType
 
 from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, earliest, times
-from signflow.hw.ops.folding import Aim, Feed, cheapest, divisors, fitting
+from signflow.hw.ops.folding import divisors
 
 LATENCY = 1
 
@@ -36,10 +35,6 @@ class MaxPool_sf(StreamOp, RTLBackend):
     def foldings(self) -> dict[str, list]:
         """PE divides Channels."""
         return {"PE": divisors(self.get_nodeattr("Channels"))}
-
-    def fold_to(self, aim: Aim, feeds: Sequence[Feed]) -> None:
-        """By its own cost: where a converter stands in front, one stands behind a slower pool too."""
-        cheapest(self, [{"PE": p} for p in fitting(self.foldings()["PE"], feeds)], aim)
 
     def _dims(self) -> tuple[int, int, int, int, int, int]:
         get = self.get_nodeattr

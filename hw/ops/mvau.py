@@ -3,7 +3,6 @@ weights; up to two thresholds behind them.
 """
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from finn.custom_op.fpgadataflow.matrixvectoractivation import MVAU
@@ -11,12 +10,8 @@ from finn.custom_op.fpgadataflow.matrixvectoractivation import MVAU
 from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, hex_words, rom_luts, to_bits, urams
 from signflow.hw.ops.compress import popcount
 from signflow.hw.ops.flags import check_flags, flagged, sharing
-from signflow.hw.ops.folding import Aim, Feed, cheapest, divisors, fitting
+from signflow.hw.ops.folding import divisors
 
-MAX_LANES = 128
-"""Largest SIMD that is chosen: the popcount of one step has one clock cycle, and 128 bits settle within 10 ns on the
-slowest part.
-"""
 SHALLOW = 32  # weight memories up to this many words are logic, deeper ones block RAM, unless ram_style says otherwise
 
 
@@ -45,15 +40,6 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         simd = [n for n in divisors(self.get_nodeattr("MW")) if not (self.in_group() and n % 2)]
         styles = ["auto", "block", "distributed", *(["ultra"] if self.get_nodeattr("loadable") else [])]
         return {"SIMD": simd, "PE": divisors(self.get_nodeattr("MH")), "ram_style": styles}
-
-    def fold_to(self, aim: Aim, feeds: Sequence[Feed]) -> None:
-        """By SIMD and PE; a window generator in front narrows its words to SIMD."""
-        self.set_nodeattr("ram_style", "auto")
-        if self.in_group():  # its generator sends at most the zeros of a pixel under one flag
-            self.set_nodeattr("padGroup", feeds[0].op.channels())
-        legal = self.foldings()
-        simd = fitting([s for s in legal["SIMD"] if s <= MAX_LANES], feeds)
-        cheapest(self, [{"SIMD": s, "PE": p} for s in simd for p in legal["PE"]], aim)
 
     def execute_node(self, context, graph) -> None:
         """FINN's reference; with window = 1 its count becomes a bit."""
@@ -112,17 +98,9 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         """Weights lie in UltraRAM."""
         return self.get_nodeattr("ram_style") == "ultra"
 
-    def ultra_memory(self) -> int:
-        """The weights, where they can be loaded."""
-        return urams(*self._memory()) if self.block() and self.get_nodeattr("loadable") else 0
-
     def uram_estimation(self, fpgapart: str = "") -> int:
         """Weights in UltraRAM."""
         return urams(*self._memory()) if self.ultra() else 0
-
-    def block_memory(self) -> tuple[int, int] | None:
-        """The weights."""
-        return (int(self._weight_luts()), brams(*self._memory())) if self.block() else None
 
     def _weight_luts(self) -> float:
         """LUTs of the weights in logic."""

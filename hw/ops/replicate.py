@@ -1,21 +1,17 @@
 """Broadcast of a vector over the positions of a map (`hw/rtl/sf_replicate.sv`)."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
 from signflow.hw.ops.base import RtlInstance, lut_rams
 from signflow.hw.ops.channels import ChannelOp
-from signflow.hw.ops.folding import Aim, Feed
 
 LATENCY = 1
 
 
 class Replicate_sf(ChannelOp):
     """(1, C) -> outVectors (1, H, W), then C: the vector repeated H*W times."""
-
-    FOLLOWS = True
 
     def get_nodeattr_types(self):
         """outVectors: [1, H, W]."""
@@ -42,17 +38,6 @@ class Replicate_sf(ChannelOp):
     def picture(self) -> tuple[str, str]:
         """Data pass."""
         return "movement", ""
-
-    def fold_to(self, aim: Aim, feeds: Sequence[Feed]) -> None:
-        """Nothing yet: it follows what reads it."""
-
-    def follow(self, word: int, target: int) -> None:
-        """In step with the reader."""
-        self.set_nodeattr("PE", word)
-
-    def meets(self, word: int, output: int) -> bool:
-        """Any word that divides the channels: it follows."""
-        return self.get_nodeattr("NumChannels") % word == 0
 
     def rtl_instance(self, model) -> RtlInstance:
         """See `sf_replicate.sv`."""

@@ -108,10 +108,6 @@ class Requantise_sf(FunctionOp):
         style, memory = self.get_nodeattr("ram_style"), self._memory()
         return style == "block" or (style == "auto" and self._constant_luts() > LUT_PER_BRAM18 * brams(*memory))
 
-    def block_memory(self) -> tuple[int, int] | None:
-        """M and B, if they lie in block RAM."""
-        return (int(self._constant_luts()), self.bram_estimation()) if self.block() else None
-
     def _constant_luts(self) -> float:
         """LUTs of M and B in logic."""
         return self.constant_luts(_rom_luts(*self._memory()), *self._memory())

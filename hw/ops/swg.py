@@ -3,7 +3,6 @@
 """
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from finn.custom_op.fpgadataflow.convolutioninputgenerator import ConvolutionInputGenerator
@@ -21,7 +20,7 @@ from signflow.hw.ops.base import (
     to_bits,
 )
 from signflow.hw.ops.flags import check_flags, flagged, sharing, zero
-from signflow.hw.ops.folding import Aim, Feed, FoldingError, divisors, meet
+from signflow.hw.ops.folding import FoldingError, divisors
 from signflow.hw.ops.window import NEVER_LATE, Axis, fewest_rows, serial
 
 LATENCY = 1
@@ -46,8 +45,6 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
             "Border": ("ints", False, []),
             "padGroup": ("i", False, 0),
         }
-
-    FOLLOWS = True
 
     def picture(self) -> tuple[str, str]:
         """Data pass; the window, of the map, with its border."""
@@ -113,24 +110,6 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
             raise FoldingError(
                 f"{self.onnx_node.name}: parallel_window = 1 needs SIMD = {channels} (all channels), it is {simd}"
             )
-
-    def fold_to(self, aim: Aim, feeds: Sequence[Feed]) -> None:
-        """Whole pixels, one after the other where that is fast enough, else whole windows."""
-        self.set_nodeattr("SIMD", self.channels())
-        self.set_nodeattr("parallel_window", 0)
-        slow = self.get_exp_cycles() > aim.cycles
-        self.set_nodeattr("parallel_window", int(slow and self._touching()))
-
-    def follow(self, word: int, target: int) -> None:
-        """Parts of a pixel that meet the reader's words, where that is fast enough."""
-        if not self.get_nodeattr("parallel_window"):
-            self.set_nodeattr("SIMD", math.gcd(self.channels(), word))
-            if self.get_exp_cycles() > target:
-                self.set_nodeattr("SIMD", self.channels())
-
-    def meets(self, word: int, output: int) -> bool:
-        """A word of parts of a pixel, or of whole pixels."""
-        return meet(word, self.channels())
 
     # ---- meaning
 

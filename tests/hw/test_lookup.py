@@ -42,10 +42,11 @@ def test_every_input_of_every_channel_by_definition(bench, style):
 
 def test_a_table_in_block_memory_may_leave_it(bench):
     op = lookup(bench, np.zeros((4, 1024)), 4, 2, "INT10", lowest=-512).op
-    luts, brams = op.block_memory()
-    assert brams == op.bram_estimation() > 0 and luts > 100 * brams
+    block, brams = op.lut_estimation(), op.bram_estimation()
     op.set_nodeattr("ram_style", "distributed")
-    assert op.block_memory() is None and op.bram_estimation() == 0 and op.lut_estimation() >= luts
+    assert brams > 0 == op.bram_estimation() and op.lut_estimation() > block + 100 * brams
+    styles = [(option.values["ram_style"], option.need[1] > 0) for option in op.options()]
+    assert sorted(set(styles)) == [("block", True), ("distributed", False)]
 
 
 def test_the_reference_refuses_an_input_outside_the_table(bench):

@@ -17,7 +17,7 @@ from signflow.hw import ops
 from signflow.hw.boards import board
 from signflow.hw.ops.base import RTL_DOMAIN
 from signflow.hw.ops.fifo import StreamingFIFO_sf
-from signflow.hw.ops.folding import FoldingError, cost
+from signflow.hw.ops.folding import FoldingError
 from signflow.hw.sim import RtlSimulator, StreamError
 
 FEW = settings(max_examples=3, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
@@ -300,10 +300,9 @@ def test_equally_wide_words_beside_each_other():
 def test_frame_fifos_count_on_the_board():
     net = SelfDistribution(32, 32, 16, 4)
     fold.fold_to_cycles(net.model, 32 * 32 * 4)
-    operators = [cost(op) for op in graph.operators(net.model)]
-    needed = fit.buffered_cost(net.model)
+    plain, needed = fit.estimate(net.model), fit.buffered_cost(net.model)
     lut, bram = needed["LUT"], needed["BRAM18"]
     frame = 32 * 32 * 16 * 5  # bits beside the branch
-    assert bram - sum(b for _, b in operators) >= frame // (18 * 1024) and lut > sum(a for a, _ in operators)
+    assert bram - plain["BRAM18"] >= frame // (18 * 1024) and lut > plain["LUT"]
     with pytest.raises(FoldingError, match=rf"{bram} BRAM18 of {bram - 1} \(100%\).*does not fit"):
         fit.check_fits(net.model, replace(board("pynq-z2"), bram18=bram - 1), fit.ALL)
