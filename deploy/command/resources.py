@@ -18,12 +18,12 @@ def short(node: str) -> str:
 def estimate(synthesis: Synthesis, available: Mapping[str, int] | None = None) -> Table:
     """Yosys' estimate, FIFOs and width converters in one line each (the JSON has all), ``~`` where not everything was
     synthesised; ``available`` (keys lut, ff, bram36, uram, dsp) adds a line with the share of the device used.
-    UltraRAMs have a column where there are any.
+    LUT are sites, beside them the cells of Yosys. UltraRAMs have a column where there are any.
     """
     macs, total = sum(op.macs for op in synthesis.operators), synthesis.total
     rams = ["bram", *(["uram"] if total.uram else [])]
     table = Table(title=f"{synthesis.name}: Yosys {SYNTHESIS.split(' -no')[0]}")
-    heads = ["LUT", "FF", "BRAM36", "URAM", "DSP", "MAC/cycle", "LUT/MAC"]
+    heads = ["LUT", "cells", "FF", "BRAM36", "URAM", "DSP", "MAC/cycle", "LUT/MAC"]
     for head in ["operator", *(head for head in heads if head != "URAM" or total.uram)]:
         table.add_column(head, justify="left" if head == "operator" else "right")
     for op in synthesis.operators:
@@ -37,7 +37,7 @@ def estimate(synthesis: Synthesis, available: Mapping[str, int] | None = None) -
     if synthesis.whole:
         table.add_row("whole, flattened", *_cells(synthesis.whole, rams, macs))
     if available:
-        used = {"lut": total.lut, "ff": total.ff, "bram36": total.bram}
+        used = {"lut": total.lut, "cells": None, "ff": total.ff, "bram36": total.bram}
         used |= ({"uram": total.uram} if total.uram else {}) | {"dsp": total.dsp}
         share = [f"{100 * used[key] / available[key]:.1f} %" if available.get(key) else "" for key in used]
         table.add_row("of the device", *share, "", "")
@@ -58,5 +58,5 @@ def summary(found: Summary) -> Table:
 
 def _cells(resources: Resources, rams: list[str], macs: int, exact: bool = True) -> list[str]:
     mark, numbers = "" if exact else "~", [getattr(resources, name) for name in (*rams, "dsp")]
-    counts = [f"{mark}{resources.lut:g}", f"{resources.ff:g}", *(f"{n:g}" for n in numbers)]
+    counts = [f"{mark}{resources.lut}", f"{mark}{resources.cells}", f"{resources.ff:g}", *(f"{n:g}" for n in numbers)]
     return [*counts, str(macs or ""), f"{mark}{resources.lut / macs:.2f}" if macs else ""]

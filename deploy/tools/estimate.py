@@ -10,8 +10,8 @@ dot products of a large binary one a single one is synthesised, and stands for t
 in logic, accumulators, thresholds - is as it is. docs/hardware.md has what the figures differ by.
 
 These are Yosys' numbers, before placement: good for comparing, not a Vivado utilisation report. LUTs are counted as
-cells (LUT1 to LUT6 and inverters, plus those used as memory or shift register); two small LUTs that share a site count
-twice. `lc` is Yosys' estimate of the sites after such sharing.
+sites: look-up tables (LUT1 to LUT6, LUT6_2 and inverters), of which two that share a site count once
+(`signflow.deploy.tools.sites`), and those used as memory or shift register. `cells` is the number without that sharing.
 """
 
 import json
@@ -23,6 +23,7 @@ from pathlib import Path
 
 from signflow.deploy.tools import yosys
 from signflow.deploy.tools.netlist import CELLS, XC7
+from signflow.deploy.tools.sites import shared
 from signflow.deploy.tools.yosys import YOSYS, SynthesisError
 from signflow.hw.scratch import Scratch
 from signflow.hw.sim.toolchain import cache_root, cached, digest
@@ -62,7 +63,8 @@ Tick = Callable[[int, int, str], None]  # (operators done, operators in all, nam
 class Resources:
     """Primitives of the 7 series."""
 
-    lut: int = 0  # look-up tables in all: logic + LUT RAM + shift registers
+    lut: int = 0  # LUT sites in all: logic + LUT RAM + shift registers
+    cells: int = 0  # the same where every function counts, as Yosys writes them
     lutram: int = 0  # of these, used as memory
     srl: int = 0  # of these, used as shift register
     ff: int = 0
@@ -71,7 +73,6 @@ class Resources:
     uram: int = 0  # URAM288
     carry4: int = 0
     dsp: int = 0
-    lc: int = 0  # Yosys' estimate of logic cells, without memories
 
     def __add__(self, other: "Resources") -> "Resources":
         return Resources(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -199,11 +200,11 @@ class _Unit:
         return not self.parts and not self.patterns
 
     def commands(self, result: str) -> list[str]:
-        """All commands; the last one writes the cells of module "unit" to the file ``result``."""
+        """All commands; the last ones write the cells of module "unit" to files ``result``."""
         before, after = (ONE_PART, ALL_PARTS) if self.parts else ((), ())
         script = [line.replace(SYNTHESIS, ULTRA) if self.ultra else line for line in SCRIPT]
         lines = [self.read, f"rename {self.top} unit", *before, *script, *after]
-        return [*lines, f"tee -q -o {result} stat -json -tech xilinx"]
+        return [*lines, *written(result)]
 
 
 def _operator(folder: Path, facts: Mapping, entry: Mapping, exact: bool) -> _Unit:
@@ -233,6 +234,12 @@ def _operator(folder: Path, facts: Mapping, entry: Mapping, exact: bool) -> _Uni
     return replace(unit, key=key)
 
 
+def written(result: str) -> list[str]:
+    """Commands that count the cells of module "unit", ``result``.json, and write its netlist, ``result``.net.json."""
+    count = f"tee -q -o {result}.json stat -json -tech xilinx"
+    return [count, "select -module unit", f"write_json -selected {result}.net.json", "select -clear"]
+
+
 def _pattern(image: str) -> str:
     """A memory image of the same shape: words of zeros and of ones, in turn."""
     rows = image.split()
@@ -247,7 +254,7 @@ def _whole(folder: Path, facts: Mapping) -> _Unit:
     read = f'read_slang {files} {XC7.words()} --top {facts["top"]} -G MEM_DIR="accel/{facts["mem_dir"]}/"'
     ultra = any(entry["params"].get("ULTRA") == 1 for entry in facts.get("operators", ()))
     unit = _Unit("the whole accelerator", facts["top"], read, sys.maxsize, "", ultra=ultra)
-    return replace(unit, key=digest(YOSYS, *LIBRARY, *unit.commands("")[2:-1], "whole", *content))
+    return replace(unit, key=digest(YOSYS, *LIBRARY, *unit.commands("")[2:], "whole", *content))
 
 
 def _synthesize_all(folder: Path, units: Sequence[_Unit], jobs: int, tick: Tick) -> dict[str, Resources]:
@@ -255,7 +262,7 @@ def _synthesize_all(folder: Path, units: Sequence[_Unit], jobs: int, tick: Tick)
     found, missing = {}, {}
     for unit in units:
         if (entry := cache_root() / "cells" / unit.key).is_dir():
-            found[unit.key] = _resources(json.loads((entry / "stat.json").read_text()))
+            found[unit.key] = Resources(**json.loads((entry / "resources.json").read_text()))
         else:
             missing.setdefault(unit.key, unit)
     tick(sum(unit.key in found for unit in units), len(units), "")
@@ -269,20 +276,22 @@ def _synthesize_all(folder: Path, units: Sequence[_Unit], jobs: int, tick: Tick)
             (work / "patterns" / image).write_text(text)
 
         def done(number: int) -> None:
-            unit, result = todo[number], json.loads((work / f"{number}.json").read_text())["modules"]["\\unit"]
-            cached("cells", unit.key, lambda entry: (entry / "stat.json").write_text(json.dumps(result)))
-            found[unit.key] = _resources(result)
+            unit, stat, net = todo[number], *(work / f"{number}{name}" for name in (".json", ".net.json"))
+            found[unit.key] = _resources(*(json.loads(path.read_text())["modules"] for path in (stat, net)))
+            text = json.dumps(asdict(found[unit.key]))
+            cached("cells", unit.key, lambda entry: (entry / "resources.json").write_text(text))
+            net.unlink()
             tick(sum(unit.key in found for unit in units), len(units), unit.name)
 
         if todo:
-            designs = [(unit.name, unit.commands(f"{number}.json")) for number, unit in enumerate(todo)]
+            designs = [(unit.name, unit.commands(str(number))) for number, unit in enumerate(todo)]
             yosys.run(LIBRARY, designs, work, jobs, done)
     return found
 
 
-def _resources(module: Mapping) -> Resources:
-    """Resources from one module of Yosys' `stat -json`."""
-    cells = module["num_cells_by_type"]
+def _resources(stat: Mapping, net: Mapping) -> Resources:
+    """Resources of module "unit", from the modules of Yosys' `stat -json` and `write_json`."""
+    cells = stat["\\unit"]["num_cells_by_type"]
 
     def count(*prefixes: str) -> int:
         return sum(number for kind, number in cells.items() if kind.startswith(prefixes))
@@ -293,7 +302,8 @@ def _resources(module: Mapping) -> Resources:
         raise SynthesisError(f"cannot count these cells of Yosys: {', '.join(unknown) or '$mem_v2'}")
     logic, srl = sum(cells.get(kind, 0) for kind in LUTS), count("SRL")
     return Resources(
-        lut=logic + lutram + srl,
+        lut=logic - shared(net["unit"]) + lutram + srl,
+        cells=logic + lutram + srl,
         lutram=lutram,
         srl=srl,
         ff=count("FDRE", "FDSE", "FDCE", "FDPE"),
@@ -302,5 +312,4 @@ def _resources(module: Mapping) -> Resources:
         uram=count("URAM288"),
         carry4=count("CARRY4") + 2 * count("CARRY8"),
         dsp=count("DSP48"),
-        lc=module["estimated_num_lc"],
     )

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from finn.custom_op.fpgadataflow.matrixvectoractivation import MVAU
 
-from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, hex_words, rom_luts, to_bits, urams
+from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, hex_words, lut_rams, rom_luts, to_bits, urams
 from signflow.hw.ops.compress import popcount
 from signflow.hw.ops.flags import check_flags, flagged, sharing
 from signflow.hw.ops.folding import divisors
@@ -106,6 +106,10 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         """LUTs of the weights in logic."""
         return self.constant_luts(rom_luts(*self._memory()), *self._memory())
 
+    def _replays(self) -> bool:
+        """The words of a vector go through a buffer."""
+        return min(self._folds()) > 1
+
     def latency(self) -> int:
         """Cycles from the last step of a fold to its output word: one register in front of the products, one more where
         they are replayed, their tree, two behind, and one for a second threshold.
@@ -115,7 +119,7 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
             stages = popcount(simd, self.in_group())[0]
         else:
             stages = 2 + (-(-simd // (1 if self._weight_bits() > 1 else 3)) - 1).bit_length()
-        return 3 + (self._folds()[0] > 1) + stages + (self._steps() == 2)
+        return 3 + self._replays() + stages + (self._steps() == 2)
 
     def _check(self) -> None:
         get = self.get_nodeattr
@@ -281,28 +285,29 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
             multipliers = 0 if self.dsp_estimation() else pe * simd * act * bits
             return multipliers + pe * simd * (act + bits + 1)
         if act == 1:
-            return pe * popcount(simd, self.in_group())[1]
+            return pe * (popcount(simd, self.in_group())[1] + 3)  # and shift registers
         threes = math.ceil(simd / 3)
         return threes * 4 * (act + 2) + pe * (threes * 2 * (act + 2) + (threes - 1) * (act + 4))
 
     def _row_luts(self) -> float:
-        """LUTs of the start values and of the gaps to a second threshold, a row of each for every fold."""
+        """LUTs of the start values and of the gaps to a second threshold, a row of each for every fold, and of the
+        comparison with the latter.
+        """
         nf, width = self._folds()[0], self.get_nodeattr("PE") * self.acc_width()
         summed = not self._binary_input() and self._weight_bits() == 1
-        start = width * math.ceil(nf / 64) if nf > 8 else 0
-        rows = [start] if self._steps() or summed else []
-        rows += [width * min(nf, 24) / 12 * math.ceil(nf / 64)] if self._steps() == 2 else []
+        row = width * ((nf / 64) ** 0.5 if nf <= 64 else (nf / 64) ** 1.8)
+        rows = [row] if self._steps() or summed else []
+        rows += [2 * row] if self._steps() == 2 else []
         loaded = sum(self.constant_luts(luts, width, nf) for luts in rows) + self.chain_luts(*[(width, nf)] * len(rows))
-        return loaded if self.get_nodeattr("loadable") else start + sum(rows[1:])
+        return (loaded if self.get_nodeattr("loadable") else sum(rows)) + width / 2 * (self._steps() == 2)
 
     def lut_estimation(self, fpgapart: str = "") -> int:
-        """Trees of products, weights in logic, accumulators, thresholds, replay buffer, control."""
-        (nf, sf), pe, simd, acc = self._folds(), self.get_nodeattr("PE"), self.get_nodeattr("SIMD"), self.acc_width()
-        act = self.get_input_datatype(0).bitwidth()
+        """Sites of: trees of products, weights in logic, accumulators, thresholds, replay buffer, FIFO, control."""
+        pe, sf = self.get_nodeattr("PE"), self._folds()[1]
         weights = (0 if self.block() or self.ultra() else self._weight_luts()) + self.chain_luts(self._memory())
-        second = pe * acc / 2 if self._steps() == 2 else 0
-        replay = simd * act * (1 + math.ceil(sf / 32) * 0.7) if nf > 1 else 0
-        return int(weights + self._tree_luts() + pe * acc + self._row_luts() + second + replay + 30)
+        replay = lut_rams(self.get_instream_width(), sf) if self._replays() else 0
+        fifo = lut_rams(self.get_outstream_width(), 32) + 20
+        return int(weights + self._tree_luts() + pe * self.acc_width() + self._row_luts() + replay + fifo + 20)
 
     def dsp_estimation(self, fpgapart: str = "") -> int:
         """Integer weights: a DSP block for each multiplier whose product has 9 bits or more."""

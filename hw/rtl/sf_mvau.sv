@@ -13,8 +13,8 @@
 //
 //   folding     NF = MH/PE neuron folds, SF = MW/SIMD input folds; PE p works on neuron nf*PE + p in step nf*SF + sf
 //   throughput  one vector in exactly NF*SF cycles, no gaps; the SF input words are taken during nf = 0, then replayed
-//   latency     3 + STAGES cycles from the last step of a fold to its output word (sf_dot_*.sv), 1 more where NF > 1,
-//               1 more for a T2
+//   latency     3 + STAGES cycles from the last step of a fold to its output word (sf_dot_*.sv), 1 more where
+//               words are replayed (NF > 1 and SF > 1), 1 more for a T2
 //
 // Accumulators (sf_accumulate.sv) start at a constant of their neuron: start = -T1, or N - T1 with sf_dot_integer's N.
 //
@@ -114,10 +114,10 @@ module sf_mvau #(
     end
   end
 
-  // ---- activation of a step: of the input, or a cycle later of the buffer, which no multiplexer has to pass by
-  localparam int DELAY = NF > 1 ? 1 : 0;
+  // ---- activation of a step: of the input, held, or read from the buffer a cycle later, with no multiplexer to pass
+  localparam int DELAY = NF > 1 && SF > 1 ? 1 : 0;
   logic [LANES-1:0] act_q;
-  if (NF > 1) begin : gen_replay
+  if (DELAY > 0) begin : gen_replay
     (* ram_style = "distributed" *) logic [LANES-1:0] buffer_q [SF];
     logic [SFW-1:0] read_q;
     always_ff @(posedge clk_i) begin
@@ -125,8 +125,8 @@ module sf_mvau #(
       read_q <= sf_q;
       act_q  <= buffer_q[read_q];
     end
-  end else begin : gen_straight
-    always_ff @(posedge clk_i) act_q <= in_data_i;
+  end else begin : gen_hold
+    always_ff @(posedge clk_i) if (step && fresh) act_q <= in_data_i;
   end
 
   // ---- what accompanies the step through the pipeline; [SUM] is where its sum arrives
@@ -142,7 +142,7 @@ module sf_mvau #(
   logic [AW-1:0] addr_q;
   wire  [WORD-1:0] weights;
   wire  [32:0]     load;  // behind the weights
-  wire advance = COUNT ? valid_q[SUM-1] : NF > 1 ? valid_q[0] : step;
+  wire advance = COUNT ? valid_q[SUM-1] : DELAY > 0 ? valid_q[0] : step;
   always_ff @(posedge clk_i)
     if (!rst_ni) addr_q <= '0;
     else if (advance) addr_q <= addr_q == AW'(DEPTH - 1) ? '0 : addr_q + 1'b1;

@@ -86,7 +86,7 @@ def result(cache, tmp_path_factory):
 def test_counts_are_those_on_paper(result):
     cost = {op.node: op.resources for op in result.operators}
     assert cost["stage0"] == cost["stage1"] == Resources(ff=20)
-    assert cost["majority0"] == Resources(lut=1, lc=1)
+    assert cost["majority0"] == Resources(lut=1, cells=1)
     assert (cost["block0"].bram36, cost["block0"].bram18, cost["block0"].lut) == (1, 0, 0)
     assert (cost["delay0"].srl, cost["delay0"].lut) == (1, 1) and cost["delay0"].ff <= 1
     assert result.total == sum(cost.values(), Resources())
@@ -104,7 +104,7 @@ def test_json_and_table(result):
     assert "synth_xilinx" in text["command"] and text["whole"]["lut"] == 1
     table = resources.estimate(result, {"lut": 53200, "ff": 106400, "bram36": 140, "dsp": 220})
     rows = list(zip(*(column.cells for column in table.columns), strict=True))
-    assert rows[1][0] == "majority0" and rows[1][-1] == "0.05" and rows[-1][3] == "0.7 %"
+    assert rows[1][0] == "majority0" and rows[1][-1] == "0.05" and rows[-1][4] == "0.7 %"
 
 
 def test_a_figure_does_not_depend_on_company(tmp_path, monkeypatch):
@@ -144,7 +144,9 @@ def test_one_dot_product_stands_for_all(cache, tmp_path, block):
     folder = matrix(tmp_path, block)
     whole, parts = synthesize(folder, exact=True), synthesize(folder)
     assert (whole.exact, parts.exact, parts.as_dict()["exact"]) == (True, False, False)
-    assert replace(parts.total, lut=0, lc=0) == replace(whole.total, lut=0, lc=0) and whole.total.bram == 7.5 * block
+    assert (
+        replace(parts.total, lut=0, cells=0) == replace(whole.total, lut=0, cells=0) and whole.total.bram == 7.5 * block
+    )
     assert abs(parts.total.lut / whole.total.lut - 1) < 0.01, (
         "the rest of an MVAU decides a little how products are mapped"
     )
@@ -206,15 +208,19 @@ def test_missing_yosys_and_missing_accelerator(tmp_path, monkeypatch):
 
 
 def test_unknown_memories_are_not_overlooked():
-    cells = {"LUT6": 2, "INV": 1, "RAM32M": 2, "SRLC32E": 1, "FDRE": 4, "RAMB18E1": 3, "DSP48E1": 1}
-    found = _resources({"num_cells_by_type": cells, "estimated_num_lc": 3})
-    assert found == Resources(lut=12, lutram=8, srl=1, ff=4, bram18=3, dsp=1, lc=3) and found.bram == 1.5
+    cells = {"LUT6": 2, "INV": 2, "RAM32M": 2, "SRLC32E": 1, "FDRE": 4, "RAMB18E1": 3, "DSP48E1": 1}
+    pair = {f"l{k}": {"type": "INV", "connections": {"I": [1], "O": [k]}} for k in (2, 3)}
+    found = _resources({"\\unit": {"num_cells_by_type": cells}}, {"unit": {"cells": pair}})
+    assert found == Resources(lut=12, cells=13, lutram=8, srl=1, ff=4, bram18=3, dsp=1) and found.bram == 1.5
     with pytest.raises(SynthesisError, match="RAM512X1S"):
-        _resources({"num_cells_by_type": {"RAM512X1S": 1}, "estimated_num_lc": 0})
+        _resources({"\\unit": {"num_cells_by_type": {"RAM512X1S": 1}}}, {})
 
 
 def test_the_table_fits_eighty_columns_with_whole_names():
-    costs = {"ConvolutionInputGenerator_sf_12": Resources(lut=12345), "MVAU_sf_12": Resources(lut=12345, ff=54321)}
+    costs = {
+        "ConvolutionInputGenerator_sf_12": Resources(lut=12345, cells=23456),
+        "MVAU_sf_12": Resources(lut=12345, cells=23456, ff=54321),
+    }
     operators = tuple(OperatorCost(node, "", "", "", 4096, cost, False) for node, cost in costs.items())
     text = io.StringIO()
     Console(file=text, width=80).print(resources.estimate(Synthesis("cnv", operators, None, 1.0), {"lut": 53200}))
