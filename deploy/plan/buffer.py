@@ -19,7 +19,8 @@ Of all that the schedule takes and computes, look at the earliest word that was 
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from onnx import NodeProto, TensorProto, helper
@@ -32,6 +33,7 @@ from signflow.hw.ops import dwc, fifo
 from signflow.hw.ops.base import RTL_DOMAIN, StreamOp
 from signflow.hw.ops.dwc import StreamingDataWidthConverter_sf
 from signflow.hw.ops.fifo import StreamingFIFO_sf
+from signflow.hw.ops.flags import flagged
 
 MANY = 32
 MIN_DEPTH = 2
@@ -69,35 +71,54 @@ def _insert(model: ModelWrapper, before: dict[tuple[str, int], Between]) -> None
     model.graph.node.extend(nodes)
 
 
-def widths(given: int, taken: int) -> list[int]:
-    """Bits of the words on the way from a producer to a consumer: as the one gives them, and behind each converter."""
-    steps = [given, math.lcm(given, taken), taken]
-    return [w for k, w in enumerate(steps) if k == 0 or w != steps[k - 1]]
+class Turn(NamedTuple):
+    """A width converter."""
+
+    given: int
+    """Elements of a word that comes in."""
+    taken: int
+    """And of one that leaves."""
+    late: bool
+    """Whether its words are parts of the consumer's vectors, not of the producer's."""
 
 
-def shallow_luts(given: int, taken: int) -> int:
-    """LUTs of the converters and FIFOs between a producer and a consumer where few words wait."""
-    steps = widths(given, taken)
-    return sum(map(fifo.shallow_luts, steps)) + sum(dwc.luts(a, b) for a, b in itertools.pairwise(steps))
+def turns(given: int, taken: int, of: int, into: int) -> list[Turn]:
+    """The width converters between a producer's words of ``given`` elements, parts of vectors of ``of``, and a
+    consumer's of ``taken``, parts of vectors of ``into``.
+
+    One where one width divides the other, two through their least common multiple elsewhere. Words that do not divide
+    their vector are put together to it, or it is cut into them: so what pads the last word goes, or comes.
+    """
+    start = [given, of] if of % given else [given]
+    end = [into, taken] if into % taken else [taken]
+    words = [*start, math.lcm(start[-1], end[0]), *end]
+    pairs = enumerate(itertools.pairwise(words))
+    return [Turn(a, b, k > len(start)) for k, (a, b) in pairs if a != b]
+
+
+def shallow_luts(given: int, taken: int, of: int, into: int, bits: Callable[[int], int]) -> int:
+    """LUTs of the converters (`turns`) and FIFOs between a producer and a consumer where few words wait; ``bits`` of a
+    word of so many elements.
+    """
+    found = [(bits(turn.given), bits(turn.taken)) for turn in turns(given, taken, of, into)]
+    return fifo.shallow_luts(bits(given)) + sum(fifo.shallow_luts(b) + dwc.luts(a, b) for a, b in found)
 
 
 def insert_width_converters(model: ModelWrapper) -> None:
-    """Make both ends of every edge equally wide: one converter where one width divides the other, two through their
-    least common multiple elsewhere.
-    """
+    """Make both ends of every edge equally wide (`turns`)."""
     before: dict[tuple[str, int], Between] = {}
     for producer, out, consumer, stream in edges(model):
-        steps = widths(producer.get_outstream_width(out), consumer.get_instream_width(stream))
-        shape = producer.get_normal_output_shape(out)
-        common = {"inShape": shape, "outShape": shape, "padGroup": consumer.in_group(stream)}
-        common["dataType"] = consumer.get_input_datatype(stream).name
-        before[consumer.onnx_node.name, stream] = (
-            shape,
-            [
-                (StreamingDataWidthConverter_sf, {"inWidth": a, "outWidth": b, **common})
-                for a, b in itertools.pairwise(steps)
-            ],
-        )
+        shapes = producer.get_normal_output_shape(out), consumer.get_normal_input_shape(stream)
+        words = producer.get_folded_output_shape(out)[-1], consumer.get_folded_input_shape(stream)[-1]
+        datatype, group = consumer.get_input_datatype(stream), consumer.in_group(stream)
+        kinds = []
+        for turn in turns(*words, shapes[0][-1], shapes[1][-1]):
+            shape = list(shapes[turn.late])
+            widths = [flagged(n * datatype.bitwidth(), group) for n in turn[:2]]
+            attributes = {"inShape": shape, "outShape": shape, "inWidth": widths[0], "outWidth": widths[1]}
+            attributes |= {"dataType": datatype.name, "padGroup": group}
+            kinds.append((StreamingDataWidthConverter_sf, attributes))
+        before[consumer.onnx_node.name, stream] = list(shapes[0]), kinds
     _insert(model, before)
 
 

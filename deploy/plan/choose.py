@@ -55,6 +55,7 @@ class Choices:
                 consumer.set_nodeattr("padGroup", producer.channels())
         self.options = [op.options() for op in self.ops]
         self.options[0] = _readable(self.ops[0], self.options[0], stream_bits)
+        self.options[-1] = [o for o in self.options[-1] if not self.ops[-1].get_normal_output_shape()[-1] % o.given[0]]
         self._cycles = [np.array([option.cycles for option in options]) for options in self.options]
         self._needs = [np.array([option.need for option in options]) for options in self.options]
         self._waits = [np.sign(op.macs_per_cycle()) * cycles for op, cycles in zip(self.ops, self._cycles, strict=True)]
@@ -68,7 +69,8 @@ class Choices:
         (wide, first), (narrow, second) = (np.unique(words, return_inverse=True) for words in (given, taken))
         bits = consumer.get_input_datatype(stream).bitwidth()
         pixel = producer.channels() if producer.out_group(out) else 0
-        table = np.array([[_edge_luts(int(a), int(b), bits, pixel) for b in narrow] for a in wide])
+        vectors = producer.get_normal_output_shape(out)[-1], consumer.get_normal_input_shape(stream)[-1]
+        table = np.array([[_edge_luts(int(a), int(b), *vectors, bits, pixel) for b in narrow] for a in wide])
         return Joint((i, j), (first, second), table)
 
     def least_cycles(self) -> tuple[int, StreamOp]:
@@ -131,9 +133,9 @@ class Choices:
 
 
 def _readable(op: StreamOp, options: Sequence[Option], stream_bits: int) -> list[Option]:
-    """Those whose input words are narrow enough, or hold one element."""
-    bits = op.get_input_datatype().bitwidth()
-    return [option for option in options if option.taken[0] * bits <= max(stream_bits, bits)]
+    """Those whose input words are narrow enough, or hold one element, and divide a vector."""
+    bits, vector = op.get_input_datatype().bitwidth(), op.get_normal_input_shape()[-1]
+    return [o for o in options if o.taken[0] * bits <= max(stream_bits, bits) and not vector % o.taken[0]]
 
 
 def share_flags(between: Sequence[tuple[StreamOp, int, StreamOp, int]]) -> None:
@@ -146,9 +148,9 @@ def share_flags(between: Sequence[tuple[StreamOp, int, StreamOp, int]]) -> None:
 
 
 @lru_cache(maxsize=1 << 16)
-def _edge_luts(given: int, taken: int, bits: int, pixel: int) -> int:
-    """LUTs between words of ``given`` and of ``taken`` elements of ``bits`` bits; ``pixel``: 0, or how many of them can
-    share a flag.
+def _edge_luts(given: int, taken: int, of: int, into: int, bits: int, pixel: int) -> int:
+    """LUTs between words of ``given`` and of ``taken`` elements of ``bits`` bits, parts of vectors of ``of`` and
+    ``into`` elements; ``pixel``: 0, or how many elements can share a flag.
     """
     group = math.gcd(given, taken, pixel) if pixel else 0
-    return shallow_luts(flagged(given * bits, group), flagged(taken * bits, group))
+    return shallow_luts(given, taken, of, into, lambda n: flagged(n * bits, group))

@@ -12,6 +12,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.plan.choose import AIMS, UNBOUNDED, Aim, Choices, share_flags
 from signflow.deploy.plan.graph import edges, operators
+from signflow.hw.ops.base import StreamOp
 from signflow.hw.ops.folding import FoldingError
 
 
@@ -40,7 +41,18 @@ def apply_folding(model: ModelWrapper, folding: dict[str, dict[str, int]]) -> No
             ops[name].set_nodeattr(attribute, value)
     for op in ops.values():
         op.check_folding()
+    first, *_, last = operators(model)
+    _check_end(first, "input", first.get_normal_input_shape()[-1], first.get_folded_input_shape()[-1])
+    _check_end(last, "output", last.get_normal_output_shape()[-1], last.get_folded_output_shape()[-1])
     share_flags(edges(model))
+
+
+def _check_end(op: StreamOp, end: str, vector: int, word: int) -> None:
+    if vector % word:
+        raise FoldingError(
+            f"{op.onnx_node.name}: words of {word} do not divide the {vector} elements of a vector of the network's "
+            f"{end}; only words inside the network are padded"
+        )
 
 
 def folding_of(model: ModelWrapper) -> dict[str, dict[str, int]]:

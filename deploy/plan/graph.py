@@ -53,8 +53,8 @@ def edges(model: ModelWrapper) -> list[tuple[StreamOp, int, StreamOp, int]]:
     source = {tensor: (op, k) for op in ops for k, tensor in enumerate(writes(op))}
     found = [(*source[tensor], op, k) for op in ops for k, tensor in enumerate(reads(op)) if tensor in source]
     for producer, out, consumer, k in found:
-        given = math.prod(producer.get_folded_output_shape(out))
-        if given != (taken := math.prod(consumer.get_folded_input_shape(k))):
+        given = math.prod(producer.get_normal_output_shape(out))
+        if given != (taken := math.prod(consumer.get_normal_input_shape(k))):
             reason = f"its input {k} takes {taken} elements of an image, and {producer.onnx_node.name} gives {given}"
             raise refuse(
                 consumer.onnx_node, reason, "streams of the same length on both ends, or the graph stands still"

@@ -75,35 +75,57 @@ def solve(
 # ---- options that are never better than another one
 
 
+STRONG = 48
+"""How many options of a part are compared with all of it first."""
+
+
 def _undominated(parts: Sequence[Part], joints: Sequence[Joint], weight: float) -> list[np.ndarray]:
-    """Indices of the options that are left, for each part."""
+    """Indices of the options that are left, for each part. First those go that one of a few strong options replaces:
+    that spares most of the pairs.
+    """
     alive = [np.arange(len(part.price)) for part in parts]
     touching = [[joint for joint in joints if i in joint.parts] for i in range(len(parts))]
-    shrinking = True
-    while shrinking:
-        shrinking = False
-        for i, part in enumerate(parts):
-            kept = alive[i][_best(part, i, touching[i], weight, alive)]
-            shrinking |= len(kept) < len(alive[i])
-            alive[i] = kept
+    for most in (STRONG, STRONG, None):
+        shrinking = True
+        while shrinking:
+            shrinking = False
+            for i, part in enumerate(parts):
+                kept = alive[i][_best(part, i, touching[i], weight, alive, most)]
+                shrinking |= most is None and len(kept) < len(alive[i])
+                alive[i] = kept
     return alive
 
 
-def _best(part: Part, i: int, joints: Sequence[Joint], weight: float, alive: Sequence[np.ndarray]) -> np.ndarray:
-    """Which of the living options of part ``i`` no other one replaces, (options,) bool."""
+def _best(
+    part: Part, i: int, joints: Sequence[Joint], weight: float, alive: Sequence[np.ndarray], most: int | None
+) -> np.ndarray:
+    """Which of the living options of part ``i`` no other one replaces, (options,) bool; looked at are the ``most``
+    strongest, or all.
+    """
     price, need = part.price[alive[i]], part.need[alive[i]]
-    more = np.zeros((len(price), len(price)))  # LUTs that option a costs more than b at its joints, at most
+    seen = []  # for each joint: class of every option, tables of the classes that the neighbour still has
     for joint in joints:
         other, here, there, table = joint.seen_from(i)
-        reach = table[:, np.unique(there[alive[other]])]
-        regret = (reach[:, None] - reach[None]).max(axis=2)
-        more += regret[np.ix_(here[alive[i]], here[alive[i]])]
-    replaces = price[:, None] + weight * more <= price
-    replaces &= need[:, None, 0] + more <= need[:, 0]
+        kinds, of = np.unique(here[alive[i]], return_inverse=True)
+        seen.append((of, table[np.ix_(kinds, np.unique(there[alive[other]]))]))
+    strong = np.arange(len(price))
+    if most is not None and most < len(price):
+        least = price + weight * sum((table.min(axis=1)[of] for of, table in seen), np.zeros(len(price)))
+        strong = np.sort(
+            np.concatenate([order[: most // 2] for order in (np.argsort(least), np.lexsort((least, *need.T[1:])))])
+        )
+    more = np.zeros((len(strong), len(price)))  # LUTs that option a costs more than b at its joints, at most
+    for of, table in seen:
+        regret = (table[:, None] - table[None]).max(axis=2)
+        more += regret[np.ix_(of[strong], of)]
+    replaces = price[strong, None] + weight * more <= price
+    replaces &= need[strong, None, 0] + more <= need[:, 0]
     for column in need.T[1:]:
-        replaces &= column[:, None] <= column
-    first = np.arange(len(price))[:, None] < np.arange(len(price))
-    return ~(replaces & (~replaces.T | first)).any(axis=0)
+        replaces &= column[strong, None] <= column
+    back = np.zeros_like(replaces)  # both ways: the first one stays
+    back[:, strong] = replaces[:, strong].T
+    first = strong[:, None] < np.arange(len(price))
+    return ~(replaces & (~back | first)).any(axis=0)
 
 
 # ---- the integer program

@@ -254,7 +254,7 @@ class StreamOp:
         """Raises FoldingError where values that are legal alone are not together."""
 
     def options(self) -> list[Option]:
-        """Every legal folding, with what it takes; the operator keeps the one it has.
+        """Every folding worth trying, with what it takes; the operator keeps the one it has.
 
         They depend on its attributes alone, and operators with the same ones share them.
         """
@@ -262,12 +262,16 @@ class StreamOp:
         rest = [a.SerializeToString(deterministic=True) for a in self.onnx_node.attribute if a.name not in names]
         known, key = _OPTIONS.setdefault(type(self), {}), tuple(sorted(rest))
         if key not in known:
-            known[key] = self._options(names)
+            known[key] = self._options()
         return known[key]
 
-    def _options(self, names: dict[str, list]) -> list[Option]:
-        styles = [style for style in names.get("ram_style", ()) if style != "auto"]  # which is one of them
-        names = names | ({"ram_style": styles} if styles else {})
+    def candidates(self) -> dict[str, list]:
+        """Of `foldings`, those that `options` tries: all, but for "auto", which is one of the others."""
+        names = self.foldings()
+        return names | {"ram_style": [s for s in names["ram_style"] if s != "auto"]} if "ram_style" in names else names
+
+    def _options(self) -> list[Option]:
+        names = self.candidates()
         found, self._tried = [], self._all_attributes()
         try:
             for values in itertools.product(*names.values()):

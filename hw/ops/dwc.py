@@ -1,4 +1,4 @@
-"""Width converter between two streams, one of which is a multiple of the other (`hw/rtl/sf_dwc.sv`)."""
+"""Width converter: a multiple of the other side, or whole vectors (`hw/rtl/sf_dwc.sv`)."""
 
 import numpy as np
 from finn.custom_op.fpgadataflow.streamingdatawidthconverter import StreamingDataWidthConverter
@@ -14,7 +14,9 @@ def luts(wide: int, narrow: int) -> int:
 
 
 class StreamingDataWidthConverter_sf(StreamOp, StreamingDataWidthConverter, RTLBackend):
-    """FINN's StreamingDataWidthConverter for integer ratios; the tensor is unchanged."""
+    """FINN's StreamingDataWidthConverter for integer ratios, and between whole vectors (the last dimension of the
+    tensor) and words that do not divide them, the last of which is padded with zeros; the tensor is unchanged.
+    """
 
     PLUMBING = "width converters"
 
@@ -32,8 +34,17 @@ class StreamingDataWidthConverter_sf(StreamOp, StreamingDataWidthConverter, RTLB
 
     def _folded_shape_for_width(self, width: int) -> tuple[int, ...]:
         """A word of ``width`` bits has so many elements, and their flags."""
-        group = self.in_group()
-        return super()._folded_shape_for_width(width // (group + 1) * group if group else width)
+        group, shape = self.in_group(), self.get_normal_input_shape()
+        lanes = (width // (group + 1) * group if group else width) // self.get_input_datatype().bitwidth()
+        if shape[-1] % lanes and lanes % shape[-1] and max(self._elements()) == shape[-1]:
+            return (*shape[:-1], -(-shape[-1] // lanes), lanes)
+        return super()._folded_shape_for_width(lanes * self.get_input_datatype().bitwidth())
+
+    def _elements(self) -> list[int]:
+        """Of a word of both sides."""
+        bits, group = self.get_input_datatype().bitwidth(), self.in_group()
+        sides = self.get_nodeattr("inWidth"), self.get_nodeattr("outWidth")
+        return [(width // (group + 1) * group if group else width) // bits for width in sides]
 
     def picture(self) -> tuple[str, str]:
         """A mark with the bits on both sides."""
@@ -50,12 +61,12 @@ class StreamingDataWidthConverter_sf(StreamOp, StreamingDataWidthConverter, RTLB
                 if i == o
                 else f"inWidth = {i}, outWidth = {o}: must be >= 1"
             )
-        if max(i, o) % min(i, o):
+        if max(i, o) % min(i, o) and max(self._elements()) != (vector := self.get_normal_input_shape()[-1]):
             raise self.fail(
-                f"inWidth = {i} and outWidth = {o}: one must be a multiple of the other; "
-                "chain two through the least common multiple"
+                f"inWidth = {i} and outWidth = {o}: one must be a multiple of the other, or hold a vector, {vector} "
+                "elements; chain two through the least common multiple"
             )
-        return o >= i, max(i, o) // min(i, o)
+        return o >= i, -(-max(i, o) // min(i, o))
 
     def rtl_instance(self, model) -> RtlInstance:
         """See `sf_dwc.sv`."""

@@ -39,6 +39,11 @@ def divisors(n: int) -> list[int]:
     return [d for d in range(1, n + 1) if n % d == 0]
 
 
+def steps(n: int) -> list[int]:
+    """The smallest words for every number of words of ``n`` elements, the last of which may be padded; ascending."""
+    return sorted({-(-n // k) for k in range(1, n + 1)})
+
+
 def need(op) -> tuple[int, ...]:
     """What an operator needs of RESOURCES as it is folded now."""
     return tuple(int(getattr(op, f"{what}_estimation")("")) for what in ("lut", "bram", "dsp", "uram"))

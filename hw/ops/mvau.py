@@ -10,7 +10,7 @@ from finn.custom_op.fpgadataflow.matrixvectoractivation import MVAU
 from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, hex_words, lut_rams, rom_luts, to_bits, urams
 from signflow.hw.ops.compress import popcount
 from signflow.hw.ops.flags import check_flags, flagged, sharing
-from signflow.hw.ops.folding import divisors
+from signflow.hw.ops.folding import steps
 
 SHALLOW = 32  # weight memories up to this many words are logic, deeper ones block RAM, unless ram_style says otherwise
 
@@ -36,10 +36,20 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         return "product", f"{self.get_nodeattr('MW')} → {self.get_nodeattr('MH')}{thresholds}"
 
     def foldings(self) -> dict[str, list]:
-        """SIMD divides MW, and is even where bits have flags; PE divides MH; where the weights lie."""
-        simd = [n for n in divisors(self.get_nodeattr("MW")) if not (self.in_group() and n % 2)]
+        """SIMD and PE that take fewer steps than smaller ones, the last of them padded where they do not divide MW or
+        MH; SIMD is even where bits have flags. Where the weights lie.
+        """
+        simd, pe = (steps(self.get_nodeattr(size)) for size in ("MW", "MH"))
+        simd = [n for n in simd if not (self.get_nodeattr("padGroup") and n % 2)]
         styles = ["auto", "block", "distributed", *(["ultra"] if self.get_nodeattr("loadable") else [])]
-        return {"SIMD": simd, "PE": divisors(self.get_nodeattr("MH")), "ram_style": styles}
+        return {"SIMD": simd, "PE": pe, "ram_style": styles}
+
+    def candidates(self) -> dict[str, list]:
+        """Where the last step is padded, only few steps: many short ones have divisors enough."""
+        names = super().candidates()
+        for lanes, size, most in (("SIMD", self.get_nodeattr("MW"), 8), ("PE", self.get_nodeattr("MH"), 12)):
+            names[lanes] = [n for n in names[lanes] if size % n == 0 or size <= most * n]
+        return names
 
     def execute_node(self, context, graph) -> None:
         """FINN's reference; with window = 1 its count becomes a bit."""
@@ -62,7 +72,7 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
 
     def _folds(self) -> tuple[int, int]:
         get = self.get_nodeattr
-        return get("MH") // get("PE"), get("MW") // get("SIMD")
+        return -(-get("MH") // get("PE")), -(-get("MW") // get("SIMD"))
 
     def _acc_range(self) -> tuple[int, int]:
         """Least and largest accumulator for any weights."""
@@ -124,8 +134,8 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
     def _check(self) -> None:
         get = self.get_nodeattr
         for lanes, size in (("SIMD", "MW"), ("PE", "MH")):
-            if get(lanes) < 1 or get(size) % get(lanes):
-                raise self.fail(f"{lanes} = {get(lanes)} does not divide {size} = {get(size)}")
+            if not 1 <= get(lanes) <= get(size):
+                raise self.fail(f"{lanes} = {get(lanes)}, must be 1..{size} = {get(size)}")
         if not self.get_input_datatype(0).is_integer():
             raise self.fail(f"inputDataType is {get('inputDataType')}; only integers have hardware here")
         self._check_weight_type()
@@ -198,7 +208,7 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         """Start values of the accumulators, (MH,): -T1, and what `sf_dot_integer.sv` leaves out."""
         if self._binary_input() or self._weight_bits() > 1:
             return -thresholds[:, 0]
-        last_of_threes = weights.reshape(len(weights), -1, self.get_nodeattr("SIMD"))[:, :, 2::3]
+        last_of_threes = self._padded(weights)[: len(weights), :, 2::3]
         return (last_of_threes < 0).sum(axis=(1, 2)) - thresholds[:, 0]
 
     def _check_output(self, weights: np.ndarray) -> None:
@@ -215,18 +225,24 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         """Memory images by the parameter of `sf_mvau.sv` that names them; no entry where a module needs none."""
         get, bits, acc = self.get_nodeattr, self._weight_bits(), self.acc_width()
         (nf, sf), pe, simd = self._folds(), get("PE"), get("SIMD")
-        codes = weights if bits > 1 else weights > 0
+        codes = self._padded(weights if bits > 1 else weights > 0)
         # (MH, MW) -> word (nf, sf), lane (p, s)
         words = codes.reshape(nf, pe, sf, simd).transpose(0, 2, 1, 3).reshape(nf * sf, pe * simd)
         images = {"WEIGHTS_FILE": hex_words(to_bits(words, bits))}
         starts = self._starts(weights, thresholds)
         summed = not self._binary_input() and bits == 1  # by sf_dot_integer.sv
         if self._steps() or starts.any() or (get("loadable") and summed):
-            images["START_FILE"] = hex_words(to_bits(starts.reshape(nf, pe), acc))
+            images["START_FILE"] = hex_words(to_bits(np.resize(starts, (nf, pe)), acc))
         if self._steps() == 2:
             gaps = thresholds[:, 1] - thresholds[:, 0]
-            images["GAP_FILE"] = hex_words(to_bits(gaps.reshape(nf, pe), acc))
+            images["GAP_FILE"] = hex_words(to_bits(np.resize(gaps, (nf, pe)), acc))
         return images
+
+    def _padded(self, weights: np.ndarray) -> np.ndarray:
+        """(MH, MW) -> (NF*PE, SF, SIMD), ones where there are none."""
+        (nf, sf), pe, simd = self._folds(), self.get_nodeattr("PE"), self.get_nodeattr("SIMD")
+        more = [(0, nf * pe - len(weights)), (0, sf * simd - weights.shape[1])]
+        return np.pad(weights, more, constant_values=1).reshape(nf * pe, sf, simd)
 
     def rtl_instance(self, model) -> RtlInstance:
         """See `sf_mvau.sv`."""
@@ -252,6 +268,16 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         params |= self.memory_params() | ({"ULTRA": 1} if self.ultra() else {})
         params |= {key: name if key in images else "" for key, name in files.items()}
         return RtlInstance("sf_mvau", params, {files[key]: words for key, words in images.items()})
+
+    def get_folded_input_shape(self, ind: int = 0):
+        """(vectors.., SF, SIMD) of the activations."""
+        if ind:
+            return super().get_folded_input_shape(ind)
+        return (*self.get_nodeattr("numInputVectors"), self._folds()[1], self.get_nodeattr("SIMD"))
+
+    def get_folded_output_shape(self, ind: int = 0):
+        """(vectors.., NF, PE)."""
+        return (*self.get_nodeattr("numInputVectors"), self._folds()[0], self.get_nodeattr("PE"))
 
     def get_instream_width(self, ind: int = 0) -> int:
         """Bits of the activation stream, with its flags; weights and thresholds are no streams here."""

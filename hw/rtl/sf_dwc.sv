@@ -1,10 +1,12 @@
-// Data width converter for an integer ratio, element order kept: the first element stays in the least significant bits.
+// Data width converter: one word of the wide side is R of the narrow one, R = ceil(wide / narrow). Element order is
+// kept: the first element stays in the least significant bits.
 //
-//   up    (OUT_WIDTH = R*IN_WIDTH)  out = {in[R-1], ..., in[0]}    latency 1 cycle after the last of R words
-//   down  (IN_WIDTH = R*OUT_WIDTH)  out[k] = in[k*OUT_WIDTH +: OUT_WIDTH], k = 0..R-1    latency 1 cycle to the first
+//   up    (OUT_WIDTH >= IN_WIDTH)  out = {in[R-1], ..., in[0]}    latency 1 cycle after the last of R words
+//   down  (OUT_WIDTH < IN_WIDTH)   out[k] = in[k*OUT_WIDTH +: OUT_WIDTH], k = 0..R-1    latency 1 cycle to the first
 //   throughput  one word per cycle on the narrow side, without gaps
 //
-// It does not convert ratios that are no integers: chain two converters through the least common multiple.
+// Where R narrow words are wider than a wide one, the last is padded with zeros (down), or what it has too much is
+// dropped (up): the wide word is a whole vector, whose folds need not divide it.
 `default_nettype none
 
 module sf_dwc #(
@@ -21,26 +23,28 @@ module sf_dwc #(
   input  wire                  out_ready_i
 );
   localparam bit UP = OUT_WIDTH >= IN_WIDTH;
-  localparam int R  = UP ? OUT_WIDTH / IN_WIDTH : IN_WIDTH / OUT_WIDTH;
+  localparam int R  = UP ? (OUT_WIDTH + IN_WIDTH - 1) / IN_WIDTH : (IN_WIDTH + OUT_WIDTH - 1) / OUT_WIDTH;
   localparam int CW = R > 1 ? $clog2(R) : 1;
 
   if (IN_WIDTH < 1 || OUT_WIDTH < 1)
     $error("sf_dwc: IN_WIDTH = %0d, OUT_WIDTH = %0d, must be >= 1", IN_WIDTH, OUT_WIDTH);
-  if ((UP ? OUT_WIDTH % IN_WIDTH : IN_WIDTH % OUT_WIDTH) != 0)
-    $error("sf_dwc: OUT_WIDTH = %0d and IN_WIDTH = %0d: one must be a multiple of the other", OUT_WIDTH, IN_WIDTH);
 
   logic [CW-1:0] count_q;
   wire last = count_q == CW'(R - 1);
 
   if (UP) begin : gen_up
-    logic [OUT_WIDTH-1:0] data_q;
-    logic                 valid_q;
+    localparam int WORDS = R * IN_WIDTH;
+    logic [WORDS-1:0] data_q;
+    logic             valid_q;
     assign in_ready_o  = !valid_q || out_ready_i;
-    assign out_data_o  = data_q;
+    assign out_data_o  = data_q[OUT_WIDTH-1:0];
     assign out_valid_o = valid_q;
     wire take = in_valid_i && in_ready_o;
+    if (WORDS > OUT_WIDTH) begin : gen_surplus
+      wire unused_bits = &{1'b0, data_q[WORDS-1:OUT_WIDTH]};
+    end
     always_ff @(posedge clk_i) begin
-      if (take) data_q <= OUT_WIDTH'({in_data_i, data_q} >> IN_WIDTH);  // after R words the first one is at the bottom
+      if (take) data_q <= WORDS'({in_data_i, data_q} >> IN_WIDTH);  // after R words the first one is at the bottom
       if (!rst_ni) begin
         count_q <= '0;
         valid_q <= 1'b0;

@@ -11,7 +11,9 @@
 //   GROUP > 0       every GROUP bits of an input word (ACT_WIDTH = 1) are followed by a flag, which is 1 where all of
 //                   them are the number 0 between +-1: they count as GROUP/2 places that agree, whatever they hold
 //
-//   folding     NF = MH/PE neuron folds, SF = MW/SIMD input folds; PE p works on neuron nf*PE + p in step nf*SF + sf
+//   folding     NF = ceil(MH/PE) neuron folds, SF = ceil(MW/SIMD) input folds; PE p works on neuron nf*PE + p in step
+//               nf*SF + sf. Places behind MW hold zeros and have weights 1: bits disagree and count nothing, integers
+//               add 0. Neurons behind MH are results for nobody (sf_dwc.sv pads and drops).
 //   throughput  one vector in exactly NF*SF cycles, no gaps; the SF input words are taken during nf = 0, then replayed
 //   latency     3 + STAGES cycles from the last step of a fold to its output word (sf_dot_*.sv), 1 more where
 //               words are replayed (NF > 1 and SF > 1), 1 more for a T2
@@ -68,17 +70,17 @@ module sf_mvau #(
   input  wire                        [32:0] load_i,
   output wire                        [32:0] load_o
 );
-  if (SIMD < 1 || MW % SIMD != 0) $error("sf_mvau: SIMD = %0d does not divide MW = %0d", SIMD, MW);
-  if (PE < 1 || MH % PE != 0)     $error("sf_mvau: PE = %0d does not divide MH = %0d", PE, MH);
-  if (ACT_WIDTH < 1)              $error("sf_mvau: ACT_WIDTH = %0d, must be >= 1", ACT_WIDTH);
+  if (SIMD < 1 || SIMD > MW) $error("sf_mvau: SIMD = %0d, must be 1..MW = %0d", SIMD, MW);
+  if (PE < 1 || PE > MH)     $error("sf_mvau: PE = %0d, must be 1..MH = %0d", PE, MH);
+  if (ACT_WIDTH < 1)         $error("sf_mvau: ACT_WIDTH = %0d, must be >= 1", ACT_WIDTH);
   if (WEIGHT_WIDTH < 1 || WEIGHT_WIDTH > 1 && ACT_WIDTH == 1)
     $error("sf_mvau: WEIGHT_WIDTH = %0d with ACT_WIDTH = %0d; bits need weights of one bit", WEIGHT_WIDTH, ACT_WIDTH);
   if (GROUP < 0 || GROUP > 0 && (ACT_WIDTH > 1 || GROUP % 2 != 0 || SIMD % GROUP != 0))
     $error("sf_mvau: GROUP = %0d with ACT_WIDTH = %0d; must be even and divide SIMD = %0d", GROUP, ACT_WIDTH, SIMD);
-  if (WEIGHTS_FILE == "")         $error("sf_mvau: WEIGHTS_FILE is empty");
+  if (WEIGHTS_FILE == "")    $error("sf_mvau: WEIGHTS_FILE is empty");
 
-  localparam int SF    = MW / SIMD;
-  localparam int NF    = MH / PE;
+  localparam int SF    = (MW + SIMD - 1) / SIMD;
+  localparam int NF    = (MH + PE - 1) / PE;
   localparam int DEPTH = NF * SF;
   localparam int SFW   = SF > 1 ? $clog2(SF) : 1;
   localparam int NFW   = NF > 1 ? $clog2(NF) : 1;

@@ -34,10 +34,13 @@ FEATURES = ("windows", "pooled windows", "constant channels", "complements", "mo
 
 
 def random_folding(hardware: ModelWrapper, rng: np.random.Generator) -> dict[str, dict[str, int | str]]:
-    """Any legal value of every attribute; whole windows need all channels."""
-    folding = {}
-    for op in graph.operators(hardware):
+    """Any legal value of every attribute; whole windows need all channels, and the network's own words are whole."""
+    folding, ops = {}, graph.operators(hardware)
+    for op in ops:
         values = op.foldings()
+        for end, lanes, size in ((ops[0], "SIMD", "MW"), (ops[-1], "PE", "MH")):
+            if op is end and op.onnx_node.op_type == "MVAU_sf":
+                values[lanes] = [n for n in values[lanes] if op.get_nodeattr(size) % n == 0]
         chosen = {key: choices[rng.integers(len(choices))] for key, choices in values.items()}
         if chosen.get("parallel_window"):
             chosen["SIMD"] = values["SIMD"][-1]

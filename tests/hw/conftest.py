@@ -50,13 +50,25 @@ class Stream:
 
     def bits(self, rng, values):
         """Words of the stream as bits; under a flag they are random."""
-        elements = codes(values, self.datatype).reshape(-1, self.lanes)
+        elements = codes(values, self.datatype).reshape(-1, self.shape[-1])
+        elements = np.pad(elements, [(0, 0), (0, self.padding)]).reshape(-1, self.lanes)
         if not self.group:
             return to_bits(elements, self.datatype.bitwidth())
         groups = elements.reshape(len(elements), -1, self.group)
         flags = (groups == ZERO).any(axis=2, keepdims=True)
         data = np.where(flags, rng.integers(0, 2, groups.shape), groups)
         return np.concatenate([data, flags], axis=2).reshape(len(elements), -1)
+
+    @property
+    def padding(self) -> int:
+        """Elements in the last word of every vector that are none."""
+        surplus = self.words * self.lanes - int(np.prod(self.shape))
+        return surplus * self.shape[-1] // int(np.prod(self.shape))
+
+    def frames(self, planes, n):
+        """Codes (n, *shape) of the words."""
+        vectors = self.elements(planes).reshape(-1, self.shape[-1] + self.padding)
+        return vectors[:, : self.shape[-1]].reshape(n, *self.shape)
 
     def elements(self, planes):
         """The other way round: codes of the words."""
@@ -197,7 +209,7 @@ class Bench:
             run = dut.run(words, n * self.outs[0].words, frames=n, stamps=True, strict=True, watchdog=20_000, **options)
         planes, results, at = np.unpackbits(run.words, axis=1, bitorder="little"), [], 0
         for s in self.outs:
-            results.append(s.elements(planes[:, at : at + s.width]).reshape(n, *s.shape))
+            results.append(s.frames(planes[:, at : at + s.width], n))
             at += s.width
         return (results if len(results) > 1 else results[0]), run
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from signflow.hw.ops.base import OpError
-from signflow.hw.sim import RtlError
+from signflow.hw.sim.stream import StreamModel
 
 
 def dwc(bench, narrow, ratio, up, bits="BINARY"):
@@ -49,12 +49,32 @@ def test_it_carries_flags(bench, widths):
         node.op.rtl_instance(node.model)
 
 
-def test_only_integer_ratios(bench):
+@pytest.mark.parametrize("up", [True, False])
+@pytest.mark.parametrize(
+    ("vector", "lanes", "bits", "group"),
+    [(11, 4, "BINARY", 0), (64, 22, "BIPOLAR", 0), (7, 5, "INT3", 0), (24, 10, "BINARY", 2), (9, 8, "UINT2", 0)],
+)
+def test_the_last_word_of_a_vector_is_padded(bench, vector, lanes, bits, group, up):
+    """Six vectors in words that do not divide them."""
+    size = 1 if bits in ("BINARY", "BIPOLAR") else int(bits[-1])
+    narrow, wide = (n * size + (n // group if group else 0) for n in (lanes, vector))
+    shape = {"inShape": [1, 6, vector], "outShape": [1, 6, vector], "dataType": bits, "padGroup": group}
+    widths = {"inWidth": narrow, "outWidth": wide} if up else {"inWidth": wide, "outWidth": narrow}
+    node = bench("StreamingDataWidthConverter_sf", shape | widths).compile()
+    node.check(np.random.default_rng(vector))
+    if not up:
+        frames = node.draw(np.random.default_rng(1), 2)
+        words = np.packbits(node.ins[0].bits(np.random.default_rng(2), frames), axis=1, bitorder="little")
+        with StreamModel(node.compiled, node.folder) as dut:
+            run = dut.run(words, 2 * node.outs[0].words)
+        last = np.unpackbits(run.words, axis=1, bitorder="little")[-(-vector // lanes) - 1 :: -(-vector // lanes)]
+        assert not last[:, wide - (-(-vector // lanes) - 1) * narrow :].any()
+
+
+def test_only_integer_ratios_or_whole_vectors(bench):
     node = bench(
         "StreamingDataWidthConverter_sf",
         {"inShape": [1, 24], "outShape": [1, 24], "inWidth": 4, "outWidth": 6, "dataType": "BINARY"},
     )
-    with pytest.raises(OpError, match="inWidth = 4 and outWidth = 6: one must be a multiple of the other"):
+    with pytest.raises(OpError, match="inWidth = 4 and outWidth = 6: one must be a multiple of the other, or hold a"):
         node.op.rtl_instance(node.model)
-    with pytest.raises(RtlError, match="OUT_WIDTH = 6 and IN_WIDTH = 4"):
-        dwc(bench, 4, 2, True).compile(OUT_WIDTH=6)

@@ -37,32 +37,30 @@ def test_every_operator_meets_the_target_with_legal_values(hardware, target):
             assert op.get_nodeattr(attribute) in values
 
 
-def price(needed: dict[str, int], whole: Choices, chosen: list[int], aim=AIMS["balance"]) -> float:
-    """What `choose` minimises, from the operators as they are folded."""
-    waits = sum(op.get_exp_cycles() for op in whole.ops if op.macs_per_cycle())
+def price(whole: Choices, chosen: list[int], aim=AIMS["balance"]) -> float:
+    """What `choose` minimises."""
+    needed, taken = whole.need(chosen), zip(whole.ops, whole.options, chosen, strict=True)
+    waits = sum(options[k].cycles for op, options, k in taken if op.macs_per_cycle())
     return aim.lut * needed["LUT"] + aim.bram18 * needed["BRAM18"] + aim.cycle * waits
 
 
 def test_slower_targets_never_cost_more(hardware):
     whole, costs = Choices(hardware), []
     for target in (2000, 4000, 8000, 16000, 64000):
-        whole.apply(chosen := whole.best(target, UNBOUNDED))
-        costs.append(price(whole.need(chosen), whole, chosen))
-    assert all(slow <= fast * (1 + GAP) for fast, slow in itertools.pairwise(costs)) and costs[0] > 1.2 * costs[-1]
+        costs.append(price(whole, whole.best(target, UNBOUNDED)))
+    assert all(slow <= fast * (1 + GAP) for fast, slow in itertools.pairwise(costs)) and costs[0] > 1.1 * costs[-1]
 
 
 def test_no_single_change_of_a_choice_is_better(hardware):
     whole, budget = Choices(hardware), UNBOUNDED | {"BRAM18": 12}
     chosen = whole.best(3000, budget)
-    whole.apply(chosen)
-    best = price(whole.need(chosen), whole, chosen)
+    best = price(whole, chosen)
     assert whole.need(chosen)["BRAM18"] <= 12
     for i, options in enumerate(whole.options):
         for k, option in enumerate(options):
             other = [*chosen[:i], k, *chosen[i + 1 :]]
             if option.cycles <= 3000 and whole.need(other)["BRAM18"] <= 12:
-                whole.apply(other)
-                assert price(whole.need(other), whole, other) >= best / (1 + GAP)
+                assert price(whole, other) >= best / (1 + GAP)
 
 
 def test_what_an_option_says_is_what_the_operator_says(hardware):
@@ -77,20 +75,20 @@ def test_what_an_option_says_is_what_the_operator_says(hardware):
             assert option.given == tuple(op.get_folded_output_shape(i)[-1] for i in range(op.OUT_STREAMS))
         for attribute, value in before.items():
             op.set_nodeattr(attribute, value)
-        assert op.options() == options or op is whole.ops[0]
+        assert op.options() == options or op in (whole.ops[0], whole.ops[-1])
 
 
 def test_board_folding_is_the_fastest_that_fits(hardware):
-    small = replace(board("pynq-z2"), lut=6000)
+    small = replace(board("pynq-z2"), lut=4500)
     fit.fold_to_board(hardware, small)
     needed, interval = fit.buffered_cost(hardware), fold.interval(hardware)
-    assert 0.7 * 4800 < needed["LUT"] <= 0.8 * 6000
-    whole, budget = Choices(hardware), {"LUT": 4800, "BRAM18": 0.9 * 280, "DSP": 0, "URAM": 0}
+    assert 0.7 * 3600 < needed["LUT"] <= 0.8 * 4500
+    whole, budget = Choices(hardware), {"LUT": 3600, "BRAM18": 0.9 * 280, "DSP": 0, "URAM": 0}
     faster = [target for target in whole.targets() if target < interval]
     assert faster
     if (chosen := whole.best(faster[-1], budget)) is not None:  # with FIFOs in which few words wait
         whole.apply(chosen)
-        assert fit.buffered_cost(hardware)["LUT"] > 4800
+        assert fit.buffered_cost(hardware)["LUT"] > 3600
 
 
 def test_what_is_needed_is_near_what_was_thought(hardware):
@@ -124,9 +122,13 @@ def test_an_unknown_preference(hardware):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"MVAU_sf_1": {"PE": 5}}, r"MVAU_sf_1: PE = 5 is illegal, it must be one of \[1, 2, 4, 8\]; the nearest is 4"),
+        (
+            {"MVAU_sf_1": {"PE": 5}},
+            r"MVAU_sf_1: PE = 5 is illegal, it must be one of \[1, 2, 3, 4, 8\]; the nearest is 4",
+        ),
         ({"MVAU_sf_1": {"SIMD": 70}}, r"SIMD = 70 is illegal.*the nearest is 72"),
         ({"MVAU_sf_1": {"PE": "four"}}, "PE = 'four' is illegal"),
+        ({"MVAU_sf_8": {"PE": 4}}, r"MVAU_sf_8: words of 4 do not divide the 10 elements of a vector of .* output"),
         (
             {"MVAU_sf_99": {"PE": 1}},
             "folding names node 'MVAU_sf_99'; the network has ConvolutionInputGenerator_sf_0, MVAU_sf_0",
@@ -179,7 +181,7 @@ def test_weights_go_to_ultraram_where_the_rest_is_short_and_they_can_be_loaded(h
     fit.fold_to_fps(hardware, replace(tight, bram18=500), rate)
     plenty = fit.buffered_cost(hardware)
     assert plenty["URAM"] == 0 and plenty["BRAM18"] > 4
-    tight = replace(tight, lut=int(0.89 * plenty["LUT"]), uram=8)
+    tight = replace(tight, lut=int(0.94 * plenty["LUT"]), uram=8)
     fit.fold_to_fps(hardware, tight, rate)
     needed, styles = fit.buffered_cost(hardware), [op.folding().get("ram_style") for op in operators(hardware)]
     assert 0 < needed["URAM"] <= 8 and needed["BRAM18"] <= 0.9 * 4 and styles.count("ultra") > 0
