@@ -25,6 +25,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.plan.graph import operators, reads, writes
 from signflow.hw.ops.base import RTL_DIR, RtlInstance, StreamOp, port_names
+from signflow.hw.parameters import is_image, verilog
 from signflow.hw.scratch import replacing_folder
 
 HEADER = """\
@@ -60,13 +61,7 @@ WEIGHTS = "weights.bin"
 
 def literal(value: int | str) -> str:
     """A parameter value in SystemVerilog; strings are memory images below MEM_DIR."""
-    return (
-        f'{{MEM_DIR, "{value}"}}'
-        if isinstance(value, str) and value
-        else f'"{value}"'
-        if isinstance(value, str)
-        else str(value)
-    )
+    return f'{{MEM_DIR, "{value}"}}' if is_image(value) else verilog(value)
 
 
 def stream_facts(shape, datatype, folded_shape, stream_bits) -> dict:

@@ -25,6 +25,7 @@ from signflow.deploy.tools import yosys
 from signflow.deploy.tools.netlist import CELLS, XC7
 from signflow.deploy.tools.sites import shared
 from signflow.deploy.tools.yosys import YOSYS, SynthesisError
+from signflow.hw.parameters import is_image, verilog
 from signflow.hw.scratch import Scratch
 from signflow.hw.sim.toolchain import cache_root, cached, digest
 
@@ -44,7 +45,7 @@ SCRIPT = (
     'setattr -set rom_style "logic" a:rom_style=distributed',  # Vivado's word for it, which Yosys takes for LUT RAM
     f"{SYNTHESIS} -run prepare:check",
 )
-PART = "sf_dot_binary$sf_mvau.gen_tree.gen_pe[0].i_dot"
+PART = "sf_dot_binary$sf_mvau.i_dot.gen_tree.gen_pe[0].i_dot"
 ONE_PART = (
     f"rename {PART} part",
     "chtype -set part t:sf_dot_binary$*",
@@ -212,10 +213,10 @@ def _operator(folder: Path, facts: Mapping, entry: Mapping, exact: bool) -> _Uni
     sources, memory = [f"rtl/{module}.sv" for module in entry.get("modules", [entry["module"]])], facts["mem_dir"]
     params, macs = entry["params"], int(entry.get("macs", 0))
     matrix = not exact and entry["module"] == "sf_mvau"
-    parts = matrix and params["ACT_WIDTH"] == 1 and macs >= LARGE_MACS
+    parts = matrix and params["ACT_WIDTH"] == 1 and macs >= LARGE_MACS and not params.get("ADDERS")
     content, words, patterns = [(folder / source).read_bytes() for source in sources], [], {}
     for name, value in params.items():
-        if isinstance(value, str) and value:  # a memory image
+        if is_image(value):
             if not (folder / memory / value).exists():
                 raise SynthesisError(f"{entry['node']}: memory image {folder / memory / value} is missing")
             text = (folder / memory / value).read_text()
@@ -223,7 +224,9 @@ def _operator(folder: Path, facts: Mapping, entry: Mapping, exact: bool) -> _Uni
                 patterns[value] = text = _pattern(text)
             content.append(text)
             value = f"{'patterns' if value in patterns else f'accel/{memory}'}/{value}"
-        words.append(f'-G {name}="{value}"' if isinstance(value, str) else f"-G {name}={int(value)}")
+        elif isinstance(value, str):
+            content.append(value)
+        words.append(f"-G {name}={verilog(value)}")
     read = f"read_slang {' '.join(f'accel/{source}' for source in sources)} {XC7.words()}"
     read += f" --top {entry['module']} {' '.join(words)}"
     read += " --best-effort-hierarchy" if parts else ""

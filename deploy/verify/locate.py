@@ -18,6 +18,7 @@ from signflow.deploy.golden.intgraph import IntGraph
 from signflow.deploy.plan.graph import operators
 from signflow.hw.ops.base import StreamOp
 from signflow.hw.ops.flags import decode, encode, flagged
+from signflow.hw.parameters import is_image
 from signflow.hw.sim import StreamModel, pack, unpack, verilator
 
 
@@ -68,7 +69,7 @@ def run_alone(op: StreamOp, model: ModelWrapper, folder: Path, tensor: np.ndarra
     """
     words_in, words_out = op.get_folded_input_shape(), op.get_folded_output_shape()
     rtl = op.rtl_instance(model)
-    params = {k: f"mem/{v}" if isinstance(v, str) and v else v for k, v in rtl.params.items()}
+    params = {k: f"mem/{v}" if is_image(v) else v for k, v in rtl.params.items()}
     sources = [folder / "rtl" / f"{m}.sv" for m in rtl.modules]
     count = int(np.prod(words_out[:-1]))
     load = rtl.load() if rtl.loadable else None

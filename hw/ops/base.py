@@ -24,6 +24,7 @@ import numpy as np
 from finn.custom_op.fpgadataflow.rtlbackend import RTLBackend
 
 from signflow.hw.ops.folding import FoldingError, OpError, Option, need
+from signflow.hw.parameters import is_image, verilog
 
 RTL_DIR = Path(__file__).resolve().parents[1] / "rtl"
 RTL_DOMAIN = "finn.custom_op.fpgadataflow.rtl"
@@ -372,9 +373,7 @@ class StreamOp:
         self.set_nodeattr("ip_path", str(folder))
 
     def _wrapper(self, rtl: RtlInstance, folder: Path) -> str:
-        params = ", ".join(
-            f'.{k}("{folder / v if v else ""}")' if isinstance(v, str) else f".{k}({v})" for k, v in rtl.params.items()
-        )
+        params = ", ".join(f".{k}({verilog(str(folder / v) if is_image(v) else v)})" for k, v in rtl.params.items())
         ports, nets, pins = ["input ap_clk", "input ap_rst_n"], [], [".clk_i(ap_clk), .rst_ni(ap_rst_n)"]
         for i, port in enumerate(port_names("in", self.IN_STREAMS)):
             bits, padded, axi = self.get_instream_width(i), self.get_instream_width_padded(i), f"in{i}_V_T"

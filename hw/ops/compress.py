@@ -37,6 +37,14 @@ def columns(places: int, group: int = 0, chain: int = CHAIN) -> tuple[int, ...]:
     return (places // unit * rows, places // unit * pairs, *[0] * (width - 2))
 
 
+def popcount_of_constants(places: int, group: int = 0) -> tuple[int, int]:
+    """(STAGES, LUTs) of `sf_dot_steps.sv`."""
+    unit, width = group or places, max(2, places.bit_length())
+    threes = places // unit * -(-unit // 3)
+    levels, luts = compress((threes, threes, *[0] * (width - 2)))
+    return 2 + levels, threes + luts
+
+
 def popcount(places: int, group: int = 0, chain: int = CHAIN) -> tuple[int, int]:
     """(STAGES, LUTs) of `sf_dot_binary.sv`."""
     heights = columns(places, group, chain)

@@ -7,15 +7,14 @@ import math
 import numpy as np
 from finn.custom_op.fpgadataflow.matrixvectoractivation import MVAU
 
-from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, hex_words, lut_rams, rom_luts, to_bits, urams
-from signflow.hw.ops.compress import popcount
+from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, hex_words, lut_rams, to_bits
+from signflow.hw.ops.compress import popcount, popcount_of_constants
 from signflow.hw.ops.flags import check_flags, flagged, sharing
 from signflow.hw.ops.folding import steps
+from signflow.hw.ops.weights import Weights
 
-SHALLOW = 32  # weight memories up to this many words are logic, deeper ones block RAM, unless ram_style says otherwise
 
-
-class MVAU_sf(StreamOp, MVAU, RTLBackend):
+class MVAU_sf(Weights, StreamOp, MVAU, RTLBackend):
     """FINN's MVAU: (.., MW), weights (MW, MH), thresholds (MH or 1, 1 or 2) or none (noActivation) -> (.., MH).
 
     The output is the number of thresholds reached; with window = 1, whether that number is not 1: +1 outside the
@@ -23,8 +22,13 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
     """
 
     def get_nodeattr_types(self):
-        """FINN's attributes; window: the output bit is [acc < T1 or acc >= T2]; padGroup: bits that share a flag."""
-        return super().get_nodeattr_types() | {"window": ("i", False, 0, {0, 1}), "padGroup": ("i", False, 0)}
+        """FINN's attributes; window: the output bit is [acc < T1 or acc >= T2]; padGroup: bits that share a flag;
+        ram_style may be "adders": weights are constants of the adders (`sf_dot_steps.sv`).
+        """
+        types = super().get_nodeattr_types()
+        kind, required, default, styles = types["ram_style"]
+        types["ram_style"] = (kind, required, default, {*styles, "adders"})
+        return types | {"window": ("i", False, 0, {0, 1}), "padGroup": ("i", False, 0)}
 
     def in_group(self, ind: int = 0) -> int:
         """Of inputs that may be the number 0."""
@@ -41,7 +45,8 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         """
         simd, pe = (steps(self.get_nodeattr(size)) for size in ("MW", "MH"))
         simd = [n for n in simd if not (self.get_nodeattr("padGroup") and n % 2)]
-        styles = ["auto", "block", "distributed", *(["ultra"] if self.get_nodeattr("loadable") else [])]
+        loadable, constants = self.get_nodeattr("loadable"), self._binary_input() and self._weight_bits() == 1
+        styles = ["auto", "block", "distributed", *(["ultra"] if loadable else ["adders"] if constants else [])]
         return {"SIMD": simd, "PE": pe, "ram_style": styles}
 
     def candidates(self) -> dict[str, list]:
@@ -58,21 +63,11 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
             count = context[self.onnx_node.output[0]]
             context[self.onnx_node.output[0]] = (count != 1).astype(count.dtype)
 
-    def _binary_input(self) -> bool:
-        return self.get_input_datatype(0).bitwidth() == 1
-
-    def _weight_bits(self) -> int:
-        return self.get_input_datatype(1).bitwidth()
-
     def _steps(self) -> int:
         """Thresholds of a neuron: 0, 1 or 2."""
         if self.get_nodeattr("noActivation"):
             return 0
         return 2 if self.get_nodeattr("window") else self.get_output_datatype().bitwidth()
-
-    def _folds(self) -> tuple[int, int]:
-        get = self.get_nodeattr
-        return -(-get("MH") // get("PE")), -(-get("MW") // get("SIMD"))
 
     def _acc_range(self) -> tuple[int, int]:
         """Least and largest accumulator for any weights."""
@@ -91,31 +86,6 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         low, high = self._acc_range()
         return (high - low).bit_length() + 1
 
-    def block(self) -> bool:
-        """Weights lie in block RAM: attribute ram_style, "auto" by depth."""
-        style = self.get_nodeattr("ram_style")
-        return style == "block" or (style == "auto" and self._memory()[1] > SHALLOW)
-
-    def _memory(self) -> tuple[int, int]:
-        """(bits, words) of the weight memory."""
-        return self.macs_per_cycle() * self._weight_bits(), math.prod(self._folds())
-
-    def memory_bits(self) -> int:
-        """Of all weights."""
-        return math.prod(self._memory())
-
-    def ultra(self) -> bool:
-        """Weights lie in UltraRAM."""
-        return self.get_nodeattr("ram_style") == "ultra"
-
-    def uram_estimation(self, fpgapart: str = "") -> int:
-        """Weights in UltraRAM."""
-        return urams(*self._memory()) if self.ultra() else 0
-
-    def _weight_luts(self) -> float:
-        """LUTs of the weights in logic."""
-        return self.constant_luts(rom_luts(*self._memory()), *self._memory())
-
     def _replays(self) -> bool:
         """The words of a vector go through a buffer."""
         return min(self._folds()) > 1
@@ -126,10 +96,14 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         """
         simd = self.get_nodeattr("SIMD")
         if self._binary_input():
-            stages = popcount(simd, self.in_group())[0]
+            stages = self._count()[0]
         else:
             stages = 2 + (-(-simd // (1 if self._weight_bits() > 1 else 3)) - 1).bit_length()
         return 3 + self._replays() + stages + (self._steps() == 2)
+
+    def _count(self) -> tuple[int, int]:
+        """(STAGES, LUTs) of the popcount of a PE."""
+        return (popcount_of_constants if self.adders() else popcount)(self.get_nodeattr("SIMD"), self.in_group())
 
     def _check(self) -> None:
         get = self.get_nodeattr
@@ -141,8 +115,8 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         self._check_weight_type()
         self._check_activation()
         check_flags(self, self.get_input_datatype(0))
-        if self.ultra() and not get("loadable"):
-            raise self.fail("ram_style is ultra, and no bitstream fills UltraRAM; build it with --loadable")
+        self.check_folding()
+        self.check_weights()
 
     def _check_weight_type(self) -> None:
         get, dt = self.get_nodeattr, self.get_input_datatype(1)
@@ -221,14 +195,18 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         if not (odt.allowed(low) and odt.allowed(high)):
             raise self.fail(f"outputDataType {odt.name} does not hold the accumulators, {int(low)}..{int(high)}")
 
+    def _words(self, weights: np.ndarray) -> np.ndarray:
+        """Weights (MH, MW) as words (nf, sf) of lanes (p, s), integers."""
+        (nf, sf), pe, simd = self._folds(), self.get_nodeattr("PE"), self.get_nodeattr("SIMD")
+        codes = self._padded(weights if self._weight_bits() > 1 else weights > 0)
+        return codes.reshape(nf, pe, sf, simd).transpose(0, 2, 1, 3).reshape(nf * sf, pe * simd)
+
     def _images(self, weights: np.ndarray, thresholds: np.ndarray) -> dict[str, list[str]]:
         """Memory images by the parameter of `sf_mvau.sv` that names them; no entry where a module needs none."""
         get, bits, acc = self.get_nodeattr, self._weight_bits(), self.acc_width()
-        (nf, sf), pe, simd = self._folds(), get("PE"), get("SIMD")
-        codes = self._padded(weights if bits > 1 else weights > 0)
-        # (MH, MW) -> word (nf, sf), lane (p, s)
-        words = codes.reshape(nf, pe, sf, simd).transpose(0, 2, 1, 3).reshape(nf * sf, pe * simd)
-        images = {"WEIGHTS_FILE": hex_words(to_bits(words, bits))}
+        nf, pe = self._folds()[0], get("PE")
+        words = self._words(weights)
+        images = {} if self.adders() else {"WEIGHTS_FILE": hex_words(to_bits(words, bits))}
         starts = self._starts(weights, thresholds)
         summed = not self._binary_input() and bits == 1  # by sf_dot_integer.sv
         if self._steps() or starts.any() or (get("loadable") and summed):
@@ -264,9 +242,12 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
             "THRESHOLDS": self._steps(), "WINDOW": get("window"), "BLOCK": int(self.block()),
         }  # fmt: skip
         if self._binary_input():
-            params["TREE_STAGES"] = popcount(get("SIMD"), self.in_group())[0]
+            params["TREE_STAGES"] = self._count()[0]
         params |= self.memory_params() | ({"ULTRA": 1} if self.ultra() else {})
         params |= {key: name if key in images else "" for key, name in files.items()}
+        if self.adders():
+            bits = self._words(weights).reshape(1, -1)
+            params |= {"ADDERS": 1, "WEIGHTS": f"{bits.size}'h{hex_words(bits)[0]}"}
         return RtlInstance("sf_mvau", params, {files[key]: words for key, words in images.items()})
 
     def get_folded_input_shape(self, ind: int = 0):
@@ -311,7 +292,7 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
             multipliers = 0 if self.dsp_estimation() else pe * simd * act * bits
             return multipliers + pe * simd * (act + bits + 1)
         if act == 1:
-            return pe * (popcount(simd, self.in_group())[1] + 3)  # and shift registers
+            return pe * (self._count()[1] + 3)  # and shift registers
         threes = math.ceil(simd / 3)
         return threes * 4 * (act + 2) + pe * (threes * 2 * (act + 2) + (threes - 1) * (act + 4))
 
@@ -340,7 +321,3 @@ class MVAU_sf(StreamOp, MVAU, RTLBackend):
         bits = self._weight_bits()
         in_dsp = bits > 1 and self.get_input_datatype(0).bitwidth() + bits >= 9
         return self.macs_per_cycle() if in_dsp else 0
-
-    def bram_estimation(self, fpgapart: str = "") -> int:
-        """Weights in block RAM."""
-        return brams(*self._memory()) if self.block() else 0

@@ -22,13 +22,14 @@
 //
 // Memories (sf_memory.sv), in this order on the load chain: WEIGHTS_FILE, NF*SF words of PE*SIMD weights; START_FILE
 // (unused where all are 0) and GAP_FILE (T2 - T1, for THRESHOLDS = 2), NF words of PE*ACC_WIDTH bits. Weights lie in
-// logic, with BLOCK = 1 in block RAM, with ULTRA = 1 in UltraRAM. ACC_WIDTH must hold acc - T1.
+// logic, with BLOCK = 1 in block RAM, with ULTRA = 1 in UltraRAM. With ADDERS = 1 they lie in the adders of the dot
+// product, as the constant WEIGHTS, word 0 lowest: NF <= 4 and SF = 1. ACC_WIDTH must hold acc - T1.
 //
 // Nothing stalls between the input and the FIFO at the output: a step starts only if its result will find room there.
 // So in_ready_o does not depend on out_ready_i, and the data path has no enables.
 //
-// TREE = 0 replaces sf_dot_binary by sf_dot_count, which gives the same after the same number of cycles. Synthesis
-// builds the tree; Verilator counts unless told otherwise. The tests compare both.
+// TREE = 0 replaces sf_dot_binary and sf_dot_steps by sf_dot_count, which gives the same after the same number of
+// cycles. Synthesis builds the tree; Verilator counts unless told otherwise. The tests compare both.
 `default_nettype none
 
 module sf_mvau #(
@@ -40,16 +41,18 @@ module sf_mvau #(
   parameter bit    ACT_SIGNED   = 1'b0,
   parameter int    WEIGHT_WIDTH = 1,
   parameter int    GROUP        = 0,
-  parameter int    TREE_STAGES  = 3,  // STAGES of sf_dot_binary.sv, for ACT_WIDTH = 1
+  parameter int    TREE_STAGES  = 3,  // STAGES of sf_dot_binary.sv or sf_dot_steps.sv, for ACT_WIDTH = 1
   parameter int    ACC_WIDTH    = 8,
   parameter int    THRESHOLDS   = 1,
   parameter bit    WINDOW       = 1'b0,
   parameter bit    BLOCK        = 1'b0,
   parameter bit    ULTRA        = 1'b0,
+  parameter bit    ADDERS       = 1'b0,
   parameter bit    LOAD         = 1'b0,
   parameter WEIGHTS_FILE = "",
   parameter START_FILE   = "",
   parameter GAP_FILE     = "",
+  parameter logic [(ADDERS ? (MH + PE - 1)/PE*PE*MW : 1)-1:0] WEIGHTS = '0,
 `ifdef VERILATOR
   parameter bit    TREE         = 1'b0,
 `else
@@ -77,7 +80,9 @@ module sf_mvau #(
     $error("sf_mvau: WEIGHT_WIDTH = %0d with ACT_WIDTH = %0d; bits need weights of one bit", WEIGHT_WIDTH, ACT_WIDTH);
   if (GROUP < 0 || GROUP > 0 && (ACT_WIDTH > 1 || GROUP % 2 != 0 || SIMD % GROUP != 0))
     $error("sf_mvau: GROUP = %0d with ACT_WIDTH = %0d; must be even and divide SIMD = %0d", GROUP, ACT_WIDTH, SIMD);
-  if (WEIGHTS_FILE == "")    $error("sf_mvau: WEIGHTS_FILE is empty");
+  if (!ADDERS && WEIGHTS_FILE == "") $error("sf_mvau: WEIGHTS_FILE is empty");
+  if (ADDERS && (MW != SIMD || ACT_WIDTH > 1 || LOAD))
+    $error("sf_mvau: ADDERS = 1 with SIMD = %0d of %0d, ACT_WIDTH = %0d, LOAD = %0d", SIMD, MW, ACT_WIDTH, LOAD);
 
   localparam int SF    = (MW + SIMD - 1) / SIMD;
   localparam int NF    = (MH + PE - 1) / PE;
@@ -149,37 +154,24 @@ module sf_mvau #(
     if (!rst_ni) addr_q <= '0;
     else if (advance) addr_q <= addr_q == AW'(DEPTH - 1) ? '0 : addr_q + 1'b1;
 
-  sf_memory #(.WIDTH(WORD), .DEPTH(DEPTH), .REGISTERED(!COUNT), .BLOCK(BLOCK), .ULTRA(ULTRA), .LOAD(LOAD),
-              .FILE(WEIGHTS_FILE)) i_weights (
-    .clk_i, .rst_ni, .read_i(1'b1), .addr_i(addr_q), .word_o(weights), .load_i, .load_o(load));
-
-  // ---- sums of SIMD products
-  localparam int PART_W = WEIGHT_WIDTH > 1 ? ACT_WIDTH + WEIGHT_WIDTH + $clog2(SIMD)
-                        : ACT_WIDTH > 1 ? ACT_WIDTH + 3 - 32'(ACT_SIGNED) + $clog2((SIMD + 2) / 3)
-                        : $clog2(SIMD + 1);
-  logic [PE-1:0][PART_W-1:0] parts;
-  if (WEIGHT_WIDTH > 1) begin : gen_product
-    sf_dot_product #(.SIMD(SIMD), .PE(PE), .ACT_WIDTH(ACT_WIDTH), .ACT_SIGNED(ACT_SIGNED),
-                     .WEIGHT_WIDTH(WEIGHT_WIDTH)) i_dot (
-      .clk_i, .act_i(act_q), .weights_i(weights), .sum_o(parts));
-  end else if (ACT_WIDTH > 1) begin : gen_integer
-    sf_dot_integer #(.SIMD(SIMD), .PE(PE), .ACT_WIDTH(ACT_WIDTH), .ACT_SIGNED(ACT_SIGNED)) i_dot (
-      .clk_i, .act_i(act_q), .weights_i(weights), .sum_o(parts));
-  end else if (!COUNT) begin : gen_tree
-    for (genvar p = 0; p < PE; p++) begin : gen_pe
-      sf_dot_binary #(.SIMD(SIMD), .GROUP(GROUP), .STAGES(STAGES)) i_dot (
-        .clk_i, .act_i(act_q), .weights_i(weights[p*SIMD +: SIMD]), .count_o(parts[p]));
-    end
-  end else begin : gen_count
-    sf_dot_count #(.SIMD(SIMD), .PE(PE), .GROUP(GROUP), .STAGES(STAGES)) i_dot (
-      .clk_i, .act_i(act_q), .weights_i(weights), .enable_i(valid_q[SUM-1]), .count_o(parts));
+  if (ADDERS) begin : gen_constant
+    assign weights = WEIGHTS[addr_q*WORD +: WORD];
+    assign load    = load_i;
+  end else begin : gen_memory
+    sf_memory #(.WIDTH(WORD), .DEPTH(DEPTH), .REGISTERED(!COUNT), .BLOCK(BLOCK), .ULTRA(ULTRA), .LOAD(LOAD),
+                .FILE(WEIGHTS_FILE)) i_weights (
+      .clk_i, .rst_ni, .read_i(1'b1), .addr_i(addr_q), .word_o(weights), .load_i, .load_o(load));
   end
 
-  // ---- accumulate, compare, hand over
-  wire [PE-1:0][ACC_WIDTH-1:0] terms;
-  for (genvar p = 0; p < PE; p++) begin : gen_term
-    assign terms[p] = ACT_WIDTH > 1 ? ACC_WIDTH'($signed(parts[p])) : ACC_WIDTH'(parts[p]);
-  end
+  // ---- sums of SIMD products, accumulated, compared, handed over
+  wire [PE*ACC_WIDTH-1:0] terms;
+  logic [1:0] step_q;  // beside act_q, for ADDERS
+  always_ff @(posedge clk_i) step_q <= 2'(nf_q);
+  sf_dot #(.SIMD(SIMD), .PE(PE), .ACT_WIDTH(ACT_WIDTH), .ACT_SIGNED(ACT_SIGNED), .WEIGHT_WIDTH(WEIGHT_WIDTH),
+           .GROUP(GROUP), .STAGES(STAGES), .COUNT(COUNT), .STEPS(ADDERS ? NF : 0), .WEIGHTS(WEIGHTS),
+           .TERM_WIDTH(ACC_WIDTH)) i_dot (
+    .clk_i, .act_i(act_q), .weights_i(weights), .step_i(step_q), .enable_i(valid_q[SUM-1]), .terms_o(terms));
+
   wire [PE*OUT_WIDTH-1:0] results;
   wire                    result;
   sf_accumulate #(.NF(NF), .PE(PE), .ACC_WIDTH(ACC_WIDTH), .THRESHOLDS(THRESHOLDS), .WINDOW(WINDOW),

@@ -15,6 +15,7 @@ from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
+from signflow.hw.parameters import verilog
 from signflow.hw.sim.toolchain import RtlError, cached, cxx, digest, fingerprint, has_headers, run_tool, verilator_root
 
 POPCOUNT = Path(__file__).with_name("popcount.h")
@@ -256,7 +257,7 @@ def _elaboration(
         if not Path(path).exists():
             raise RtlError(f"{path} does not exist: it is listed as a source of {top}")
     words = ["--top-module", top]
-    words += [f'-G{k}="{v}"' if isinstance(v, str) else f"-G{k}={int(v)}" for k, v in (parameters or {}).items()]
+    words += [f"-G{name}={verilog(value)}" for name, value in (parameters or {}).items()]
     words += [f"-I{Path(path).resolve()}" for path in include_dirs]
     return words + [str(Path(path).resolve()) for path in sources]
 

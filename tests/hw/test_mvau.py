@@ -188,6 +188,12 @@ def test_wide(bench):
         ({"binaryXnorMode": 0}, r"BINARY without binaryXnorMode"),
         ({"inputDataType": "INT8"}, r"INT8 with binaryXnorMode"),
         ({"ram_style": "ultra"}, r"ram_style is ultra"),
+        ({"ram_style": "adders"}, r"PE = 2 of 8 and SIMD = 4 of 12; .* PE >= 2 and SIMD = 12"),
+        ({"ram_style": "adders", "SIMD": 12, "PE": 1}, r"PE = 1 of 8 and SIMD = 12 of 12; .* PE >= 2"),
+        (
+            {"ram_style": "adders", "SIMD": 12, "loadable": 1},
+            r"adders with BINARY, loadable = 1; .* constants, of bits",
+        ),
         ({"padGroup": 1}, r"padGroup = 1 with SIMD = 4: bits that share a flag must be even"),
         ({"padGroup": 3}, r"padGroup = 3 with SIMD = 4: bits that share a flag must be even"),
         ({"padGroup": 2, "inputDataType": "INT8", "binaryXnorMode": 0}, r"padGroup = 2 with INT8; flags are for bits"),
@@ -244,9 +250,26 @@ def test_raw_accumulators_must_fit(bench):
         ({"THRESHOLDS": 3}, "THRESHOLDS = 3"),
         ({"GROUP": 3}, "GROUP = 3 with ACT_WIDTH = 1; must be even and divide SIMD = 4"),
         ({"WEIGHT_WIDTH": 4}, "WEIGHT_WIDTH = 4 with ACT_WIDTH = 1"),
+        ({"ADDERS": 1}, "ADDERS = 1 with SIMD = 4 of 12"),
     ],
 )
 def test_elaboration_refuses(bench, override, message):
     node = mvau(bench, np.random.default_rng(0), 12, 8, 4, 2)
     with pytest.raises(RtlError, match=message):
         node.compile(**override)
+
+
+@FEW
+@given(st.sampled_from([(1, 1, 1), (27, 4, 1), (50, 9, 3), (90, 8, 2), (64, 12, 4)]), st.sampled_from([0, 1]), of(99))
+def test_weights_in_the_adders(bench, shape, tree, seed):
+    """Up to four steps; as synthesis builds it, and as Verilator counts."""
+    (mw, mh, pe), rng = shape, np.random.default_rng(seed)
+    form, group = sorted(STEPS)[seed % 4], 2 * (seed % 2) * (mw % 2 == 0)
+    style = {"form": form, "vectors": (3,), "ram_style": "adders", "padGroup": group}
+    mvau(bench, rng, mw, mh, mw, pe, BITS[seed % 2], **style).compile(TREE=tree).check(rng)
+
+
+def test_estimate_of_weights_in_the_adders(bench):
+    node = mvau(bench, np.random.default_rng(0), 96, 8, 96, 2, ram_style="adders")
+    node.check_estimate()
+    assert node.op.bram_estimation() == 0 and node.op.get_exp_cycles() == 4

@@ -6,6 +6,7 @@ carry none of it: the top bits, one for each stream, say which are there.
 """
 
 from signflow.hw.ops.base import port_names
+from signflow.hw.parameters import verilog
 
 BUFFER = 1024  # words of the FIFOs: they never fill
 
@@ -67,7 +68,7 @@ def wrapper(name, rtl, ins, outs, gates):
         for i, (port, s) in enumerate(sides[0]):
             text += gate(f"i_front{i}", f"part{i}", f"held{i}", s.width, "open")
             text += gate(f"i_in{i}", f"held{i}", port, s.width, i)
-    params = ", ".join(f'.{k}("{v}")' if isinstance(v, str) else f".{k}({v})" for k, v in rtl.params.items())
+    params = ", ".join(f".{k}({verilog(v)})" for k, v in rtl.params.items())
     pins = [f".{p}_data_i({p}_data), .{p}_valid_i({p}_valid), .{p}_ready_o({p}_ready)" for p, _ in sides[0]]
     pins += [f".{p}_data_o({p}_data), .{p}_valid_o({p}_valid), .{p}_ready_i({p}_ready)" for p, _ in sides[1]]
     text += f"  {rtl.module} #({params}) i_core (.clk_i, .rst_ni,\n    " + ",\n    ".join(pins) + ");\n"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from signflow.hw.boards import Board
+from signflow.hw.parameters import is_image
 
 MAKEFILE = """\
 # {name} on {board}: `make bitstream` finishes this folder, wherever it lies; `make lint` and `make synthesis` need no
@@ -143,4 +144,4 @@ def readme(facts: Mapping) -> str:
 def _images(facts: Mapping) -> list[str]:
     """Memory images by name: the text parameters of the operators."""
     values = (value for entry in facts["operators"] for value in entry["params"].values())
-    return sorted({value for value in values if isinstance(value, str) and value})
+    return sorted({value for value in values if is_image(value)})

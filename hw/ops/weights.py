@@ -1,0 +1,85 @@
+"""Where the weights of a matrix-vector unit lie: block RAM, logic, UltraRAM, or the adders themselves."""
+
+import math
+
+from signflow.hw.ops.base import brams, rom_luts, urams
+from signflow.hw.ops.folding import FoldingError
+
+STEPS, MOST_CONSTANTS = 4, 1 << 16
+"""Of weights in the adders: two bits say the step, and Verilator takes constants up to here."""
+SHALLOW = 32  # weight memories up to this many words are logic, deeper ones block RAM, unless ram_style says otherwise
+
+
+class Weights:
+    """Of an operator with MW, MH, SIMD, PE and ram_style."""
+
+    def _binary_input(self) -> bool:
+        return self.get_input_datatype(0).bitwidth() == 1
+
+    def _weight_bits(self) -> int:
+        return self.get_input_datatype(1).bitwidth()
+
+    def _folds(self) -> tuple[int, int]:
+        get = self.get_nodeattr
+        return -(-get("MH") // get("PE")), -(-get("MW") // get("SIMD"))
+
+    def block(self) -> bool:
+        """Weights lie in block RAM: attribute ram_style, "auto" by depth."""
+        style = self.get_nodeattr("ram_style")
+        return style == "block" or (style == "auto" and self._memory()[1] > SHALLOW)
+
+    def adders(self) -> bool:
+        """Weights are constants of the adders."""
+        return self.get_nodeattr("ram_style") == "adders"
+
+    def _memory(self) -> tuple[int, int]:
+        """(bits, words) of the weight memory."""
+        return self.macs_per_cycle() * self._weight_bits(), math.prod(self._folds())
+
+    def memory_bits(self) -> int:
+        """Of all weights."""
+        return math.prod(self._memory())
+
+    def ultra(self) -> bool:
+        """Weights lie in UltraRAM."""
+        return self.get_nodeattr("ram_style") == "ultra"
+
+    def uram_estimation(self, fpgapart: str = "") -> int:
+        """Weights in UltraRAM."""
+        return urams(*self._memory()) if self.ultra() else 0
+
+    def _weight_luts(self) -> float:
+        """LUTs of the weights in logic."""
+        if self.adders():
+            return 0
+        return self.constant_luts(rom_luts(*self._memory()), *self._memory())
+
+    def check_folding(self) -> None:
+        """Weights in the adders: at most four steps and one word a vector."""
+        if self.adders() and (self._folds()[0] > STEPS or self._folds()[1] > 1):
+            get = self.get_nodeattr
+            raise FoldingError(
+                f"{self.onnx_node.name}: ram_style is adders with PE = {get('PE')} of {get('MH')} and SIMD = "
+                f"{get('SIMD')} of {get('MW')}; it takes at most {STEPS} steps, so PE >= {-(-get('MH') // STEPS)} and "
+                f"SIMD = {get('MW')}"
+            )
+        if self.adders() and self.memory_bits() > MOST_CONSTANTS:
+            raise FoldingError(
+                f"{self.onnx_node.name}: ram_style is adders with {self.memory_bits()} weights; a parameter holds at "
+                f"most {MOST_CONSTANTS}"
+            )
+
+    def check_weights(self) -> None:
+        """Raises OpError where ram_style and what the node is for do not go together."""
+        get = self.get_nodeattr
+        if self.adders() and (get("loadable") or not self._binary_input()):
+            raise self.fail(
+                f"ram_style is adders with {get('inputDataType')}, loadable = {get('loadable')}; weights in adders are "
+                "constants, of bits"
+            )
+        if self.ultra() and not get("loadable"):
+            raise self.fail("ram_style is ultra, and no bitstream fills UltraRAM; build it with --loadable")
+
+    def bram_estimation(self, fpgapart: str = "") -> int:
+        """Weights in block RAM."""
+        return brams(*self._memory()) if self.block() else 0
