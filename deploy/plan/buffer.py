@@ -34,6 +34,7 @@ from signflow.hw.ops.base import RTL_DOMAIN, StreamOp
 from signflow.hw.ops.dwc import StreamingDataWidthConverter_sf
 from signflow.hw.ops.fifo import StreamingFIFO_sf
 from signflow.hw.ops.flags import flagged
+from signflow.hw.ops.interleave import Interleave_sf
 
 MANY = 32
 MIN_DEPTH = 2
@@ -105,21 +106,35 @@ def shallow_luts(given: int, taken: int, of: int, into: int, bits: Callable[[int
 
 
 def insert_width_converters(model: ModelWrapper) -> None:
-    """Make both ends of every edge equally wide (`turns`)."""
+    """Make both ends of every edge equally wide (`turns`), and put vectors side by side where a product wants them."""
     before: dict[tuple[str, int], Between] = {}
     for producer, out, consumer, stream in edges(model):
         shapes = producer.get_normal_output_shape(out), consumer.get_normal_input_shape(stream)
-        words = producer.get_folded_output_shape(out)[-1], consumer.get_folded_input_shape(stream)[-1]
+        folded = producer.get_folded_output_shape(out), consumer.get_folded_input_shape(stream)
+        beside = producer.pixels(), consumer.pixels()
+        words = [shape[-1] // pixels for shape, pixels in zip(folded, beside, strict=True)]
         datatype, group = consumer.get_input_datatype(stream), consumer.in_group(stream)
-        kinds = []
+        mixed = [
+            [(Interleave_sf, _beside(shapes[end], folded[end], beside[end], end, datatype.name, group))]
+            if beside[end] > 1
+            else []
+            for end in (0, 1)
+        ]
+        kinds = mixed[0]
         for turn in turns(*words, shapes[0][-1], shapes[1][-1]):
             shape = list(shapes[turn.late])
             widths = [flagged(n * datatype.bitwidth(), group) for n in turn[:2]]
             attributes = {"inShape": shape, "outShape": shape, "inWidth": widths[0], "outWidth": widths[1]}
             attributes |= {"dataType": datatype.name, "padGroup": group}
             kinds.append((StreamingDataWidthConverter_sf, attributes))
-        before[consumer.onnx_node.name, stream] = list(shapes[0]), kinds
+        before[consumer.onnx_node.name, stream] = list(shapes[0]), kinds + mixed[1]
     _insert(model, before)
+
+
+def _beside(shape: Sequence[int], folded: Sequence[int], pixels: int, join: int, datatype: str, group: int) -> dict:
+    """Attributes of an interleaver behind an operator with ``pixels`` vectors in its words, or in front of it."""
+    common = {"inShape": list(shape), "outShape": list(shape), "dataType": datatype, "padGroup": group, "join": join}
+    return common | {"pixels": pixels, "words": folded[-2], "lanes": folded[-1] // pixels}
 
 
 def insert_fifos(model: ModelWrapper) -> None:

@@ -54,8 +54,12 @@ class Choices:
             if producer.out_group(out):  # the most bits that share a flag; `share_flags` says how many do
                 consumer.set_nodeattr("padGroup", producer.channels())
         self.options = [op.options() for op in self.ops]
-        self.options[0] = _readable(self.ops[0], self.options[0], stream_bits)
-        self.options[-1] = [o for o in self.options[-1] if not self.ops[-1].get_normal_output_shape()[-1] % o.given[0]]
+        bits, first = self.ops[0].get_input_datatype().bitwidth(), self.options[0]
+        vectors = self.ops[0].get_normal_input_shape()[-1], self.ops[-1].get_normal_output_shape()[-1]
+        self.options[0] = [
+            o for o in first if o.taken[0] * bits <= max(stream_bits, bits) and _whole(o, o.taken, vectors[0])
+        ]
+        self.options[-1] = [o for o in self.options[-1] if _whole(o, o.given, vectors[1])]
         self._cycles = [np.array([option.cycles for option in options]) for options in self.options]
         self._needs = [np.array([option.need for option in options]) for options in self.options]
         self._waits = [np.sign(op.macs_per_cycle()) * cycles for op, cycles in zip(self.ops, self._cycles, strict=True)]
@@ -132,10 +136,9 @@ class Choices:
         share_flags(self.edges)
 
 
-def _readable(op: StreamOp, options: Sequence[Option], stream_bits: int) -> list[Option]:
-    """Those whose input words are narrow enough, or hold one element, and divide a vector."""
-    bits, vector = op.get_input_datatype().bitwidth(), op.get_normal_input_shape()[-1]
-    return [o for o in options if o.taken[0] * bits <= max(stream_bits, bits) and not vector % o.taken[0]]
+def _whole(option: Option, words: Sequence[int], vector: int) -> bool:
+    """Whether words of the network's own streams need nothing in front or behind."""
+    return vector % words[0] == 0 and option.values.get("Pixels", 1) == 1
 
 
 def share_flags(between: Sequence[tuple[StreamOp, int, StreamOp, int]]) -> None:

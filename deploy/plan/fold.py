@@ -48,6 +48,11 @@ def apply_folding(model: ModelWrapper, folding: dict[str, dict[str, int]]) -> No
 
 
 def _check_end(op: StreamOp, end: str, vector: int, word: int) -> None:
+    if op.pixels() > 1:
+        raise FoldingError(
+            f"{op.onnx_node.name}: Pixels = {op.pixels()} at the network's {end}; only words inside the network are "
+            "interleaved"
+        )
     if vector % word:
         raise FoldingError(
             f"{op.onnx_node.name}: words of {word} do not divide the {vector} elements of a vector of the network's "

@@ -75,23 +75,30 @@ def run_alone(op: StreamOp, model: ModelWrapper, folder: Path, tensor: np.ndarra
     load = rtl.load() if rtl.loadable else None
     compiled = verilator.compile(rtl.module, sources, params, variant="once")
     with StreamModel(compiled, folder, load=load) as dut:
-        words = _cut(tensor.reshape(op.get_normal_input_shape()), words_in, op.get_input_datatype())
+        words = _cut(tensor.reshape(op.get_normal_input_shape()), words_in, op.get_input_datatype(), op.pixels())
         run = dut.run(_words(words, op.get_input_datatype(), op.in_group()), count)
     values, shape = (
         _values(run.words, op.get_output_datatype(), words_out[-1], op.out_group()),
         op.get_normal_output_shape(),
     )
+    if op.pixels() > 1:
+        values = values.reshape(-1, words_out[-2], op.pixels(), words_out[-1] // op.pixels()).swapaxes(1, 2)
+        words_out = words_out[-2], words_out[-1] // op.pixels()
     if values.size > np.prod(shape):  # what pads the last word of every vector
         values = values.reshape(-1, words_out[-2] * words_out[-1])[:, : shape[-1]]
     return values.ravel()
 
 
-def _cut(tensor: np.ndarray, folded: tuple[int, ...], datatype: BaseDataType) -> np.ndarray:
-    """A tensor as the words of a stream (words, lanes), the last of every vector padded with bits that are 0."""
+def _cut(tensor: np.ndarray, folded: tuple[int, ...], datatype: BaseDataType, pixels: int) -> np.ndarray:
+    """A tensor as the words of a stream (words, lanes): the last of every vector padded with bits that are 0, those of
+    ``pixels`` vectors side by side.
+    """
     if tensor.size < np.prod(folded):
-        more = folded[-2] * folded[-1] - tensor.shape[-1]
+        more = folded[-2] * folded[-1] // pixels - tensor.shape[-1]
         zero = -1 if datatype.name == "BIPOLAR" else 0
         tensor = np.pad(tensor.reshape(-1, tensor.shape[-1]), [(0, 0), (0, more)], constant_values=zero)
+    if pixels > 1:
+        tensor = tensor.reshape(-1, pixels, folded[-2], folded[-1] // pixels).swapaxes(1, 2)
     return tensor.reshape(-1, folded[-1])
 
 

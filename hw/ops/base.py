@@ -170,8 +170,6 @@ class StreamOp:
     OUT_STREAMS = 1
     PLUMBING = ""
     """What tables call many of it ("FIFOs"), if it only carries words from one operator to the next."""
-    _tried: dict = {}
-    """Attributes as `options` tries them: name -> value."""
 
     def get_nodeattr_types(self):
         """FINN's attributes, the RTL backend's one, and loadable: its memories can be filled at run time."""
@@ -183,8 +181,6 @@ class StreamOp:
 
     def get_nodeattr(self, name):
         """As qonnx does, but a number, a word or a list of numbers is looked for where it was the last time."""
-        if name in self._tried:
-            return self._tried[name]
         kind, required, default, allowed = self.get_nodeattr_def(name) if name in _definitions(self) else ("", 0, 0, 0)
         if kind not in ("i", "s", "ints"):
             return super().get_nodeattr(name)
@@ -273,21 +269,32 @@ class StreamOp:
 
     def _options(self) -> list[Option]:
         names = self.candidates()
-        found, self._tried = [], self._all_attributes()
+        found, tried = [], self._all_attributes()
+        self.get_nodeattr = tried.__getitem__  # in place of the node's: it is asked a million times
         try:
             for values in itertools.product(*names.values()):
-                self._tried |= zip(names, values, strict=True)
+                tried |= zip(names, values, strict=True)
                 with suppress(FoldingError):
                     self.check_folding()
                     found.append(self._option(dict(zip(names, values, strict=True))))
         finally:
-            del self._tried
+            del self.get_nodeattr
         return found
 
     def _option(self, values: dict[str, int | str]) -> Option:
-        taken = tuple(int(self.get_folded_input_shape(i)[-1]) for i in range(self.IN_STREAMS))
-        given = tuple(int(self.get_folded_output_shape(i)[-1]) for i in range(self.OUT_STREAMS))
-        return Option(values, int(self.get_exp_cycles()), need(self), taken, given)
+        pixels = self.pixels()
+        taken = tuple(int(self.get_folded_input_shape(i)[-1]) // pixels for i in range(self.IN_STREAMS))
+        given = tuple(int(self.get_folded_output_shape(i)[-1]) // pixels for i in range(self.OUT_STREAMS))
+        lut, *rest = need(self)
+        return Option(values, int(self.get_exp_cycles()), (lut + self.plumbing(), *rest), taken, given)
+
+    def pixels(self) -> int:
+        """How many vectors stand side by side in its words (`signflow.hw.ops.interleave`)."""
+        return 1
+
+    def plumbing(self) -> int:
+        """LUTs of what it brings along around it."""
+        return 0
 
     def _all_attributes(self) -> dict:
         """Every attribute that it has or that has a default."""

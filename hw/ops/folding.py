@@ -27,11 +27,11 @@ class Option(NamedTuple):
     cycles: int
     """An image takes."""
     need: tuple[int, ...]
-    """Of every one of RESOURCES, estimated."""
+    """Of every one of RESOURCES, estimated, with what comes along."""
     taken: tuple[int, ...]
-    """Elements of a word of every input stream."""
+    """Elements of a word of every input stream, of one vector."""
     given: tuple[int, ...]
-    """Elements of a word of every output stream."""
+    """Elements of a word of every output stream, of one vector."""
 
 
 def divisors(n: int) -> list[int]:

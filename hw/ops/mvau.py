@@ -3,15 +3,22 @@ weights; up to two thresholds behind them.
 """
 
 import math
+from functools import cache
 
 import numpy as np
 from finn.custom_op.fpgadataflow.matrixvectoractivation import MVAU
+from qonnx.core.datatype import DataType
 
+from signflow.hw.ops import fifo, interleave
 from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, hex_words, lut_rams, to_bits
 from signflow.hw.ops.compress import popcount, popcount_of_constants
 from signflow.hw.ops.flags import check_flags, flagged, sharing
-from signflow.hw.ops.folding import steps
+from signflow.hw.ops.folding import FoldingError, steps
 from signflow.hw.ops.weights import Weights
+
+_datatype = cache(DataType.__getitem__)
+PIXELS = 1, 2, 4
+"""How many vectors can share the weights that are read."""
 
 
 class MVAU_sf(Weights, StreamOp, MVAU, RTLBackend):
@@ -23,12 +30,18 @@ class MVAU_sf(Weights, StreamOp, MVAU, RTLBackend):
 
     def get_nodeattr_types(self):
         """FINN's attributes; window: the output bit is [acc < T1 or acc >= T2]; padGroup: bits that share a flag;
-        ram_style may be "adders": weights are constants of the adders (`sf_dot_steps.sv`).
+        ram_style may be "adders": weights are constants of the adders (`sf_dot_steps.sv`); Pixels: vectors that share
+        the weights that are read.
         """
         types = super().get_nodeattr_types()
         kind, required, default, styles = types["ram_style"]
         types["ram_style"] = (kind, required, default, {*styles, "adders"})
+        types["Pixels"] = ("i", False, 1)
         return types | {"window": ("i", False, 0, {0, 1}), "padGroup": ("i", False, 0)}
+
+    def get_input_datatype(self, ind: int = 0):
+        """Of activations and weights, looked up once a name."""
+        return _datatype(self.get_nodeattr(("inputDataType", "weightDataType")[ind]))
 
     def in_group(self, ind: int = 0) -> int:
         """Of inputs that may be the number 0."""
@@ -47,7 +60,38 @@ class MVAU_sf(Weights, StreamOp, MVAU, RTLBackend):
         simd = [n for n in simd if not (self.get_nodeattr("padGroup") and n % 2)]
         loadable, constants = self.get_nodeattr("loadable"), self._binary_input() and self._weight_bits() == 1
         styles = ["auto", "block", "distributed", *(["ultra"] if loadable else ["adders"] if constants else [])]
-        return {"SIMD": simd, "PE": pe, "ram_style": styles}
+        vectors = math.prod(self.get_nodeattr("numInputVectors"))
+        pixels = [n for n in PIXELS if self._binary_input() and vectors % n == 0]
+        return {"SIMD": simd, "PE": pe, "ram_style": styles} | ({"Pixels": pixels} if len(pixels) > 1 else {})
+
+    def check_folding(self) -> None:
+        """Vectors side by side have words enough, so that the narrow streams on both sides are as fast."""
+        super().check_folding()
+        pixels, folds = self.pixels(), self._folds()
+        if pixels > 1 and self.adders():
+            raise FoldingError(
+                f"{self.onnx_node.name}: Pixels = {pixels} with ram_style = adders, which reads no weights"
+            )
+        if pixels > 1 and pixels > min(folds):
+            raise FoldingError(
+                f"{self.onnx_node.name}: Pixels = {pixels} with {folds[1]} steps of SIMD and {folds[0]} of PE, which "
+                f"must be {pixels} or more"
+            )
+
+    def pixels(self) -> int:
+        """Attribute Pixels."""
+        return self.get_nodeattr("Pixels")
+
+    def plumbing(self) -> int:
+        """LUTs of the interleavers and their FIFOs."""
+        if self.pixels() == 1:
+            return 0
+        nf, sf = self._folds()
+        sides = (self.get_instream_width(), sf), (self.get_outstream_width(), nf)
+        narrow = [(width // self.pixels(), words) for width, words in sides]
+        return sum(
+            interleave.luts(w, self.pixels(), words) + fifo.shallow_luts(self.pixels() * w) for w, words in narrow
+        )
 
     def candidates(self) -> dict[str, list]:
         """Where the last step is padded, only few steps: many short ones have divisors enough."""
@@ -112,6 +156,10 @@ class MVAU_sf(Weights, StreamOp, MVAU, RTLBackend):
                 raise self.fail(f"{lanes} = {get(lanes)}, must be 1..{size} = {get(size)}")
         if not self.get_input_datatype(0).is_integer():
             raise self.fail(f"inputDataType is {get('inputDataType')}; only integers have hardware here")
+        if math.prod(vectors := get("numInputVectors")) % self.pixels():
+            raise self.fail(f"Pixels = {self.pixels()} does not divide {math.prod(vectors)} vectors")
+        if self.pixels() > 1 and not self._binary_input():
+            raise self.fail(f"Pixels = {self.pixels()} with {get('inputDataType')}; only bits share weights here")
         self._check_weight_type()
         self._check_activation()
         check_flags(self, self.get_input_datatype(0))
@@ -235,7 +283,7 @@ class MVAU_sf(Weights, StreamOp, MVAU, RTLBackend):
             for key in ("WEIGHTS_FILE", "START_FILE", "GAP_FILE")
         }
         params = {
-            "MW": get("MW"), "MH": get("MH"), "SIMD": get("SIMD"), "PE": get("PE"),
+            "MW": get("MW"), "MH": get("MH"), "SIMD": get("SIMD"), "PE": get("PE"), "PIXELS": get("Pixels"),
             "ACT_WIDTH": self.get_input_datatype(0).bitwidth(),
             "ACT_SIGNED": int(not self._binary_input() and self.get_input_datatype(0).signed()),
             "WEIGHT_WIDTH": self._weight_bits(), "GROUP": self.in_group(), "ACC_WIDTH": self.acc_width(),
@@ -254,19 +302,28 @@ class MVAU_sf(Weights, StreamOp, MVAU, RTLBackend):
         """(vectors.., SF, SIMD) of the activations."""
         if ind:
             return super().get_folded_input_shape(ind)
-        return (*self.get_nodeattr("numInputVectors"), self._folds()[1], self.get_nodeattr("SIMD"))
+        return (*self._groups(), self._folds()[1], self.pixels() * self.get_nodeattr("SIMD"))
 
     def get_folded_output_shape(self, ind: int = 0):
         """(vectors.., NF, PE)."""
-        return (*self.get_nodeattr("numInputVectors"), self._folds()[0], self.get_nodeattr("PE"))
+        return (*self._groups(), self._folds()[0], self.pixels() * self.get_nodeattr("PE"))
+
+    def _groups(self) -> list[int]:
+        """Vectors of an image, or how many times Pixels of them."""
+        vectors = list(self.get_nodeattr("numInputVectors"))
+        return vectors if self.pixels() == 1 else [math.prod(vectors) // self.pixels()]
 
     def get_instream_width(self, ind: int = 0) -> int:
         """Bits of the activation stream, with its flags; weights and thresholds are no streams here."""
-        return flagged(MVAU.get_instream_width(self, 0), self.in_group()) if ind == 0 else 0
+        return self.pixels() * flagged(MVAU.get_instream_width(self, 0), self.in_group()) if ind == 0 else 0
+
+    def get_outstream_width(self, ind: int = 0) -> int:
+        """PE results of every vector that shares the weights."""
+        return self.pixels() * MVAU.get_outstream_width(self, ind)
 
     def get_exp_cycles(self) -> int:
         """NF * SF cycles for each of the input vectors of an image."""
-        return math.prod(self._folds()) * int(np.prod(self.get_nodeattr("numInputVectors")))
+        return math.prod(self._folds()) * math.prod(self._groups())
 
     def accepts(self, arrivals: np.ndarray) -> np.ndarray:
         """Words are taken during the first fold, then (NF - 1) * SF steps replay them."""
@@ -281,8 +338,8 @@ class MVAU_sf(Weights, StreamOp, MVAU, RTLBackend):
         return (self.accepts(arrivals)[sf - 1 :: sf, None] + np.arange(nf) * sf).ravel() + self.latency()
 
     def macs_per_cycle(self) -> int:
-        """PE * SIMD."""
-        return self.get_nodeattr("PE") * self.get_nodeattr("SIMD")
+        """Pixels * PE * SIMD."""
+        return self.pixels() * self.get_nodeattr("PE") * self.get_nodeattr("SIMD")
 
     def _tree_luts(self) -> float:
         """Products and their trees."""
@@ -292,7 +349,7 @@ class MVAU_sf(Weights, StreamOp, MVAU, RTLBackend):
             multipliers = 0 if self.dsp_estimation() else pe * simd * act * bits
             return multipliers + pe * simd * (act + bits + 1)
         if act == 1:
-            return pe * (self._count()[1] + 3)  # and shift registers
+            return self.pixels() * pe * (self._count()[1] + 3)  # and shift registers
         threes = math.ceil(simd / 3)
         return threes * 4 * (act + 2) + pe * (threes * 2 * (act + 2) + (threes - 1) * (act + 4))
 
@@ -313,8 +370,10 @@ class MVAU_sf(Weights, StreamOp, MVAU, RTLBackend):
         pe, sf = self.get_nodeattr("PE"), self._folds()[1]
         weights = (0 if self.block() or self.ultra() else self._weight_luts()) + self.chain_luts(self._memory())
         replay = lut_rams(self.get_instream_width(), sf) if self._replays() else 0
-        fifo = lut_rams(self.get_outstream_width(), 32) + 20
-        return int(weights + self._tree_luts() + pe * self.acc_width() + self._row_luts() + replay + fifo + 20)
+        out = lut_rams(self.get_outstream_width(), 32) + 20
+        return int(
+            weights + self._tree_luts() + self.pixels() * pe * self.acc_width() + self._row_luts() + replay + out + 20
+        )
 
     def dsp_estimation(self, fpgapart: str = "") -> int:
         """Integer weights: a DSP block for each multiplier whose product has 9 bits or more."""

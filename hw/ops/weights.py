@@ -34,7 +34,8 @@ class Weights:
 
     def _memory(self) -> tuple[int, int]:
         """(bits, words) of the weight memory."""
-        return self.macs_per_cycle() * self._weight_bits(), math.prod(self._folds())
+        lanes = self.get_nodeattr("PE") * self.get_nodeattr("SIMD")
+        return lanes * self._weight_bits(), math.prod(self._folds())
 
     def memory_bits(self) -> int:
         """Of all weights."""

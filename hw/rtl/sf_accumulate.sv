@@ -1,5 +1,5 @@
-// Accumulators of PE neurons at a time: each starts at a constant of its neuron, takes one part a step, and is compared
-// after the last step.
+// Accumulators of PE neurons at a time, for each of PIXELS vectors (vector m in lanes m*PE..): each starts at a
+// constant of its neuron, takes one part a step, and is compared after the last step.
 //
 //   sum[p] = start[n] + parts of all steps      n = neuron of lane p in this fold; with start = -T1, sum = acc - T1
 //   THRESHOLDS = 0  result = sum                       (ACC_WIDTH bits, start = -T1 with T1 = 0)
@@ -21,6 +21,7 @@
 module sf_accumulate #(
   parameter int    NF         = 4,
   parameter int    PE         = 4,
+  parameter int    PIXELS     = 1,
   parameter int    ACC_WIDTH  = 8,
   parameter int    THRESHOLDS = 1,
   parameter bit    WINDOW     = 1'b0,
@@ -32,16 +33,16 @@ module sf_accumulate #(
   input  wire                    clk_i,
   input  wire                    rst_ni,
   // one step
-  input  wire [PE*ACC_WIDTH-1:0] parts_i,
-  input  wire                    valid_i,
-  input  wire                    first_i,
-  input  wire                    last_i,
+  input  wire [PIXELS*PE*ACC_WIDTH-1:0] parts_i,
+  input  wire                           valid_i,
+  input  wire                           first_i,
+  input  wire                           last_i,
   // results of a fold; they cannot be held back
-  output wire [PE*OUT_WIDTH-1:0] results_o,
-  output wire                    valid_o,
+  output wire [PIXELS*PE*OUT_WIDTH-1:0] results_o,
+  output wire                           valid_o,
   // load chain
-  input  wire               [32:0] load_i,
-  output wire               [32:0] load_o
+  input  wire                    [32:0] load_i,
+  output wire                    [32:0] load_o
 );
   if (THRESHOLDS < 0 || THRESHOLDS > 2) $error("sf_accumulate: THRESHOLDS = %0d, must be 0, 1 or 2", THRESHOLDS);
   if (WINDOW && THRESHOLDS != 2)        $error("sf_accumulate: WINDOW = 1 needs THRESHOLDS = 2, not %0d", THRESHOLDS);
@@ -67,10 +68,11 @@ module sf_accumulate #(
   end
 
   // ---- accumulate
-  logic [PE-1:0][ACC_WIDTH-1:0] sum, acc_q;
+  localparam int LANES = PIXELS * PE;
+  logic [LANES-1:0][ACC_WIDTH-1:0] sum, acc_q;
   logic result_q;  // acc_q is a whole sum
-  for (genvar p = 0; p < PE; p++) begin : gen_pe
-    assign sum[p] = parts_i[p*ACC_WIDTH +: ACC_WIDTH] + (first_i ? start[p*ACC_WIDTH +: ACC_WIDTH] : acc_q[p]);
+  for (genvar p = 0; p < LANES; p++) begin : gen_pe
+    assign sum[p] = parts_i[p*ACC_WIDTH +: ACC_WIDTH] + (first_i ? start[p%PE*ACC_WIDTH +: ACC_WIDTH] : acc_q[p]);
   end
   always_ff @(posedge clk_i) begin
     if (valid_i) acc_q <= sum;
@@ -78,10 +80,10 @@ module sf_accumulate #(
   end
 
   // ---- compare
-  logic [PE-1:0][OUT_WIDTH-1:0] results_q;
+  logic [LANES-1:0][OUT_WIDTH-1:0] results_q;
   assign results_o = results_q;
   if (THRESHOLDS < 2) begin : gen_sign
-    for (genvar p = 0; p < PE; p++) begin : gen_pe
+    for (genvar p = 0; p < LANES; p++) begin : gen_pe
       always_ff @(posedge clk_i)
         if (valid_i) results_q[p] <= THRESHOLDS == 1 ? OUT_WIDTH'(!sum[p][ACC_WIDTH-1]) : OUT_WIDTH'(sum[p]);
     end
@@ -97,8 +99,8 @@ module sf_accumulate #(
       fold_q  <= gen_start.fold_q;
       valid_q <= rst_ni && result_q;
     end
-    for (genvar p = 0; p < PE; p++) begin : gen_pe
-      wire outside = acc_q[p] >= gap[p];
+    for (genvar p = 0; p < LANES; p++) begin : gen_pe
+      wire outside = acc_q[p] >= gap[p%PE];
       always_ff @(posedge clk_i)
         results_q[p] <= WINDOW ? OUT_WIDTH'(outside) : OUT_WIDTH'({outside && !acc_q[p][ACC_WIDTH-1], !outside});
     end

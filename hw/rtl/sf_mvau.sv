@@ -14,7 +14,9 @@
 //   folding     NF = ceil(MH/PE) neuron folds, SF = ceil(MW/SIMD) input folds; PE p works on neuron nf*PE + p in step
 //               nf*SF + sf. Places behind MW hold zeros and have weights 1: bits disagree and count nothing, integers
 //               add 0. Neurons behind MH are results for nobody (sf_dwc.sv pads and drops).
-//   throughput  one vector in exactly NF*SF cycles, no gaps; the SF input words are taken during nf = 0, then replayed
+//   PIXELS      so many vectors share the weights that are read (ACT_WIDTH = 1): input words hold a word of each,
+//               output words PE results of each, the first vector at the bottom (sf_interleave.sv)
+//   throughput  PIXELS vectors in exactly NF*SF cycles, no gaps; the SF input words are taken in nf = 0, then replayed
 //   latency     3 + STAGES cycles from the last step of a fold to its output word (sf_dot_*.sv), 1 more where
 //               words are replayed (NF > 1 and SF > 1), 1 more for a T2
 //
@@ -37,6 +39,7 @@ module sf_mvau #(
   parameter int    MH           = 16,
   parameter int    SIMD         = 16,
   parameter int    PE           = 4,
+  parameter int    PIXELS       = 1,
   parameter int    ACT_WIDTH    = 1,
   parameter bit    ACT_SIGNED   = 1'b0,
   parameter int    WEIGHT_WIDTH = 1,
@@ -61,17 +64,17 @@ module sf_mvau #(
   localparam int   GROUPS       = GROUP > 0 ? SIMD / GROUP : 0,
   localparam int   OUT_WIDTH    = THRESHOLDS == 0 ? ACC_WIDTH : THRESHOLDS == 1 || WINDOW ? 1 : 2
 ) (
-  input  wire                              clk_i,
-  input  wire                              rst_ni,
-  input  wire  [SIMD*ACT_WIDTH+GROUPS-1:0] in_data_i,
-  input  wire                              in_valid_i,
-  output wire                              in_ready_o,
-  output wire  [PE*OUT_WIDTH-1:0]          out_data_o,
-  output wire                              out_valid_o,
-  input  wire                              out_ready_i,
+  input  wire                                       clk_i,
+  input  wire                                       rst_ni,
+  input  wire  [PIXELS*(SIMD*ACT_WIDTH+GROUPS)-1:0] in_data_i,
+  input  wire                                       in_valid_i,
+  output wire                                       in_ready_o,
+  output wire  [PIXELS*PE*OUT_WIDTH-1:0]            out_data_o,
+  output wire                                       out_valid_o,
+  input  wire                                       out_ready_i,
   // load chain
-  input  wire                        [32:0] load_i,
-  output wire                        [32:0] load_o
+  input  wire                                [32:0] load_i,
+  output wire                                [32:0] load_o
 );
   if (SIMD < 1 || SIMD > MW) $error("sf_mvau: SIMD = %0d, must be 1..MW = %0d", SIMD, MW);
   if (PE < 1 || PE > MH)     $error("sf_mvau: PE = %0d, must be 1..MH = %0d", PE, MH);
@@ -83,6 +86,9 @@ module sf_mvau #(
   if (!ADDERS && WEIGHTS_FILE == "") $error("sf_mvau: WEIGHTS_FILE is empty");
   if (ADDERS && (MW != SIMD || ACT_WIDTH > 1 || LOAD))
     $error("sf_mvau: ADDERS = 1 with SIMD = %0d of %0d, ACT_WIDTH = %0d, LOAD = %0d", SIMD, MW, ACT_WIDTH, LOAD);
+  if (PIXELS < 1 || PIXELS > 1 && (ACT_WIDTH > 1 || ADDERS))
+    $error("sf_mvau: PIXELS = %0d with ACT_WIDTH = %0d, ADDERS = %0d; must be >= 1, and 1 with integers or adders",
+           PIXELS, ACT_WIDTH, ADDERS);
 
   localparam int SF    = (MW + SIMD - 1) / SIMD;
   localparam int NF    = (MH + PE - 1) / PE;
@@ -90,7 +96,8 @@ module sf_mvau #(
   localparam int SFW   = SF > 1 ? $clog2(SF) : 1;
   localparam int NFW   = NF > 1 ? $clog2(NF) : 1;
   localparam int AW    = DEPTH > 1 ? $clog2(DEPTH) : 1;
-  localparam int LANES = SIMD * ACT_WIDTH + GROUPS;  // bits of an input word
+  localparam int VECTOR = SIMD * ACT_WIDTH + GROUPS;  // bits of an input word of one vector
+  localparam int LANES  = PIXELS * VECTOR;
   localparam int WORD  = PE * SIMD * WEIGHT_WIDTH;
 
   localparam int  STAGES = ACT_WIDTH == 1 ? TREE_STAGES : 2 + $clog2(WEIGHT_WIDTH == 1 ? (SIMD + 2) / 3 : SIMD);
@@ -164,24 +171,27 @@ module sf_mvau #(
   end
 
   // ---- sums of SIMD products, accumulated, compared, handed over
-  wire [PE*ACC_WIDTH-1:0] terms;
+  wire [PIXELS*PE*ACC_WIDTH-1:0] terms;
   logic [1:0] step_q;  // beside act_q, for ADDERS
   always_ff @(posedge clk_i) step_q <= 2'(nf_q);
-  sf_dot #(.SIMD(SIMD), .PE(PE), .ACT_WIDTH(ACT_WIDTH), .ACT_SIGNED(ACT_SIGNED), .WEIGHT_WIDTH(WEIGHT_WIDTH),
-           .GROUP(GROUP), .STAGES(STAGES), .COUNT(COUNT), .STEPS(ADDERS ? NF : 0), .WEIGHTS(WEIGHTS),
-           .TERM_WIDTH(ACC_WIDTH)) i_dot (
-    .clk_i, .act_i(act_q), .weights_i(weights), .step_i(step_q), .enable_i(valid_q[SUM-1]), .terms_o(terms));
+  for (genvar m = 0; m < PIXELS; m++) begin : gen_vector
+    sf_dot #(.SIMD(SIMD), .PE(PE), .ACT_WIDTH(ACT_WIDTH), .ACT_SIGNED(ACT_SIGNED), .WEIGHT_WIDTH(WEIGHT_WIDTH),
+             .GROUP(GROUP), .STAGES(STAGES), .COUNT(COUNT), .STEPS(ADDERS ? NF : 0), .WEIGHTS(WEIGHTS),
+             .TERM_WIDTH(ACC_WIDTH)) i_dot (
+      .clk_i, .act_i(act_q[m*VECTOR +: VECTOR]), .weights_i(weights), .step_i(step_q),
+      .enable_i(valid_q[SUM-1]), .terms_o(terms[m*PE*ACC_WIDTH +: PE*ACC_WIDTH]));
+  end
 
-  wire [PE*OUT_WIDTH-1:0] results;
+  wire [PIXELS*PE*OUT_WIDTH-1:0] results;
   wire                    result;
-  sf_accumulate #(.NF(NF), .PE(PE), .ACC_WIDTH(ACC_WIDTH), .THRESHOLDS(THRESHOLDS), .WINDOW(WINDOW),
+  sf_accumulate #(.NF(NF), .PE(PE), .PIXELS(PIXELS), .ACC_WIDTH(ACC_WIDTH), .THRESHOLDS(THRESHOLDS), .WINDOW(WINDOW),
                   .LOAD(LOAD), .START_FILE(START_FILE), .GAP_FILE(GAP_FILE)) i_accumulate (
     .clk_i, .rst_ni, .parts_i(terms), .valid_i(valid_q[SUM]), .first_i(SF == 1 || first_q[SUM]),
     .last_i(last_q[SUM]), .results_o(results), .valid_o(result),
     .load_i(load), .load_o);
 
   wire unused_ready;  // there is always room
-  sf_fifo #(.WIDTH(PE*OUT_WIDTH), .DEPTH(ROOM)) i_fifo (
+  sf_fifo #(.WIDTH(PIXELS*PE*OUT_WIDTH), .DEPTH(ROOM)) i_fifo (
     .clk_i, .rst_ni, .in_data_i(results), .in_valid_i(result), .in_ready_o(unused_ready),
     .out_data_o, .out_valid_o, .out_ready_i);
 endmodule

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 import numpy as np
+import pytest
 
 from signflow.deploy import flow
 from signflow.deploy.compile.images import ImageInput
@@ -12,14 +13,19 @@ from signflow.deploy.plan import buffer, fold, graph, timing
 from signflow.hw.sim import RtlSimulator
 
 
-def test_a_network_of_padded_steps(mini, tmp_path):
-    """Into and out of padded words, from one width to another, behind whole windows and serial ones."""
+@pytest.mark.parametrize("pixels", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_network_of_padded_steps(mini, tmp_path, pixels):
+    """Into and out of padded words, from one width to another, behind whole windows and serial ones; where it divides
+    the positions, so many of them for one weight word.
+    """
     hardware, integer = (flow.read(mini[1], kind) for kind in (flow.HARDWARE, flow.INTEGER))
     folding = {}
     for op in graph.operators(hardware):
         if op.onnx_node.op_type == "MVAU_sf":
             mw, mh = op.get_nodeattr("MW"), op.get_nodeattr("MH")
             folding[op.onnx_node.name] = {"SIMD": -(-mw // 5), "PE": -(-mh // 3) if mh > 4 else mh}
+            if pixels in op.foldings().get("Pixels", ()) and op.onnx_node.name != "MVAU_sf_0":
+                folding[op.onnx_node.name]["Pixels"] = pixels
         elif "parallel_window" in op.foldings() and len(folding) % 4 == 3:
             folding[op.onnx_node.name] = {"SIMD": op.channels(), "parallel_window": 1}
     *_, last = folding

@@ -35,7 +35,7 @@ OPEN = (1 << 64) - 1  # a gate that never closes; bit c % 64: open in cycle c
 @dataclass(frozen=True)
 class Stream:
     """One stream of a node: type of an element, shape of a frame, words of a frame, elements of a word, elements that
-    share a flag (0: no flags).
+    share a flag (0: no flags), vectors that stand side by side in a word.
     """
 
     datatype: DataType
@@ -43,6 +43,7 @@ class Stream:
     words: int
     lanes: int
     group: int
+    pixels: int = 1
 
     @property
     def width(self) -> int:
@@ -51,7 +52,11 @@ class Stream:
     def bits(self, rng, values):
         """Words of the stream as bits; under a flag they are random."""
         elements = codes(values, self.datatype).reshape(-1, self.shape[-1])
-        elements = np.pad(elements, [(0, 0), (0, self.padding)]).reshape(-1, self.lanes)
+        elements = np.pad(elements, [(0, 0), (0, self.padding)])
+        if self.pixels > 1:
+            words = elements.shape[1] * self.pixels // self.lanes
+            elements = elements.reshape(-1, self.pixels, words, self.lanes // self.pixels).swapaxes(1, 2)
+        elements = elements.reshape(-1, self.lanes)
         if not self.group:
             return to_bits(elements, self.datatype.bitwidth())
         groups = elements.reshape(len(elements), -1, self.group)
@@ -67,7 +72,11 @@ class Stream:
 
     def frames(self, planes, n):
         """Codes (n, *shape) of the words."""
-        vectors = self.elements(planes).reshape(-1, self.shape[-1] + self.padding)
+        vectors = self.elements(planes)
+        if self.pixels > 1:
+            words = (self.shape[-1] + self.padding) * self.pixels // self.lanes
+            vectors = vectors.reshape(-1, words, self.pixels, self.lanes // self.pixels).swapaxes(1, 2)
+        vectors = vectors.reshape(-1, self.shape[-1] + self.padding)
         return vectors[:, : self.shape[-1]].reshape(n, *self.shape)
 
     def elements(self, planes):
@@ -119,8 +128,8 @@ def gated(arrivals, mask):
     return result
 
 
-def stream(datatype, shape, folded, group):
-    return Stream(datatype, tuple(shape), int(np.prod(folded[:-1])), folded[-1], group)
+def stream(datatype, shape, folded, group, pixels):
+    return Stream(datatype, tuple(shape), int(np.prod(folded[:-1])), folded[-1], group, pixels)
 
 
 class Bench:
@@ -146,11 +155,19 @@ class Bench:
             self.model.set_initializer(name, np.asarray(values, np.float32))
         self.op = op = getCustomOp(self.model.graph.node[0])
         self.ins = [
-            stream(op.get_input_datatype(i), op.get_normal_input_shape(i), op.get_folded_input_shape(i), op.in_group(i))
-            for i in range(op.IN_STREAMS)
+            stream(
+                op.get_input_datatype(i), op.get_normal_input_shape(i), op.get_folded_input_shape(i), group, op.pixels()
+            )
+            for i, group in enumerate(map(op.in_group, range(op.IN_STREAMS)))
         ]
         self.outs = [
-            stream(op.get_output_datatype(i), op.get_normal_output_shape(i), op.get_folded_output_shape(i), group)
+            stream(
+                op.get_output_datatype(i),
+                op.get_normal_output_shape(i),
+                op.get_folded_output_shape(i),
+                group,
+                op.pixels(),
+            )
             for i, group in enumerate(map(op.out_group, range(op.OUT_STREAMS)))
         ]
         self.gates, self.load = (OPEN, OPEN), None

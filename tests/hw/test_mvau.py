@@ -119,9 +119,38 @@ def test_zeros_between_bits_and_a_padded_last_step(bench, simd, pe, form):
     node.compile(TREE=pe % 2).check(rng)
 
 
+@pytest.mark.parametrize(
+    ("pixels", "simd", "pe", "form", "group"), [(2, 10, 3, "bit", 0), (4, 6, 1, "window", 2), (2, 12, 2, "raw", 2)]
+)
+def test_vectors_that_share_the_weights_that_are_read(bench, pixels, simd, pe, form, group):
+    """Their words stand side by side; padded last steps, flags; in the tree, and as Verilator counts."""
+    rng = np.random.default_rng(simd)
+    node = mvau(bench, rng, 24, 7, simd, pe, form=form, vectors=(1, 2, 4), padGroup=group, Pixels=pixels)
+    node.compile(TREE=pe % 2).check(rng)
+
+
+def test_pixels_need_steps(bench):
+    node = mvau(bench, np.random.default_rng(0), 24, 8, 12, 4, vectors=(8,), Pixels=4)
+    with pytest.raises(OpError, match="Pixels = 4 with 2 steps of SIMD and 2 of PE, which must be 4 or more"):
+        node.op.rtl_instance(node.model)
+    with pytest.raises(OpError, match="Pixels = 2 does not divide 3 vectors"):
+        node = mvau(bench, np.random.default_rng(0), 24, 8, 4, 2, vectors=(4,), Pixels=2)
+        node.op.set_nodeattr("numInputVectors", [3])
+        node.op.rtl_instance(node.model)
+    with pytest.raises(OpError, match="Pixels = 2 with INT8; only bits share"):
+        node = mvau(bench, np.random.default_rng(0), 24, 8, 4, 2, act="INT8", vectors=(4,), Pixels=2)
+        node.op.rtl_instance(node.model)
+
+
 @pytest.mark.parametrize("group", [16, pytest.param(4, marks=pytest.mark.slow)])
 def test_estimates_with_flags(bench, group):
     node = mvau(bench, np.random.default_rng(0), 144, 16, 48, 4, padGroup=group, ram_style="block")
+    node.check_estimate()
+
+
+@pytest.mark.slow
+def test_estimates_of_vectors_that_share_their_weights(bench):
+    node = mvau(bench, np.random.default_rng(0), 288, 16, 48, 4, vectors=(8,), Pixels=2, ram_style="block")
     node.check_estimate()
 
 
@@ -248,6 +277,7 @@ def test_raw_accumulators_must_fit(bench):
         ({"WINDOW": 1}, "WINDOW = 1 needs THRESHOLDS = 2, not 1"),
         ({"THRESHOLDS": 2}, "needs START_FILE and GAP_FILE"),
         ({"THRESHOLDS": 3}, "THRESHOLDS = 3"),
+        ({"PIXELS": 2, "ACT_WIDTH": 2}, "PIXELS = 2 with ACT_WIDTH = 2, ADDERS = 0"),
         ({"GROUP": 3}, "GROUP = 3 with ACT_WIDTH = 1; must be even and divide SIMD = 4"),
         ({"WEIGHT_WIDTH": 4}, "WEIGHT_WIDTH = 4 with ACT_WIDTH = 1"),
         ({"ADDERS": 1}, "ADDERS = 1 with SIMD = 4 of 12"),

@@ -67,12 +67,15 @@ def test_what_an_option_says_is_what_the_operator_says(hardware):
     whole = Choices(hardware)
     for op, options in zip(whole.ops, whole.options, strict=True):
         before = op.folding()
-        for option in options[:: max(1, len(options) // 9)]:
+        for option in options[:: max(1, len(options) // 19)]:
             for attribute, value in option.values.items():
                 op.set_nodeattr(attribute, value)
-            assert (option.cycles, option.need) == (op.get_exp_cycles(), need(op))
-            assert option.taken == tuple(op.get_folded_input_shape(i)[-1] for i in range(op.IN_STREAMS))
-            assert option.given == tuple(op.get_folded_output_shape(i)[-1] for i in range(op.OUT_STREAMS))
+            lut, *rest = need(op)
+            assert (option.cycles, option.need) == (op.get_exp_cycles(), (lut + op.plumbing(), *rest))
+            assert option.taken == tuple(op.get_folded_input_shape(i)[-1] // op.pixels() for i in range(op.IN_STREAMS))
+            assert option.given == tuple(
+                op.get_folded_output_shape(i)[-1] // op.pixels() for i in range(op.OUT_STREAMS)
+            )
         for attribute, value in before.items():
             op.set_nodeattr(attribute, value)
         assert op.options() == options or op in (whole.ops[0], whole.ops[-1])

@@ -1,0 +1,120 @@
+"""Interleaver in front of and behind a product that reads its weights once for several vectors
+(`hw/rtl/sf_interleave.sv`).
+"""
+
+import math
+
+import numpy as np
+from finn.custom_op.fpgadataflow.streamingdatawidthconverter import StreamingDataWidthConverter
+
+from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, earliest, lut_rams
+from signflow.hw.ops.flags import flagged
+
+LATENCY = 1
+"""Cycles from the step that reads a word to the output; it can be the one after the last word of a group."""
+
+
+def luts(width: int, pixels: int, words: int) -> int:
+    """Estimated LUTs for vectors of ``words`` words of ``width`` bits, ``pixels`` of them in a group."""
+    return pixels * lut_rams(width, 2 ** (1 + max(1, (words - 1).bit_length()))) + 25
+
+
+class Interleave_sf(StreamOp, StreamingDataWidthConverter, RTLBackend):
+    """The words of some vectors side by side, or one vector behind the other again. The tensor is unchanged, only the
+    order in which its elements travel: attributes inShape and outShape, dataType, padGroup as of the width converter;
+    lanes of the narrow word, words of a vector, pixels in a group; join.
+    """
+
+    PLUMBING = "interleavers"
+
+    def get_nodeattr_types(self):
+        """See the class; the widths follow."""
+        own = dict.fromkeys(("lanes", "words", "pixels", "join"), ("i", True, 0))
+        types = super().get_nodeattr_types() | own | {"padGroup": ("i", False, 0)}
+        return types | {"inWidth": ("i", False, 0), "outWidth": ("i", False, 0)}
+
+    def in_group(self, ind: int = 0) -> int:
+        """Attribute padGroup."""
+        return self.get_nodeattr("padGroup")
+
+    def out_group(self, ind: int = 0) -> int:
+        """Attribute padGroup."""
+        return self.get_nodeattr("padGroup")
+
+    def picture(self) -> tuple[str, str]:
+        """A mark with the vectors on both sides."""
+        pixels = self.get_nodeattr("pixels")
+        return "dwc", f"1→{pixels}" if self.get_nodeattr("join") else f"{pixels}→1"
+
+    def _shape(self) -> tuple[int, int, int, int]:
+        """(groups of an image, pixels, words, lanes)."""
+        pixels, words, lanes = (self.get_nodeattr(name) for name in ("pixels", "words", "lanes"))
+        vectors = math.prod(self.get_normal_input_shape()[:-1])
+        if vectors % pixels:
+            raise self.fail(f"pixels = {pixels} does not divide {vectors} vectors")
+        return vectors // pixels, pixels, words, lanes
+
+    def _folded(self, wide: bool) -> tuple[int, ...]:
+        groups, pixels, words, lanes = self._shape()
+        return (groups, words, pixels * lanes) if wide else (groups * pixels, words, lanes)
+
+    def get_folded_input_shape(self, ind: int = 0):
+        """(vectors, words, lanes), or (groups, words, pixels * lanes)."""
+        return self._folded(not self.get_nodeattr("join"))
+
+    def get_folded_output_shape(self, ind: int = 0):
+        """The other one."""
+        return self._folded(bool(self.get_nodeattr("join")))
+
+    def _width(self, lanes: int) -> int:
+        return flagged(lanes * self.get_input_datatype().bitwidth(), self.in_group())
+
+    def get_instream_width(self, ind: int = 0) -> int:
+        """A word, with its flags."""
+        return self._width(self.get_folded_input_shape()[-1])
+
+    def get_outstream_width(self, ind: int = 0) -> int:
+        """A word, with its flags."""
+        return self._width(self.get_folded_output_shape()[-1])
+
+    def rtl_instance(self, model) -> RtlInstance:
+        """See `sf_interleave.sv`."""
+        _, pixels, words, lanes = self._shape()
+        params = {"WIDTH": self._width(lanes), "PIXELS": pixels, "WORDS": words, "JOIN": self.get_nodeattr("join")}
+        return RtlInstance("sf_interleave", params)
+
+    def get_exp_cycles(self) -> int:
+        """Words of the narrow side."""
+        groups, pixels, words, _ = self._shape()
+        return groups * pixels * words
+
+    def accepts(self, arrivals: np.ndarray) -> np.ndarray:
+        """A word is taken while a half is not full."""
+        return self._steps(arrivals)[0]
+
+    def timing(self, arrivals: np.ndarray) -> np.ndarray:
+        """Word by word from the cycle after the last one of the group."""
+        return self._steps(arrivals)[1] + LATENCY
+
+    def _steps(self, arrivals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Cycles in which words are written and read."""
+        _, pixels, words, _ = self._shape()
+        if self.get_nodeattr("join"):  # a half is read before the other one is full
+            writes = earliest(arrivals)
+            return writes, (writes[pixels * words - 1 :: pixels * words, None] + 1 + np.arange(words)).ravel()
+        bound, ramp, out = arrivals.reshape(-1, words), np.arange(words), np.arange(pixels * words)
+        writes, reads = np.empty_like(bound), np.empty((len(bound), len(out)), np.int64)
+        last, free = -1, [0, 0]
+        for group, wanted in enumerate(bound):
+            start = wanted.copy()
+            start[0] = max(start[0], free[group % 2], writes[group - 1, -1] + 1 if group else 0)
+            writes[group] = np.maximum.accumulate(start - ramp) + ramp
+            reads[group] = max(writes[group, -1], last) + 1 + out
+            last = reads[group, -1]
+            free[group % 2] = last + 1
+        return writes.ravel(), reads.ravel()
+
+    def lut_estimation(self, fpgapart: str = "") -> int:
+        """LUT RAMs and counters; a multiplexer where the narrow side leaves."""
+        _, pixels, words, lanes = self._shape()
+        return luts(self._width(lanes), pixels, words) + (0 if self.get_nodeattr("join") else self._width(lanes))

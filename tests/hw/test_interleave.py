@@ -1,0 +1,54 @@
+"""Interleaver: the order of words by definition, cycles, refusals."""
+
+import numpy as np
+import pytest
+
+from signflow.hw.ops.base import OpError
+from signflow.hw.sim import RtlError
+from signflow.hw.sim.stream import StreamModel
+
+
+def interleave(bench, pixels, words, lanes, join, groups=3, dt="BINARY"):
+    shape = [1, groups * pixels, words * lanes]
+    attributes = {"inShape": shape, "outShape": shape, "dataType": dt, "join": join}
+    return bench("Interleave_sf", attributes | {"pixels": pixels, "words": words, "lanes": lanes})
+
+
+@pytest.mark.parametrize("join", [0, 1])
+@pytest.mark.parametrize(
+    ("pixels", "words", "lanes", "dt"), [(2, 5, 3, "BINARY"), (4, 1, 2, "UINT3"), (3, 9, 1, "UINT3")]
+)
+def test_order_and_cycles(bench, pixels, words, lanes, join, dt):
+    """Under stalls on both sides; when words leave, for several patterns of arrivals."""
+    node, rng = interleave(bench, pixels, words, lanes, join, dt=dt).compile(), np.random.default_rng(words)
+    bits, frames = (1 if dt == "BINARY" else 3) * lanes, 3
+    narrow = rng.integers(0, 2, (frames * 3, pixels, words, bits), np.uint8)  # group, vector, word
+    sides = narrow.reshape(-1, bits), narrow.transpose(0, 2, 1, 3).reshape(-1, pixels * bits)
+    given, expected = sides if join else sides[::-1]
+    packed = np.packbits(given, axis=1, bitorder="little")
+    for seed, (source, sink) in enumerate([(0, 0), (0.4, 0), (0, 0.4), (0.3, 0.3)]):
+        with StreamModel(node.compiled, node.folder, seed=seed) as dut:
+            run = dut.run(packed, len(expected), in_stall=source, out_stall=sink, strict=True)
+        got = np.unpackbits(run.words, axis=1, bitorder="little")[:, : expected.shape[1]]
+        np.testing.assert_array_equal(got, expected)
+    for arrivals in node.arrival_patterns(rng, frames):
+        with StreamModel(node.compiled, node.folder) as dut:
+            run = dut.run(packed, len(expected), frames=frames, stamps=True, strict=True, arrivals=arrivals)
+        np.testing.assert_array_equal(run.in_cycles, node.op.accepts(arrivals))
+        np.testing.assert_array_equal(run.out_cycles, node.op.timing(arrivals))
+    last = node.op.timing(np.zeros(8 * node.ins[0].words, np.int64)).reshape(8, -1)[:, -1]
+    assert last[-1] - last[-2] == node.op.get_exp_cycles() == 3 * pixels * words
+
+
+def test_refusals(bench):
+    with pytest.raises(OpError, match="pixels = 2 does not divide 3 vectors"):
+        node = interleave(bench, 3, 2, 2, 1, groups=1)
+        node.op.set_nodeattr("pixels", 2)
+        node.op.rtl_instance(node.model)
+    with pytest.raises(RtlError, match="PIXELS = 1, must be >= 2"):
+        interleave(bench, 2, 2, 2, 1).compile(PIXELS=1)
+
+
+@pytest.mark.parametrize(("pixels", "words", "lanes", "join"), [(2, 9, 64, 1), (4, 6, 11, 0)])
+def test_estimate(bench, pixels, words, lanes, join):
+    interleave(bench, pixels, words, lanes, join).check_estimate()
