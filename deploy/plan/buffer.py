@@ -1,10 +1,11 @@
 """Width converters and FIFOs between the operators of a folded graph.
 
-Every edge gets a FIFO. Its depth is the largest number of words that ever wait in it in a schedule of images at the
-interval of the slowest operator (`signflow.deploy.plan.schedule`), each counted from when it enters the pipeline of
-the operator in front: a pipeline that stands still has no room for the words that should follow. So beside a
-convolution the FIFO is as deep as its delay, a few rows, and beside a branch that takes a frame or longer, as the sum
-over all positions does, it is the frame buffer.
+Every edge gets a FIFO, but where the operator in front has one of its own with room enough (`StreamOp.room`). Its depth
+is the largest number of words that ever wait in it in a schedule of images at the interval of the slowest operator
+(`signflow.deploy.plan.schedule`), each counted from when it enters the pipeline of the operator in front: a pipeline
+that stands still has no room for the words that should follow. So beside a convolution the FIFO is as deep as its
+delay, a few rows, and beside a branch that takes a frame or longer, as the sum over all positions does, it is the frame
+buffer.
 
 As fast as the schedule: nothing in the accelerator is later than there. Suppose it were, and look at the earliest word
 that an operator takes or computes later. The operator does not lack input, which came in time. It does not lack room
@@ -16,6 +17,7 @@ No deadlock, whatever stalls: suppose the accelerator stands still although it i
 Of all that the schedule takes and computes, look at the earliest word that was not, and conclude in the same way.
 """
 
+import copy
 import itertools
 import math
 from collections import Counter
@@ -97,12 +99,14 @@ def turns(given: int, taken: int, of: int, into: int) -> list[Turn]:
     return [Turn(a, b, k > len(start)) for k, (a, b) in pairs if a != b]
 
 
-def shallow_luts(given: int, taken: int, of: int, into: int, bits: Callable[[int], int]) -> int:
-    """LUTs of the converters (`turns`) and FIFOs between a producer and a consumer where few words wait; ``bits`` of a
-    word of so many elements.
+def shallow_luts(given: int, taken: int, of: int, into: int, room: bool, bits: Callable[[int], int]) -> int:
+    """LUTs of the converters (`turns`) and FIFOs between a producer, with ``room`` of its own or not, and a consumer
+    where few words wait; ``bits`` of a word of so many elements.
     """
     found = [(bits(turn.given), bits(turn.taken)) for turn in turns(given, taken, of, into)]
-    return fifo.shallow_luts(bits(given)) + sum(fifo.shallow_luts(b) + dwc.luts(a, b) for a, b in found)
+    return (0 if room else fifo.shallow_luts(bits(given))) + sum(
+        fifo.shallow_luts(b) + dwc.luts(a, b) for a, b in found
+    )
 
 
 def insert_width_converters(model: ModelWrapper) -> None:
@@ -138,31 +142,43 @@ def _beside(shape: Sequence[int], folded: Sequence[int], pixels: int, join: int,
 
 
 def insert_fifos(model: ModelWrapper) -> None:
-    """Put a FIFO of sufficient depth on every edge between two operators (see above).
+    """Put a FIFO of sufficient depth on every edge between two operators that needs one (see above).
 
     A deep FIFO may lie in block RAM, which takes a cycle longer, so that others become deeper: the depths grow until
-    they suffice.
+    they suffice. All that is tried on a copy.
     """
     before: dict[tuple[str, int], Between] = {}
+    room = {}
     for producer, out, consumer, stream in edges(model):
         attributes = {
-            "depth": MIN_DEPTH,
+            "depth": 0 if producer.room() else MIN_DEPTH,
             "folded_shape": list(consumer.get_folded_input_shape(stream)),
             "normal_shape": producer.get_normal_output_shape(out),
             "dataType": consumer.get_input_datatype(stream).name,
             "padGroup": consumer.in_group(stream),
         }
+        room[consumer.onnx_node.name, stream] = producer.room()
         before[consumer.onnx_node.name, stream] = attributes["normal_shape"], [(StreamingFIFO_sf, attributes)]
-    _insert(model, before)
-    ops = operators(model)
-    fifos = {op.onnx_node.name: op for op in ops if isinstance(op, StreamingFIFO_sf)}
+    tried = ModelWrapper(copy.deepcopy(model.model))
+    _insert(tried, before)
+    ops = operators(tried)
+    behind = {writes(op)[0]: op for op in ops if isinstance(op, StreamingFIFO_sf)}
+    place = {
+        behind[t].onnx_node.name: (op.onnx_node.name, k) for op in ops for k, t in enumerate(reads(op)) if t in behind
+    }
+    fifos = {place[op.onnx_node.name]: op for op in behind.values()}
     slower = True
     while slower:
         delays = [op.delay() for op in fifos.values()]
         for name, depth in depths(ops).items():
-            if depth > fifos[name].get_nodeattr("depth"):
-                fifos[name].set_nodeattr("depth", depth)
+            if depth > max(fifos[place[name]].get_nodeattr("depth"), room[place[name]]):
+                fifos[place[name]].set_nodeattr("depth", depth)
         slower = delays != [op.delay() for op in fifos.values()]
+    for edge, op in fifos.items():
+        shape, [(kind, attributes)] = before[edge]
+        depth = op.get_nodeattr("depth")
+        before[edge] = shape, [(kind, attributes | {"depth": depth})] if depth else []
+    _insert(model, before)
 
 
 def depths(ops: Sequence[StreamOp], frames: int = 4) -> dict[str, int]:

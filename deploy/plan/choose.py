@@ -74,7 +74,9 @@ class Choices:
         bits = consumer.get_input_datatype(stream).bitwidth()
         pixel = producer.channels() if producer.out_group(out) else 0
         vectors = producer.get_normal_output_shape(out)[-1], consumer.get_normal_input_shape(stream)[-1]
-        table = np.array([[_edge_luts(int(a), int(b), *vectors, bits, pixel) for b in narrow] for a in wide])
+        table = np.array(
+            [[_edge_luts(int(a), int(b), *vectors, producer.room() > 0, bits, pixel) for b in narrow] for a in wide]
+        )
         return Joint((i, j), (first, second), table)
 
     def least_cycles(self) -> tuple[int, StreamOp]:
@@ -151,9 +153,9 @@ def share_flags(between: Sequence[tuple[StreamOp, int, StreamOp, int]]) -> None:
 
 
 @lru_cache(maxsize=1 << 16)
-def _edge_luts(given: int, taken: int, of: int, into: int, bits: int, pixel: int) -> int:
+def _edge_luts(given: int, taken: int, of: int, into: int, room: bool, bits: int, pixel: int) -> int:
     """LUTs between words of ``given`` and of ``taken`` elements of ``bits`` bits, parts of vectors of ``of`` and
     ``into`` elements; ``pixel``: 0, or how many elements can share a flag.
     """
     group = math.gcd(given, taken, pixel) if pixel else 0
-    return shallow_luts(given, taken, of, into, lambda n: flagged(n * bits, group))
+    return shallow_luts(given, taken, of, into, room, lambda n: flagged(n * bits, group))

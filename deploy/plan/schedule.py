@@ -26,6 +26,7 @@ from signflow.deploy.plan.timing import Step, frame_words, step, trace
 from signflow.hw.ops.base import StreamOp
 from signflow.hw.ops.duplicate import Duplicate_sf
 from signflow.hw.ops.dwc import StreamingDataWidthConverter_sf
+from signflow.hw.ops.fifo import StreamingFIFO_sf
 
 ETERNITY = 1 << 32
 """Cycles in which everything comes to rest."""
@@ -113,6 +114,9 @@ def _taken_behind(
     ops: Sequence[StreamOp], steps: Sequence[Step], reader: dict[str, tuple[int, int]], tensor: str
 ) -> np.ndarray:
     """Latest cycles in which words of ``tensor`` enter the FIFO behind, and leave it as in ``steps``."""
-    fifo = ops[reader[tensor][0]]
+    behind, stream = reader[tensor]
+    fifo = ops[behind]
+    if not isinstance(fifo, StreamingFIFO_sf):
+        return steps[behind].accepts[stream]
     behind, stream = reader[writes(fifo)[0]]
     return steps[behind].accepts[stream] - int(fifo.timing(np.zeros(1, np.int64))[0])

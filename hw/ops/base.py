@@ -332,6 +332,10 @@ class StreamOp:
         leaves = self.timing(*arrivals) if delay is None else taken + delay
         return taken if isinstance(taken, list) else [taken] * len(arrivals), leaves
 
+    def room(self) -> int:
+        """Words that it has room for behind its pipeline, those in it included, so that they need no FIFO."""
+        return 0
+
     def holds(self) -> bool:
         """Whether it keeps its words in a memory until its reader asks for them (`hold`)."""
         return False

@@ -78,8 +78,8 @@ class StreamingFIFO_sf(StreamOp, StreamingFIFO, RTLBackend):
         return int(np.prod(self.get_folded_input_shape()[:-1]))
 
     def delay(self) -> int:
-        """One cycle in LUT RAM, two in block RAM."""
-        return 2 if self.block() else 1
+        """One cycle in LUT RAM, two in block RAM; none where it is only thought of (depth 0)."""
+        return 0 if self.get_nodeattr("depth") == 0 else 2 if self.block() else 1
 
     def lut_estimation(self, fpgapart: str = "") -> int:
         """LUT RAM, pointers and counter."""

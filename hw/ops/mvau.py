@@ -17,6 +17,8 @@ from signflow.hw.ops.folding import FoldingError, steps
 from signflow.hw.ops.weights import Weights
 
 _datatype = cache(DataType.__getitem__)
+ROOM = 32
+"""Words of the FIFO at the output of `sf_mvau.sv`."""
 PIXELS = 1, 2, 4
 """How many vectors can share the weights that are read."""
 
@@ -78,6 +80,10 @@ class MVAU_sf(Weights, StreamOp, MVAU, RTLBackend):
                 f"must be {pixels} or more"
             )
 
+    def room(self) -> int:
+        """Its own FIFO: a step waits until its result finds room there."""
+        return ROOM
+
     def pixels(self) -> int:
         """Attribute Pixels."""
         return self.get_nodeattr("Pixels")
@@ -87,10 +93,10 @@ class MVAU_sf(Weights, StreamOp, MVAU, RTLBackend):
         if self.pixels() == 1:
             return 0
         nf, sf = self._folds()
-        sides = (self.get_instream_width(), sf), (self.get_outstream_width(), nf)
-        narrow = [(width // self.pixels(), words) for width, words in sides]
-        return sum(
-            interleave.luts(w, self.pixels(), words) + fifo.shallow_luts(self.pixels() * w) for w, words in narrow
+        wide, narrow = self.get_instream_width(), self.get_outstream_width() // self.pixels()
+        mixers = (wide // self.pixels(), sf), (narrow, nf)
+        return sum(interleave.luts(w, self.pixels(), words) for w, words in mixers) + sum(
+            map(fifo.shallow_luts, (wide, narrow))
         )
 
     def candidates(self) -> dict[str, list]:
