@@ -45,6 +45,13 @@ def popcount_of_constants(places: int, group: int = 0) -> tuple[int, int]:
     return 2 + levels, threes + luts
 
 
+def planes_of_integers(places: int, planes: int) -> tuple[int, int]:
+    """(STAGES, LUTs of a neuron) of the counts in `sf_mvau_planes.sv`."""
+    threes, width = -(-places // 3), (places * (2**planes - 1)).bit_length()
+    levels, luts = compress(tuple(threes * ((r < planes) + (0 < r <= planes)) for r in range(width)))
+    return 2 + levels, luts
+
+
 def popcount(places: int, group: int = 0, chain: int = CHAIN) -> tuple[int, int]:
     """(STAGES, LUTs) of `sf_dot_binary.sv`."""
     heights = columns(places, group, chain)

@@ -14,6 +14,7 @@ from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, hex_words, l
 from signflow.hw.ops.compress import popcount, popcount_of_constants
 from signflow.hw.ops.flags import check_flags, flagged, sharing
 from signflow.hw.ops.folding import FoldingError, steps
+from signflow.hw.ops.planes import Planes
 from signflow.hw.ops.weights import Weights
 
 _datatype = cache(DataType.__getitem__)
@@ -23,7 +24,7 @@ PIXELS = 1, 2, 4
 """How many vectors can share the weights that are read."""
 
 
-class MVAU_sf(Weights, StreamOp, MVAU, RTLBackend):
+class MVAU_sf(Weights, Planes, StreamOp, MVAU, RTLBackend):
     """FINN's MVAU: (.., MW), weights (MW, MH), thresholds (MH or 1, 1 or 2) or none (noActivation) -> (.., MH).
 
     The output is the number of thresholds reached; with window = 1, whether that number is not 1: +1 outside the
@@ -32,13 +33,14 @@ class MVAU_sf(Weights, StreamOp, MVAU, RTLBackend):
 
     def get_nodeattr_types(self):
         """FINN's attributes; window: the output bit is [acc < T1 or acc >= T2]; padGroup: bits that share a flag;
-        ram_style may be "adders": weights are constants of the adders (`sf_dot_steps.sv`); Pixels: vectors that share
-        the weights that are read.
+        ram_style may be "adders": weights are constants of the adders (`sf_dot_steps.sv`), those of integers in
+        ``planes`` bits of every activation a cycle (`sf_mvau_planes.sv`); Pixels: vectors that share the weights that
+        are read.
         """
         types = super().get_nodeattr_types()
         kind, required, default, styles = types["ram_style"]
         types["ram_style"] = (kind, required, default, {*styles, "adders"})
-        types["Pixels"] = ("i", False, 1)
+        types |= {"Pixels": ("i", False, 1), "planes": ("i", False, 0)}
         return types | {"window": ("i", False, 0, {0, 1}), "padGroup": ("i", False, 0)}
 
     def get_input_datatype(self, ind: int = 0):
@@ -56,15 +58,19 @@ class MVAU_sf(Weights, StreamOp, MVAU, RTLBackend):
 
     def foldings(self) -> dict[str, list]:
         """SIMD and PE that take fewer steps than smaller ones, the last of them padded where they do not divide MW or
-        MH; SIMD is even where bits have flags. Where the weights lie.
+        MH; SIMD is even where bits have flags. Where the weights lie. Of integers, bit planes a cycle.
         """
         simd, pe = (steps(self.get_nodeattr(size)) for size in ("MW", "MH"))
         simd = [n for n in simd if not (self.get_nodeattr("padGroup") and n % 2)]
-        loadable, constants = self.get_nodeattr("loadable"), self._binary_input() and self._weight_bits() == 1
+        loadable, constants = self.get_nodeattr("loadable"), self._weight_bits() == 1
+        constants = constants and bool(self._binary_input() or self._steps())
         styles = ["auto", "block", "distributed", *(["ultra"] if loadable else ["adders"] if constants else [])]
         vectors = math.prod(self.get_nodeattr("numInputVectors"))
         pixels = [n for n in PIXELS if self._binary_input() and vectors % n == 0]
-        return {"SIMD": simd, "PE": pe, "ram_style": styles} | ({"Pixels": pixels} if len(pixels) > 1 else {})
+        names = {"SIMD": simd, "PE": pe, "ram_style": styles} | ({"Pixels": pixels} if len(pixels) > 1 else {})
+        if constants and not loadable and not self._binary_input():
+            names["planes"] = [0, *steps(self.get_input_datatype(0).bitwidth())]
+        return names
 
     def check_folding(self) -> None:
         """Vectors side by side have words enough, so that the narrow streams on both sides are as fast."""
@@ -145,6 +151,8 @@ class MVAU_sf(Weights, StreamOp, MVAU, RTLBackend):
         they are replayed, their tree, two behind, and one for a second threshold.
         """
         simd = self.get_nodeattr("SIMD")
+        if self.planes():
+            return 3 + self.plane_stages()
         if self._binary_input():
             stages = self._count()[0]
         else:
@@ -283,6 +291,8 @@ class MVAU_sf(Weights, StreamOp, MVAU, RTLBackend):
         weights = self._weights(model)
         if get("noActivation"):
             self._check_output(weights)
+        if self.planes():
+            return self.planes_instance(weights, self._thresholds(model))
         images = self._images(weights, self._thresholds(model))
         files = {
             key: f"{self.onnx_node.name}_{key.removesuffix('_FILE').lower()}.mem"
@@ -328,24 +338,27 @@ class MVAU_sf(Weights, StreamOp, MVAU, RTLBackend):
         return self.pixels() * MVAU.get_outstream_width(self, ind)
 
     def get_exp_cycles(self) -> int:
-        """NF * SF cycles for each of the input vectors of an image."""
-        return math.prod(self._folds()) * math.prod(self._groups())
+        """NF * SF cycles for each of the input vectors of an image, or those of its bit planes."""
+        return (self.plane_steps() if self.planes() else math.prod(self._folds())) * math.prod(self._groups())
 
     def accepts(self, arrivals: np.ndarray) -> np.ndarray:
-        """Words are taken during the first fold, then (NF - 1) * SF steps replay them."""
-        nf, sf = self._folds()
+        """Words are taken during the first fold, then (NF - 1) * SF steps replay them, or take their other planes."""
+        nf, sf = (self.plane_steps(), 1) if self.planes() else self._folds()
         word = np.arange(len(arrivals))
         ramp = word // sf * (nf * sf) + word % sf
         return np.maximum.accumulate(arrivals - ramp) + ramp
 
     def timing(self, arrivals: np.ndarray) -> np.ndarray:
         """One word after the last step of every fold."""
+        if self.planes():
+            return self.accepts(arrivals) + self.plane_steps() - 1 + self.latency()
         nf, sf = self._folds()
         return (self.accepts(arrivals)[sf - 1 :: sf, None] + np.arange(nf) * sf).ravel() + self.latency()
 
     def macs_per_cycle(self) -> int:
-        """Pixels * PE * SIMD."""
-        return self.pixels() * self.get_nodeattr("PE") * self.get_nodeattr("SIMD")
+        """Pixels * PE * SIMD, by bit planes a part of it."""
+        lanes = self.pixels() * self.get_nodeattr("PE") * self.get_nodeattr("SIMD")
+        return max(1, lanes // self.plane_steps()) if self.planes() else lanes
 
     def _tree_luts(self) -> float:
         """Products and their trees."""
@@ -373,6 +386,8 @@ class MVAU_sf(Weights, StreamOp, MVAU, RTLBackend):
 
     def lut_estimation(self, fpgapart: str = "") -> int:
         """Sites of: trees of products, weights in logic, accumulators, thresholds, replay buffer, FIFO, control."""
+        if self.planes():
+            return int(self.plane_luts())
         pe, sf = self.get_nodeattr("PE"), self._folds()[1]
         weights = (0 if self.block() or self.ultra() else self._weight_luts()) + self.chain_luts(self._memory())
         replay = lut_rams(self.get_instream_width(), sf) if self._replays() else 0

@@ -56,27 +56,42 @@ class Weights:
         return self.constant_luts(rom_luts(*self._memory()), *self._memory())
 
     def check_folding(self) -> None:
-        """Weights in the adders: at most four steps and one word a vector."""
-        if self.adders() and (self._folds()[0] > STEPS or self._folds()[1] > 1):
+        """Weights in the adders: at most four steps and one word a vector; of integers, by bit planes."""
+        if bool(self.planes()) != (self.adders() and not self._binary_input()):
+            raise FoldingError(
+                f"{self.onnx_node.name}: planes = {self.planes()} with ram_style = {self.get_nodeattr('ram_style')}; "
+                "bit planes are of integers with weights in the adders, and these of bit planes"
+            )
+        if self.planes():
+            self._check_planes()
+        elif self.adders() and (self._folds()[0] > STEPS or self._folds()[1] > 1):
             get = self.get_nodeattr
             raise FoldingError(
                 f"{self.onnx_node.name}: ram_style is adders with PE = {get('PE')} of {get('MH')} and SIMD = "
                 f"{get('SIMD')} of {get('MW')}; it takes at most {STEPS} steps, so PE >= {-(-get('MH') // STEPS)} and "
                 f"SIMD = {get('MW')}"
             )
-        if self.adders() and self.memory_bits() > MOST_CONSTANTS:
+        if self.adders() and (bits := self.constant_bits() if self.planes() else self.memory_bits()) > MOST_CONSTANTS:
             raise FoldingError(
-                f"{self.onnx_node.name}: ram_style is adders with {self.memory_bits()} weights; a parameter holds at "
+                f"{self.onnx_node.name}: ram_style is adders with constants of {bits} bits; a parameter holds at "
                 f"most {MOST_CONSTANTS}"
+            )
+
+    def _check_planes(self) -> None:
+        get, bits = self.get_nodeattr, self.get_input_datatype(0).bitwidth()
+        if get("PE") != get("MH") or get("SIMD") != get("MW") or not 1 <= self.planes() <= bits:
+            raise FoldingError(
+                f"{self.onnx_node.name}: planes = {self.planes()} of {bits} with PE = {get('PE')} of {get('MH')} and "
+                f"SIMD = {get('SIMD')} of {get('MW')}; bit planes take whole vectors and all neurons"
             )
 
     def check_weights(self) -> None:
         """Raises OpError where ram_style and what the node is for do not go together."""
         get = self.get_nodeattr
-        if self.adders() and (get("loadable") or not self._binary_input()):
+        if self.adders() and (get("loadable") or self._weight_bits() > 1 or (self.planes() and not self._steps())):
             raise self.fail(
-                f"ram_style is adders with {get('inputDataType')}, loadable = {get('loadable')}; weights in adders are "
-                "constants, of bits"
+                f"ram_style is adders with loadable = {get('loadable')}, weights {get('weightDataType')}, noActivation "
+                f"= {get('noActivation')}; weights in adders are constants of +-1, and bit planes need thresholds"
             )
         if self.ultra() and not get("loadable"):
             raise self.fail("ram_style is ultra, and no bitstream fills UltraRAM; build it with --loadable")

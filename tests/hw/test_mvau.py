@@ -221,7 +221,7 @@ def test_wide(bench):
         ({"ram_style": "adders", "SIMD": 12, "PE": 1}, r"PE = 1 of 8 and SIMD = 12 of 12; .* PE >= 2"),
         (
             {"ram_style": "adders", "SIMD": 12, "loadable": 1},
-            r"adders with BINARY, loadable = 1; .* constants, of bits",
+            r"adders with loadable = 1, .* constants of \+-1",
         ),
         ({"padGroup": 1}, r"padGroup = 1 with SIMD = 4: bits that share a flag must be even"),
         ({"padGroup": 3}, r"padGroup = 3 with SIMD = 4: bits that share a flag must be even"),
@@ -303,3 +303,42 @@ def test_estimate_of_weights_in_the_adders(bench):
     node = mvau(bench, np.random.default_rng(0), 96, 8, 96, 2, ram_style="adders")
     node.check_estimate()
     assert node.op.bram_estimation() == 0 and node.op.get_exp_cycles() == 4
+
+
+@FEW
+@given(
+    st.sampled_from([("UINT8", 2), ("UINT8", 3), ("INT8", 1), ("INT5", 5), ("UINT2", 1), ("INT4", 3)]),
+    st.sampled_from(["bit", "count", "window"]),
+    st.sampled_from([1, 2, 9, 27, 31]),
+    of(9),
+)
+def test_bit_planes(bench, act, form, mw, mh):
+    """Signed and unsigned, planes that divide the bits and that do not, thresholds beyond the ends."""
+    (act, planes), rng = act, np.random.default_rng(mw)
+    style = {"ram_style": "adders", "planes": planes, "vectors": (3,)}
+    mvau(bench, rng, mw, mh, mw, mh, act, form, **style).compile().check(rng)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"planes": 0}, r"planes = 0 with ram_style = adders"),
+        ({"ram_style": "auto"}, r"planes = 2 with ram_style = auto"),
+        ({"PE": 4}, r"planes = 2 of 8 with PE = 4 of 8 and SIMD = 12 of 12"),
+        ({"planes": 9}, r"planes = 9 of 8"),
+        ({"loadable": 1}, r"adders with loadable = 1"),
+        ({"noActivation": 1, "outputDataType": "INT16"}, r"bit planes need thresholds"),
+    ],
+)
+def test_illegal_bit_planes(bench, attributes, message):
+    node = mvau(bench, np.random.default_rng(0), 12, 8, 12, 8, "UINT8", ram_style="adders", planes=2)
+    for name, value in attributes.items():
+        node.op.set_nodeattr(name, value)
+    with pytest.raises(OpError, match=message):
+        node.op.rtl_instance(node.model)
+
+
+def test_estimate_of_bit_planes(bench):
+    node = mvau(bench, np.random.default_rng(0), 27, 16, 27, 16, "UINT8", ram_style="adders", planes=2)
+    node.check_estimate()
+    assert node.op.get_exp_cycles() == 4
