@@ -1,4 +1,4 @@
-// Matrix-vector-activation unit of integers with constant weights in {-1, +1}, PLANES bits of every activation a cycle.
+// Matrix-vector-activation unit of integers with constant weights in {-1, +1}, PLANES bits of an activation a cycle.
 //
 //   acc[n] = sum over i of (w[n][i] ? act[i] : -act[i]) is written as a count of agreements, bit plane by bit plane,
 //   with u = act, in offset binary where ACT_SIGNED, and places 0 above its bits:
@@ -32,8 +32,8 @@ module sf_mvau_planes #(
   localparam int HIGH_W     = $clog2(MW + 1),          // of a sum that is shifted down
   localparam int LIMIT_W    = STEPS*PLANES + HIGH_W,
   localparam int OUT_WIDTH  = THRESHOLDS == 1 || WINDOW ? 1 : 2,
-  parameter logic [MH-1:0][MW-1:0]                         WEIGHTS = '0,
-  parameter logic [MH-1:0][THRESHOLDS-1:0][LIMIT_W-1:0]    LIMITS  = '0
+  parameter logic [MH-1:0][MW-1:0]                      WEIGHTS = '0,
+  parameter logic [MH-1:0][THRESHOLDS-1:0][LIMIT_W-1:0] LIMITS  = '0
 ) (
   input  wire                     clk_i,
   input  wire                     rst_ni,
