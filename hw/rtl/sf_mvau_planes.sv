@@ -15,8 +15,8 @@
 // are compared with those of the limits at once, and the accumulator stays as narrow as MW.
 //
 // WEIGHTS and LIMITS are constants, neuron 0 lowest: MW bits, and THRESHOLDS limits of LIMIT_W bits, L1 lowest. Nothing
-// stalls between the input and the FIFO at the output (as in sf_mvau.sv). STAGES is what the caller expects, and refused
-// where it is not 2 + LEVELS of sf_compress.sv.
+// stalls between the input and the FIFO at the output (as in sf_mvau.sv). STAGES is what the caller expects, and
+// refused where it is not 2 + LEVELS of sf_compress.sv.
 `default_nettype none
 
 module sf_mvau_planes #(
