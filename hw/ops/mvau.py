@@ -68,8 +68,8 @@ class MVAU_sf(Weights, Planes, StreamOp, MVAU, RTLBackend):
         vectors = math.prod(self.get_nodeattr("numInputVectors"))
         pixels = [n for n in PIXELS if self._binary_input() and vectors % n == 0]
         names = {"SIMD": simd, "PE": pe, "ram_style": styles} | ({"Pixels": pixels} if len(pixels) > 1 else {})
-        if constants and not loadable and not self._binary_input():
-            names["planes"] = [0, *steps(self.get_input_datatype(0).bitwidth())]
+        if constants and not self._binary_input():
+            names["planes"] = [0, *(() if loadable else steps(self.get_input_datatype(0).bitwidth()))]
         return names
 
     def check_folding(self) -> None:
