@@ -47,6 +47,10 @@ class MVAU_sf(Weights, Planes, StreamOp, MVAU, RTLBackend):
         """Of activations and weights, looked up once a name."""
         return _datatype(self.get_nodeattr(("inputDataType", "weightDataType")[ind]))
 
+    def get_output_datatype(self, ind: int = 0):
+        """Of results, looked up once a name."""
+        return _datatype(self.get_nodeattr("outputDataType"))
+
     def in_group(self, ind: int = 0) -> int:
         """Of inputs that may be the number 0."""
         return sharing(self) if ind == 0 else 0
@@ -87,8 +91,8 @@ class MVAU_sf(Weights, Planes, StreamOp, MVAU, RTLBackend):
             )
 
     def room(self) -> int:
-        """Its own FIFO: a step waits until its result finds room there."""
-        return ROOM
+        """Its own FIFO, but for one word: a step, also one that ends no fold, waits while there is no room."""
+        return ROOM - 1
 
     def pixels(self) -> int:
         """Attribute Pixels."""
