@@ -45,7 +45,7 @@ SCRIPT = (
     'setattr -set rom_style "logic" a:rom_style=distributed',  # Vivado's word for it, which Yosys takes for LUT RAM
     f"{SYNTHESIS} -run prepare:check",
 )
-PART = "sf_dot_binary$sf_mvau.i_dot.gen_tree.gen_pe[0].i_dot"
+PART = "sf_dot_binary$sf_mvau.gen_vector[0].i_dot.gen_tree.gen_pe[0].i_dot"
 ONE_PART = (
     f"rename {PART} part",
     "chtype -set part t:sf_dot_binary$*",
