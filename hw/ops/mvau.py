@@ -9,22 +9,18 @@ import numpy as np
 from finn.custom_op.fpgadataflow.matrixvectoractivation import MVAU
 from qonnx.core.datatype import DataType
 
-from signflow.hw.ops import fifo, interleave
 from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, hex_words, lut_rams, to_bits
 from signflow.hw.ops.compress import popcount, popcount_of_constants
-from signflow.hw.ops.flags import check_flags, flagged, sharing
-from signflow.hw.ops.folding import FoldingError, steps
+from signflow.hw.ops.flags import check_flags, sharing
+from signflow.hw.ops.folding import steps
 from signflow.hw.ops.planes import Planes
+from signflow.hw.ops.vectors import PIXELS, Vectors
 from signflow.hw.ops.weights import Weights
 
 _datatype = cache(DataType.__getitem__)
-ROOM = 32
-"""Words of the FIFO at the output of `sf_mvau.sv`."""
-PIXELS = 1, 2, 4
-"""How many vectors can share the weights that are read."""
 
 
-class MVAU_sf(Weights, Planes, StreamOp, MVAU, RTLBackend):
+class MVAU_sf(Vectors, Weights, Planes, StreamOp, MVAU, RTLBackend):
     """FINN's MVAU: (.., MW), weights (MW, MH), thresholds (MH or 1, 1 or 2) or none (noActivation) -> (.., MH).
 
     The output is the number of thresholds reached; with window = 1, whether that number is not 1: +1 outside the
@@ -75,39 +71,6 @@ class MVAU_sf(Weights, Planes, StreamOp, MVAU, RTLBackend):
         if constants and not self._binary_input():
             names["planes"] = [0, *(() if loadable else steps(self.get_input_datatype(0).bitwidth()))]
         return names
-
-    def check_folding(self) -> None:
-        """Vectors side by side have words enough, so that the narrow streams on both sides are as fast."""
-        super().check_folding()
-        pixels, folds = self.pixels(), self._folds()
-        if pixels > 1 and self.adders():
-            raise FoldingError(
-                f"{self.onnx_node.name}: Pixels = {pixels} with ram_style = adders, which reads no weights"
-            )
-        if pixels > 1 and pixels > min(folds):
-            raise FoldingError(
-                f"{self.onnx_node.name}: Pixels = {pixels} with {folds[1]} steps of SIMD and {folds[0]} of PE, which "
-                f"must be {pixels} or more"
-            )
-
-    def room(self) -> int:
-        """Its own FIFO, but for one word: a step, also one that ends no fold, waits while there is no room."""
-        return ROOM - 1
-
-    def pixels(self) -> int:
-        """Attribute Pixels."""
-        return self.get_nodeattr("Pixels")
-
-    def plumbing(self) -> int:
-        """LUTs of the interleavers and their FIFOs."""
-        if self.pixels() == 1:
-            return 0
-        nf, sf = self._folds()
-        wide, narrow = self.get_instream_width(), self.get_outstream_width() // self.pixels()
-        mixers = (wide // self.pixels(), sf), (narrow, nf)
-        return sum(interleave.luts(w, self.pixels(), words) for w, words in mixers) + sum(
-            map(fifo.shallow_luts, (wide, narrow))
-        )
 
     def candidates(self) -> dict[str, list]:
         """Where the last step is padded, only few steps: many short ones have divisors enough."""
@@ -317,29 +280,6 @@ class MVAU_sf(Weights, Planes, StreamOp, MVAU, RTLBackend):
             bits = self._words(weights).reshape(1, -1)
             params |= {"ADDERS": 1, "WEIGHTS": f"{bits.size}'h{hex_words(bits)[0]}"}
         return RtlInstance("sf_mvau", params, {files[key]: words for key, words in images.items()})
-
-    def get_folded_input_shape(self, ind: int = 0):
-        """(vectors.., SF, SIMD) of the activations."""
-        if ind:
-            return super().get_folded_input_shape(ind)
-        return (*self._groups(), self._folds()[1], self.pixels() * self.get_nodeattr("SIMD"))
-
-    def get_folded_output_shape(self, ind: int = 0):
-        """(vectors.., NF, PE)."""
-        return (*self._groups(), self._folds()[0], self.pixels() * self.get_nodeattr("PE"))
-
-    def _groups(self) -> list[int]:
-        """Vectors of an image, or how many times Pixels of them."""
-        vectors = list(self.get_nodeattr("numInputVectors"))
-        return vectors if self.pixels() == 1 else [math.prod(vectors) // self.pixels()]
-
-    def get_instream_width(self, ind: int = 0) -> int:
-        """Bits of the activation stream, with its flags; weights and thresholds are no streams here."""
-        return self.pixels() * flagged(MVAU.get_instream_width(self, 0), self.in_group()) if ind == 0 else 0
-
-    def get_outstream_width(self, ind: int = 0) -> int:
-        """PE results of every vector that shares the weights."""
-        return self.pixels() * MVAU.get_outstream_width(self, ind)
 
     def get_exp_cycles(self) -> int:
         """NF * SF cycles for each of the input vectors of an image, or those of its bit planes."""
