@@ -190,6 +190,22 @@ def verify(network, board, out, split, images, labels, stall_images, seed, json_
     ladder.ladder(console, acc, chosen, stall_images, seed, json_file)
 
 
+@main.command()
+@click.argument("modules", nargs=-1, metavar="[MODULE]...")
+@click.option("--mutants", is_flag=True, help="Give the proofs faulty modules instead: each must be refuted.")
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Proofs at a time.")
+@click.option("--out", type=PATH, default=Path("out/proofs"), show_default=True, help="Models and traces of failures.")
+def prove(modules: tuple[str, ...], mutants: bool, jobs: int, out: Path) -> None:
+    """Prove the contract of every RTL module (sf_fifo ...) for every input and any length of time, or of those named.
+
+    Exit code 1 if a property is refuted, which leaves its trace as VCD, or is not decided in time.
+    """
+    from signflow.deploy.command import prove as shown
+
+    if not (shown.mutants if mutants else shown.proofs)(console, errors, modules, out, jobs):
+        raise click.exceptions.Exit(1)
+
+
 @main.command(epilog=NETWORK_HELP)
 @options.where
 @options.images("Images to stream back to back", default=100)

@@ -1,0 +1,262 @@
+"""Proofs of the RTL: every module of `hw/rtl` against its contract, for every input and any length of time.
+
+    found = prove(cases(["sf_fifo"]), Path("out/proofs"), jobs=2)
+
+A file of `hw/proofs` states the contract of one module as assertions. Its header says what they are proven for:
+
+    //   case DEPTH=3 BLOCK=1       the parameters of a proof, one line each
+    //   assumes sf_memory          `hw/proofs/assumed/sf_memory.sv` stands in for the module, which has its own proof
+    //   free A, B of C             no path without a register leads from the input C to the signals A and B
+    //   mutant OLD => NEW          a fault of the module that a case must refute: proofs that cannot fail say nothing
+
+Yosys turns a case into gates in which every register without an initial value starts in any state, and ABC's PDR (IC3)
+looks for an inductive invariant that implies every assertion. It is found and checked again (proved, for traces of any
+length), or a trace leads to a failure (refuted), or time is up (undecided). An assertion whose name begins with
+``reach`` says that something never happens and must be refuted: it does happen.
+"""
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import signflow.hw.ops.base
+from signflow.deploy.tools import yosys
+
+RTL = signflow.hw.ops.base.RTL_DIR
+PROOFS = RTL.with_name("proofs")
+REACH = "reach"
+CLOCK = "\\clk_i"
+REGISTERS = ("$ff", "$anyinit")
+PATIENCE = 120
+"""Seconds for a case, after which it is undecided."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A module with one set of parameters."""
+
+    module: str
+    parameters: str
+    """As in the header: ``DEPTH=3 BLOCK=1``."""
+
+    @property
+    def file(self) -> Path:
+        """The proof."""
+        return PROOFS / f"{self.module.removeprefix('sf_')}.sv"
+
+    @property
+    def name(self) -> str:
+        """One word for files."""
+        return re.sub(r"\W+", "-", f"{self.module} {self.parameters}").strip("-")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a case."""
+
+    case: Case
+    properties: tuple[str, ...]
+    """All that must hold."""
+    refuted: dict[str, str] = field(default_factory=dict)
+    """Properties that do not hold, with the reason or the trace (VCD)."""
+    undecided: tuple[str, ...] = ()
+    depth: int = 0
+    """Cycles of the induction: frames of PDR until one of them was inductive."""
+    seconds: float = 0.0
+
+    @property
+    def proved(self) -> bool:
+        """Every assertion holds."""
+        return not self.refuted and not self.undecided
+
+
+def modules() -> list[str]:
+    """Modules that have a proof."""
+    return sorted(f"sf_{p.stem}" for p in PROOFS.glob("*.sv") if _lines("case", p.read_text()))
+
+
+def cases(chosen: Sequence[str] = ()) -> list[Case]:
+    """All cases of these modules (``sf_fifo``), or of all. Raises ValueError for a module without a proof."""
+    known = modules()
+    for module in chosen:
+        if module not in known:
+            raise ValueError(f"{module!r} has no proof in {PROOFS}; there are {', '.join(known)}")
+    found = [Case(module, "") for module in chosen or known]
+    return [Case(c.module, line) for c in found for line in _lines("case", c.file.read_text())]
+
+
+def prove(
+    chosen: Sequence[Case],
+    work: Path,
+    jobs: int = 1,
+    tick: Callable[[Result], None] = lambda result: None,
+    rtl: Sequence[Path] = (),
+    patience: int = PATIENCE,
+) -> list[Result]:
+    """Prove the cases, ``jobs`` at a time; ``tick`` gets each result as it comes, traces of failures stay in ``work``.
+
+    ``rtl``: files that take the place of the modules of their name. Raises SynthesisError where Yosys refuses a case.
+    """
+    with ThreadPoolExecutor(jobs) as pool:
+        running = [pool.submit(_prove, case, work / case.name, rtl, patience) for case in chosen]
+        try:
+            for one in as_completed(running):
+                tick(one.result())
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [one.result() for one in running]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A module with a fault: ``old`` in its source is ``new``."""
+
+    module: str
+    old: str
+    new: str
+
+    def write(self, folder: Path) -> Path:
+        """The faulty source. Raises ValueError where ``old`` does not stand in the module exactly once."""
+        text = (RTL / f"{self.module}.sv").read_text()
+        if text.count(self.old) != 1:
+            raise ValueError(f"{self.module}: {self.old!r} stands there {text.count(self.old)} times, must be once")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{self.module}.sv").write_text(text.replace(self.old, self.new))
+        return folder / f"{self.module}.sv"
+
+
+def mutants(chosen: Sequence[str] = ()) -> list[Mutant]:
+    """The faults that the proofs of these modules, or of all, must find."""
+    first = {case.module: case for case in cases(chosen)}
+    rows = [(m, line.split(" => ")) for m, case in first.items() for line in _lines("mutant", case.file.read_text())]
+    return [Mutant(module, old.strip(), new.strip()) for module, (old, new) in rows]
+
+
+def refute(
+    chosen: Sequence[Mutant], work: Path, jobs: int = 1, tick: Callable[[Mutant, str], None] = lambda mutant, how: None
+) -> dict[Mutant, str]:
+    """For every mutant the first case and assertion that refute it, or "" where none does: it survived."""
+
+    def one(number: int, mutant: Mutant) -> str:
+        folder = work / f"{mutant.module}-mutant-{number}"
+        source = mutant.write(folder)
+        for case in cases([mutant.module]):
+            result = _prove(case, folder / case.name, [source], PATIENCE)
+            if result.refuted:
+                return f"{case.parameters or 'the only case'}: {', '.join(sorted(result.refuted))}"
+        return ""
+
+    with ThreadPoolExecutor(jobs) as pool:
+        running = {pool.submit(one, k, mutant): mutant for k, mutant in enumerate(chosen)}
+        for done in as_completed(running):
+            tick(running[done], done.result())
+    return {mutant: done.result() for done, mutant in running.items()}
+
+
+def _prove(case: Case, folder: Path, rtl: Sequence[Path], patience: int) -> Result:
+    begun = time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in [*folder.glob("*.vcd"), *folder.glob("*.aiw")]:
+        old.unlink()
+    yosys.run([], [(case.name, _model(case, rtl))], folder, 1)
+    names = [name[-1].split(".")[-1].lstrip("\\") for name in json.loads((folder / "model.ywm").read_text())["asserts"]]
+    told = _abc(folder, patience)
+    failing = {int(number) for number in re.findall(r"^Output (\d+) was asserted", told, re.MULTILINE)}
+    holding = {int(number) for number in re.findall(r"^Proved output (\d+) ", told, re.MULTILINE)}
+    depth = max((int(k) for k in re.findall(r"^Invariant F\[(\d+)\]", told, re.MULTILINE)), default=0)
+    if failing & holding or told.count("Invariant F[") != told.count("was successful"):
+        raise RuntimeError(f"{case.name}: the answer of ABC contradicts itself:\n{told}")
+    reach = {k for k, name in enumerate(names) if name.startswith(REACH)}
+    paths = _paths(case, folder)
+    refuted = {names[k]: f"see {_trace(folder, k, names[k])}" for k in sorted(failing - reach)}
+    refuted |= {names[k]: "it never happens, so the others say nothing" for k in sorted(holding & reach)}
+    refuted |= {name: "a path without a register leads there" for name, found in paths.items() if found}
+    undecided = tuple(names[k] for k in range(len(names)) if k not in failing | holding)
+    return Result(case, (*sorted(set(names)), *paths), refuted, undecided, depth, time.monotonic() - begun)
+
+
+def _lines(word: str, text: str) -> list[str]:
+    """What stands behind ``//   word`` in the header."""
+    return [line.strip() for line in re.findall(rf"^//   {word}\b(.*)$", text, re.MULTILINE)]
+
+
+def _model(case: Case, rtl: Sequence[Path]) -> list[str]:
+    """Yosys' commands from the sources to AIGER, with the word-level model kept for traces."""
+    top = f"prove_{case.file.stem}"
+    stand_ins = [PROOFS / "assumed" / f"{name}.sv" for name in _lines("assumes", case.file.read_text())]
+    sources = " ".join(str(p) for p in (case.file, *stand_ins, *rtl))
+    parameters = " ".join(f"-G {word}" for word in case.parameters.split())
+    return [
+        f"read_slang --std 1800-2023 -j 1 -y {PROOFS} -y {RTL} -Y .sv {parameters} --top {top} {sources}",
+        *(f"hierarchy -top {top}", "proc", "flatten", "opt_clean", "memory -nordff -nomap", "memory_map -formal"),
+        *("setundef -anyseq", "chformal -lower", "formalff -clk2ff -ff2anyinit", "write_rtlil model.il"),
+        *(
+            "opt -full",
+            "write_json model.json",
+            "techmap",
+            "opt -fast",
+            "dffunmap",
+            "setundef -anyseq",
+            "aigmap",
+            "opt_clean",
+        ),
+        "write_aiger -I -B -zinit -symbols -no-startoffset -map model.aim -ywmap model.ywm model.aig",
+    ]
+
+
+def _paths(case: Case, folder: Path) -> dict[str, bool]:
+    """For every ``free A, B of C``: whether a path without a register leads from an input C to A or B."""
+    (module,) = (m for m in json.loads((folder / "model.json").read_text())["modules"].values() if m["cells"])
+    drivers: dict = {}
+    for cell in module["cells"].values():
+        if cell["type"] not in REGISTERS:
+            way = {port: cell["port_directions"][port] == "output" for port in cell["connections"]}
+            ins = {bit for port, bits in cell["connections"].items() for bit in bits if not way[port]}
+            drivers |= {bit: ins for port, bits in cell["connections"].items() for bit in bits if way[port]}
+
+    def cone(signal: str) -> set:
+        seen, ahead = set(), set(module["netnames"][signal]["bits"])
+        while ahead:
+            seen |= ahead
+            ahead = set().union(*(drivers.get(bit, ()) for bit in ahead)) - seen
+        return seen
+
+    found = {}
+    for line in _lines("free", case.file.read_text()):
+        signals, sources = (words.split(", ") for words in line.split(" of "))
+        inputs = {bit for source in sources for bit in module["netnames"][source]["bits"]}
+        found |= {f"{one} free of {', '.join(sources)}": bool(cone(one) & inputs) for one in signals}
+    return found
+
+
+def _abc(folder: Path, patience: int) -> str:
+    """What ABC says of ``model.aig``; it writes ``cex<number>.aiw`` for every assertion that fails."""
+    script = f"read_aiger model.aig; fold; strash; scorr; pdr -a -X cex -T {patience}"
+    command = [str(yosys.share().parent / "yosys-abc"), "-c", script]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+    return done.stdout
+
+
+def _trace(folder: Path, number: int, name: str) -> Path:
+    """The failure of an assertion as waves."""
+    names = json.loads((folder / "model.ywm").read_text())
+    cycles = (folder / f"cex{number}.aiw").read_text().split()[3:-1]  # behind status, property and first state
+    signals = [one | {"init_only": False} for one in names["inputs"] if one["path"] != [CLOCK]]
+    signals += [one | {"init_only": True} for one in names["inits"]]
+    steps = ["".join(row[one["input"]] for one in reversed(signals)).replace("x", "0") for row in cycles]
+    told = {
+        "format": "Yosys Witness Trace",
+        "clocks": [{"path": [CLOCK], "edge": "posedge", "offset": 0}],
+        "signals": [{key: one[key] for key in ("path", "offset", "init_only")} | {"width": 1} for one in signals],
+        "steps": [{"bits": bits} for bits in steps],
+    }
+    (folder / f"{name}.yw").write_text(json.dumps(told))
+    replay = ["read_rtlil model.il", f"sim -hdlname -r {name}.yw -vcd {name}.vcd"]
+    yosys.run([], [(name, replay)], folder, 1)
+    return folder / f"{name}.vcd"
