@@ -24,6 +24,7 @@ from signflow.deploy.board.accelerator import Accelerator as Driver
 from signflow.deploy.compile.export import reference
 from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.compile.passes.notes import notes_of
+from signflow.deploy.page.write import write
 from signflow.deploy.plan.timing import Prediction
 from signflow.deploy.tools.report import Report, report
 from signflow.deploy.verify.images import Images, from_files, images_of, own
@@ -265,6 +266,13 @@ class Accelerator:
     ) -> Report:
         """LUT, FF, block RAM and DSP of every operator by yosys, and the images a second (`tools.report`)."""
         return report(self.work, exact, whole, tick)
+
+    def page(self, path: str | Path, tick: Callable[[str, int, int], None] = lambda doing, done, total: None) -> Path:
+        """Write all that is known of the build as one file of HTML for a browser: graph, ladder, ten images with the
+        logits of every rung, cycles, resources on every board; returns its path. What nobody measured yet (`verify`,
+        `report`) is said to be missing. ``tick`` gets what is being made, parts done, parts in all.
+        """
+        return write(self._rungs, Path(path), tick)
 
     # ---- what is made of it
 

@@ -248,12 +248,16 @@ def simulate(network, board, out, images, labels, seed, json_file, **streaming) 
 @options.where
 @click.option("--exact", is_flag=True, help="Synthesise large operators whole [one dot product stands for all].")
 @click.option("--whole", is_flag=True, help="Also synthesise the flattened top as one.")
+@click.option("--html", type=PATH, help="Write all that is known of the build to this page, for a browser.")
 @options.json_file
-def report(network, board, out, exact, whole, json_file) -> None:
+def report(network, board, out, exact, whole, html, json_file) -> None:
     """Resources from yosys synth_xilinx, per operator and in total, with LUT per binary MAC per cycle and FPS."""
     from signflow.deploy.command import show
 
-    show.report(console, options.load(network, board, out), exact, whole, json_file)
+    acc = options.load(network, board, out)
+    show.report(console, acc, exact, whole, json_file)
+    if html is not None:
+        show.page(console, acc, html)
 
 
 def _built(network: str, board: str, out: Path | None):
