@@ -70,7 +70,11 @@ def estimate(model: ModelWrapper) -> dict[str, int]:
     """Estimated LUT (of six inputs), BRAM18 (18 kbit block RAMs), URAM (288 kbit UltraRAMs) and DSP of the operators of
     a model as they are.
     """
-    ops = operators(model)
+    return _parts(operators(model))
+
+
+def _parts(ops: Sequence[StreamOp]) -> dict[str, int]:
+    """`estimate` of some operators."""
     lut, bram = (sum(column) for column in zip(*(cost(op) for op in ops), strict=True))
     dsp, uram = (sum(int(getattr(op, f"{what}_estimation")("")) for op in ops) for what in ("dsp", "uram"))
     return {"LUT": lut, "BRAM18": bram, "DSP": dsp, "URAM": uram}
@@ -81,13 +85,15 @@ def check_fits(model: ModelWrapper, board: Board, shares: Mapping[str, float]) -
     _check(buffered_cost(model), board, shares, operators(model))
 
 
-def _check(needed: Mapping[str, int], board: Board, shares: Mapping[str, float], ops: Sequence[StreamOp]) -> None:
+def _check(
+    needed: Mapping[str, int], board: Board, shares: Mapping[str, float], ops: Sequence[StreamOp], least: str = ""
+) -> None:
     offered = board.offers
     shares = {**shares, "URAM": 1.0} if needed.get("URAM") else shares
     if any(needed[what] > share * offered[what] for what, share in shares.items()):
         listed = ", ".join(f"{needed[w]} {w} of {share * offered[w]:.0f} ({share:.0%})" for w, share in shares.items())
         reason = f"it does not fit {board.name} ({board.part}){_weights(ops, board)}"
-        message = f"estimated {listed}: {reason}; lower the target FPS or choose a larger board"
+        message = f"estimated {least}{listed}: {reason}; lower the target FPS or choose a larger board"
         raise TooLargeError(message, needed, {what: int(share * offered[what]) for what, share in shares.items()})
 
 
@@ -134,25 +140,37 @@ def _fold(
     wired = wired or wiring(model)
     fold_to_cycles(model, target, board.stream_bits, latency, wired)
     ops = [op for op, _ in wired]
-    _check({"LUT": _least_luts(wired), "BRAM18": 0, "DSP": 0}, board, shares, ops)  # spares the buffering
-    needed, limit = buffered(model), min(shares["BRAM18"], UTILISATION["BRAM18"]) * board.bram18
-    if needed["BRAM18"] > limit:
-        _use_ultra(ops, board, needed, limit)
-    memories = [(op, *memory) for op in ops if (memory := op.block_memory())]
-    for op, lut, bram in sorted(memories, key=lambda found: found[1] / found[2]):
-        if needed["BRAM18"] > limit:
-            op.set_nodeattr("ram_style", "distributed")
-            needed["LUT"], needed["BRAM18"] = needed["LUT"] + lut, needed["BRAM18"] - bram
+    _check(_placed(ops, board, shares, _least(wired))[0], board, shares, ops, "at least ")  # spares the buffering
+    needed, styles = _placed(ops, board, shares, buffered(model))
     _check(needed, board, shares, ops)
+    for op, style in styles:
+        op.set_nodeattr("ram_style", style)
 
 
-def _use_ultra(ops: Sequence[StreamOp], board: Board, needed: dict[str, int], limit: float) -> None:
-    """Weights from block RAM into UltraRAM, while it is free and block RAM is short."""
-    found = [(op, op.ultra_memory(), op.block_memory()[1]) for op in ops if op.ultra_memory()]
-    for op, uram, bram in sorted(found, key=lambda memory: memory[1] / memory[2]):
+def _placed(
+    ops: Sequence[StreamOp], board: Board, shares: Mapping[str, float], needed: Mapping[str, int]
+) -> tuple[dict[str, int], list[tuple[StreamOp, str]]]:
+    """What is needed with memories elsewhere than in block RAM, while that is short, and where they lie then."""
+    needed, limit, styles = dict(needed), min(shares["BRAM18"], UTILISATION["BRAM18"]) * board.bram18, []
+    blocks = [(op, *memory) for op in ops if (memory := op.block_memory())]
+    ultra = [(op, uram, bram) for op, _, bram in blocks if (uram := op.ultra_memory())]
+    for op, uram, bram in sorted(ultra, key=lambda found: found[1] / found[2]):
         if needed["BRAM18"] > limit and needed["URAM"] + uram <= board.uram:
-            op.set_nodeattr("ram_style", "ultra")
+            styles.append((op, "ultra"))
             needed["URAM"], needed["BRAM18"] = needed["URAM"] + uram, needed["BRAM18"] - bram
+    moved = [op for op, _ in styles]
+    logic = [found for found in blocks if not any(found[0] is op for op in moved)]
+    for op, lut, bram in sorted(logic, key=lambda found: found[1] / found[2]):
+        if needed["BRAM18"] > limit:
+            styles.append((op, "distributed"))
+            needed["LUT"], needed["BRAM18"] = needed["LUT"] + lut, needed["BRAM18"] - bram
+    return needed, styles
+
+
+def _least(wired: Wiring) -> dict[str, int]:
+    """What the operators need as they are folded, and the fewest LUTs that their converters and FIFOs can have."""
+    ops = [op for op, _ in wired]
+    return _parts(ops) | {"LUT": _least_luts(wired)}
 
 
 def _least_luts(wired: Wiring) -> int:

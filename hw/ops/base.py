@@ -249,8 +249,10 @@ class StreamOp:
         """Take the cheapest folding within ``aim`` that meets ``feeds``, which are folded already; without feeds, with
         an input word of at most its ``stream_bits``. Raises FoldingError.
 
-        Here: by PE alone, where the operator has it.
+        Here: by PE alone, where the operator has it, with a memory where it costs least.
         """
+        if "ram_style" in self.get_nodeattr_types():
+            self.set_nodeattr("ram_style", "auto")
         if lanes := self.foldings().get("PE"):
             bits = self.get_input_datatype().bitwidth()
             lanes = fitting(lanes, feeds) if feeds else [p for p in lanes if p * bits <= max(aim.stream_bits, bits)]

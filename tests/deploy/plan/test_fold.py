@@ -3,15 +3,21 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from signflow.deploy import flow
+from signflow.deploy.compile import engine, lower
+from signflow.deploy.compile.images import ImageInput
+from signflow.deploy.compile.passes.integer_graph import IntegerGraph
 from signflow.deploy.plan import fit, fold
 from signflow.deploy.plan.graph import operators
 from signflow.hw.boards import board
 from signflow.hw.ops.folding import BRAM_AS_LUT, CYCLES_AS_LUT, FoldingError, cost, divisors
+
+engine.boot()
 
 
 @pytest.fixture
@@ -68,8 +74,28 @@ def test_less_than_the_cheapest_converters_and_fifos_is_never_needed(hardware):
     for target in (1500, 6000, 40_000):
         wired = fold.wiring(hardware)
         fold.fold_to_cycles(hardware, target, wired=wired)
-        least, needed = fit._least_luts(wired), fit.buffered_cost(hardware)["LUT"]
-        assert 0.8 * needed < least <= needed
+        least, needed = fit._least(wired), fit.buffered_cost(hardware)
+        assert 0.8 * needed["LUT"] < least["LUT"] <= needed["LUT"]
+        assert all(least[what] <= needed[what] for what in needed)
+
+
+def test_no_memory_stays_where_another_target_put_it():
+    g, rng = IntegerGraph((8, 8, 64), "UINT8"), np.random.default_rng(1)
+    bits = g.threshold(g.image, rng.integers(1, 255, (64, 1)), bits=True)
+    table = g.lookup(g.image, rng.integers(-8, 8, (64, 256)), -8)
+    product = g.product(bits, rng.choice([-1, 1], (64, 64)), True)
+    integer = g.model(g.add(product, table))
+    ImageInput("uint8", (64, 8, 8), "NHWC", False).save_to(integer)
+    hardware = lower.lower(integer)
+    fold.fold_to_cycles(hardware, 4096)
+    memories = [op for op in operators(hardware) if op.block_memory()]
+    assert {op.onnx_node.op_type for op in memories} == {"MVAU_sf", "Lookup_sf"}
+    fresh = fit.estimate(hardware)
+    for op in memories:
+        op.set_nodeattr("ram_style", "distributed")
+    assert fit.estimate(hardware)["BRAM18"] == 0
+    fold.fold_to_cycles(hardware, 4096)
+    assert fit.estimate(hardware) == fresh
 
 
 def test_latency_is_given_up_where_nothing_else_fits(hardware):
