@@ -36,6 +36,10 @@ class TooLargeError(FoldingError):
         super().__init__(message)
         self.needed, self.offered = dict(needed), dict(offered)
 
+    def excess(self) -> float:
+        """How many times what is offered is needed."""
+        return max(self.needed[what] / max(most, 1) for what, most in self.offered.items())
+
 
 def fold_to_fps(model: ModelWrapper, board: Board, fps: float) -> None:
     """Cheapest folding for ``fps`` images a second at the board's clock; raises FoldingError when an operator cannot
@@ -188,7 +192,8 @@ def fold_to_board(
     progress: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Fastest folding within ``shares`` of the board (`usable` unless given), or one that is SLOWER at most and spares
-    SAVED of the LUTs; where none fits, the same without a price on latency. Raises FoldingError when none fits then.
+    SAVED of the LUTs; where none fits, the same without a price on latency. Raises FoldingError, of the nearest miss,
+    when none fits then.
 
     Slower folding does not always cost less: it moves weights from logic into block RAM and deepens FIFOs beside a
     branch. So targets are tried from the fastest on, a quarter of an octave apart, then between the first that fits and
@@ -220,11 +225,12 @@ def _fold_fastest(
             return e
         return None
 
-    low, high = 0, 1
+    low, high, errors = 0, 1, []
     while (error := fits(high)) and high < slowest:
         low, high = high, min(slowest, math.ceil(high * STEP))
+        errors += [error] if isinstance(error, TooLargeError) else []
     if error:
-        raise error
+        raise min([*errors, error], key=lambda e: e.excess() if isinstance(e, TooLargeError) else math.inf)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if fits(middle) else (low, middle)
