@@ -11,7 +11,7 @@
 //   moves    with a word offered and the output ready, something moves within IDLE cycles: no deadlock
 //   reach_   must be refuted: the word does come out, so that nothing above holds because nothing happens
 //
-// The modules start in any state whatever; rst_no is 0 in the first cycle and 1 from then on.
+// rst_no is the reset of the module (wake.sv).
 `default_nettype none
 
 module watch #(
@@ -44,9 +44,9 @@ module watch #(
   input  wire              due_i,
   input  wire  [WIDTH-1:0] want_i
 );
-  logic started_q = 1'b0;
-  always_ff @(posedge clk_i) started_q <= 1'b1;
-  assign rst_no = started_q;
+  wake i_wake (.clk_i, .rst_no);
+  steady #(.WIDTH(WIDTH)) i_out (
+    .clk_i, .rst_ni(rst_no), .data_i(out_data_i), .valid_i(out_valid_i), .ready_i(out_ready_i));
 
   localparam int IW = $clog2(IN + 1), OW = $clog2(OUT + 1), FW = $clog2(AHEAD + 2);
   localparam int TW = $clog2((LATENCY > IDLE ? LATENCY : IDLE) + 2);
@@ -85,23 +85,18 @@ module watch #(
       if (next && ends) gone_q <= 1'b1;
     end
 
-  logic             offered_q;  // a word was offered and not taken
-  logic [WIDTH-1:0] word_q;
-  logic [TW-1:0]    late_q, idle_q;  // cycles so far
+  logic [TW-1:0] late_q, idle_q;  // cycles so far
   wire  late = here && due_i && !out_valid_i;
   wire  idle = in_valid_i && out_ready_i && !take_o && !give_o;
   always_ff @(posedge clk_i) begin
-    offered_q <= rst_no && out_valid_i && !out_ready_i;
-    word_q    <= out_data_i;
-    late_q    <= !(rst_no && late) ? '0 : late_q + TW'(32'(late_q) < LATENCY);
-    idle_q    <= !(rst_no && idle) ? '0 : idle_q + TW'(32'(idle_q) < IDLE);
+    late_q <= !(rst_no && late) ? '0 : late_q + TW'(32'(late_q) < LATENCY);
+    idle_q <= !(rst_no && idle) ? '0 : idle_q + TW'(32'(idle_q) < IDLE);
   end
 
   always_comb
     if (rst_no) begin
       value: assert (!(here && out_valid_i) || (due_i && out_data_i == want_i));
       comes: assert (!late || 32'(late_q) + 1 < LATENCY);
-      stays: assert (!offered_q || (out_valid_i && out_data_i == word_q));
       held:  assert (32'(inside_q) <= AHEAD
                      && (!out_valid_i || inside_q != '0 || (LATENCY == 0 && in_valid_i)));
       moves: assert (!idle || 32'(idle_q) < IDLE);
