@@ -159,25 +159,25 @@ def refute(
     return {mutant: done.result() for done, mutant in running.items()}
 
 
-def _prove(case: Case, folder: Path, rtl: Sequence[Path], patience: int) -> Result:
+def _prove(case: Case, folder: Path, rtl: Sequence[Path], patience: int, traces: bool = True) -> Result:
     begun = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     for old in [*folder.glob("*.vcd"), *folder.glob("*.aiw")]:
         old.unlink()
     yosys.run([], [(case.name, _model(case, rtl))], folder, 1)
     names = [name[-1].split(".")[-1].lstrip("\\") for name in json.loads((folder / "model.ywm").read_text())["asserts"]]
-    told = _abc(folder, patience)
-    failing = {int(number) for number in re.findall(r"^Output (\d+) was asserted", told, re.MULTILINE)}
-    holding = {int(number) for number in re.findall(r"^Proved output (\d+) ", told, re.MULTILINE)}
-    depth = max((int(k) for k in re.findall(r"^Invariant F\[(\d+)\]", told, re.MULTILINE)), default=0)
-    if failing & holding or told.count("Invariant F[") != told.count("was successful"):
-        raise RuntimeError(f"{case.name}: the answer of ABC contradicts itself:\n{told}")
     reach = {k for k, name in enumerate(names) if name.startswith(REACH)}
+    held = [k for k in range(len(names)) if k not in reach]
+    whole = _abc(folder, held, f"orpos; scorr; pdr -T {patience}")  # each may use the others
+    depth = max((int(k) for k in re.findall(r"^Invariant F\[(\d+)\]", whole, re.MULTILINE)), default=0)
+    proved = "Property proved" in whole
+    failing, holding = (set(), set(held)) if proved else _each(folder, held, patience)
+    shown, never = _each(folder, sorted(reach), patience)
+    refuted = {names[k]: f"see {_trace(folder, k, names[k])}" if traces else "" for k in sorted(failing)}
+    refuted |= {names[k]: "it never happens, so the others say nothing" for k in sorted(never)}
     paths = _paths(case, folder)
-    refuted = {names[k]: f"see {_trace(folder, k, names[k])}" for k in sorted(failing - reach)}
-    refuted |= {names[k]: "it never happens, so the others say nothing" for k in sorted(holding & reach)}
     refuted |= {name: "a path without a register leads there" for name, found in paths.items() if found}
-    undecided = tuple(names[k] for k in range(len(names)) if k not in failing | holding)
+    undecided = tuple(names[k] for k in range(len(names)) if k not in failing | holding | shown | never)
     return Result(case, (*sorted(set(names)), *paths), refuted, undecided, depth, time.monotonic() - begun)
 
 
@@ -235,10 +235,28 @@ def _paths(case: Case, folder: Path) -> dict[str, bool]:
     return found
 
 
-def _abc(folder: Path, patience: int) -> str:
-    """What ABC says of ``model.aig``; it writes ``cex<number>.aiw`` for every assertion that fails."""
-    script = f"read_aiger model.aig; fold; strash; scorr; pdr -a -X cex -T {patience}"
-    command = [str(yosys.share().parent / "yosys-abc"), "-c", script]
+def _each(folder: Path, chosen: Sequence[int], patience: int) -> tuple[set[int], set[int]]:
+    """(those that fail, those that hold) of the assertions of these numbers, each for itself; the rest is undecided."""
+    told = _abc(folder, chosen, f"scorr; pdr -a -X cex -T {patience}") if chosen else ""
+    failing = {chosen[int(number)] for number in re.findall(r"^Output (\d+) was asserted", told, re.MULTILINE)}
+    holding = {chosen[int(number)] for number in re.findall(r"^Proved output (\d+) ", told, re.MULTILINE)}
+    if failing & holding:
+        raise RuntimeError(f"the answer of ABC contradicts itself:\n{told}")
+    for place, number in enumerate(chosen):
+        if number in failing:
+            (folder / f"cex{place}.aiw").replace(folder / f"failure{number}.aiw")
+    return failing, holding
+
+
+def _abc(folder: Path, chosen: Sequence[int], commands: str) -> str:
+    """What ABC says of the assertions of these numbers in ``model.aig``."""
+    head, *rest = (folder / "model.aig").read_bytes().split(b"\n")
+    _, most, inputs, latches, outputs, ands, bad, *others = head.split()
+    first = int(latches) + int(outputs)  # lines before those of the assertions
+    kept = [rest[first + number] for number in chosen]
+    fields = [b"aig", most, inputs, latches, outputs, ands, b"%d" % len(kept), *others]
+    (folder / "chosen.aig").write_bytes(b"\n".join([b" ".join(fields), *rest[:first], *kept, *rest[first + int(bad) :]]))
+    command = [str(yosys.share().parent / "yosys-abc"), "-c", f"read_aiger chosen.aig; fold; strash; {commands}"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
     return done.stdout
 
@@ -246,7 +264,7 @@ def _abc(folder: Path, patience: int) -> str:
 def _trace(folder: Path, number: int, name: str) -> Path:
     """The failure of an assertion as waves."""
     names = json.loads((folder / "model.ywm").read_text())
-    cycles = (folder / f"cex{number}.aiw").read_text().split()[3:-1]  # behind status, property and first state
+    cycles = (folder / f"failure{number}.aiw").read_text().split()[3:-1]  # behind status, property and first state
     signals = [one | {"init_only": False} for one in names["inputs"] if one["path"] != [CLOCK]]
     signals += [one | {"init_only": True} for one in names["inits"]]
     steps = ["".join(row[one["input"]] for one in reversed(signals)).replace("x", "0") for row in cycles]
