@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from signflow.deploy.command import show
+from signflow.deploy.tools import mutants as faulty
 from signflow.deploy.tools import prove
 
 
@@ -21,10 +22,10 @@ def proofs(console: Console, errors: Console, chosen: tuple[str, ...], work: Pat
 
         found = prove.prove(cases, work, jobs, tick)
     table = Table(title="proofs of the RTL: every input, any length of time")
-    for head in ("module", "parameters", "properties", "k", "s", ""):
-        table.add_column(head, justify="right" if head in ("k", "s") else "left")
+    for head in ("module", "parameters", "properties", "by, cycles", "s", ""):
+        table.add_column(head, justify="right" if head == "s" else "left")
     for one in found:
-        row = (one.case.module, one.case.parameters, ", ".join(one.properties), str(one.depth), f"{one.seconds:.1f}")
+        row = (one.case.module, one.case.parameters, ", ".join(one.properties), one.how, f"{one.seconds:.1f}")
         table.add_row(*row, "proved" if one.proved else "undecided" if not one.refuted else "REFUTED")
     console.print(table)
     for one in found:
@@ -43,15 +44,15 @@ def proofs(console: Console, errors: Console, chosen: tuple[str, ...], work: Pat
 
 def mutants(console: Console, errors: Console, chosen: tuple[str, ...], work: Path, jobs: int) -> bool:
     """Give the proofs faulty modules and print which assertion refutes each; whether all are refuted."""
-    faults, done = prove.mutants(chosen), 0
+    faults, done = faulty.mutants(chosen), 0
     with show.bar(errors, "", len(faults)) as step:
 
-        def tick(mutant: prove.Mutant, how: str) -> None:
+        def tick(mutant: faulty.Mutant, how: str) -> None:
             nonlocal done
             done += 1
             step(done, mutant.module)
 
-        found = prove.refute(faults, work, jobs, tick)
+        found = faulty.refute(faults, work, jobs, tick)
     table = Table(title="faults that the proofs must find")
     for head in ("module", "instead of", "stands", "refuted by"):
         table.add_column(head)

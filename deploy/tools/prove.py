@@ -9,9 +9,10 @@ A file of `hw/proofs` states the contract of one module as assertions. Its heade
     //   free A, B of C             no path without a register leads from the input C to the signals A and B
     //   mutant OLD => NEW          a fault of the module that a case must refute: proofs that cannot fail say nothing
 
-Yosys turns a case into gates in which every register without an initial value starts in any state, and ABC's PDR (IC3)
-looks for an inductive invariant that implies every assertion. It is found and checked again (proved, for traces of any
-length), or a trace leads to a failure (refuted), or time is up (undecided). An assertion whose name begins with
+Yosys turns a case into gates in which every register without an initial value starts in any state. ABC tries induction
+over some cycles: the assertions hold after a reset, and in any state that follows as many in which they hold; then PDR
+(IC3), which looks for an inductive invariant that implies them, and checks it once more. So they are proved for traces
+of any length, or a trace leads to a failure (refuted), or time is up (undecided). An assertion whose name begins with
 ``reach`` says that something never happens and must be refuted: it does happen.
 """
 
@@ -32,8 +33,10 @@ PROOFS = RTL.with_name("proofs")
 REACH = "reach"
 CLOCK = "\\clk_i"
 REGISTERS = ("$ff", "$anyinit")
-PATIENCE = 120
-"""Seconds for a case, after which it is undecided."""
+STEPS = 4
+"""Cycles of induction that are tried before PDR."""
+PATIENCE = 60
+"""Seconds for a step of a proof, after which it is given up."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,8 @@ class Result:
     refuted: dict[str, str] = field(default_factory=dict)
     """Properties that do not hold, with the reason or the trace (VCD)."""
     undecided: tuple[str, ...] = ()
-    depth: int = 0
-    """Cycles of the induction: frames of PDR until one of them was inductive."""
+    how: str = ""
+    """By what, and how many cycles it looks at: ``induction 2``, ``PDR 7``; empty where each assertion stood alone."""
     seconds: float = 0.0
 
     @property
@@ -77,7 +80,7 @@ class Result:
 
 def modules() -> list[str]:
     """Modules that have a proof."""
-    return sorted(f"sf_{p.stem}" for p in PROOFS.glob("*.sv") if _lines("case", p.read_text()))
+    return sorted(f"sf_{p.stem}" for p in PROOFS.glob("*.sv") if lines("case", p.read_text()))
 
 
 def cases(chosen: Sequence[str] = ()) -> list[Case]:
@@ -87,7 +90,7 @@ def cases(chosen: Sequence[str] = ()) -> list[Case]:
         if module not in known:
             raise ValueError(f"{module!r} has no proof in {PROOFS}; there are {', '.join(known)}")
     found = [Case(module, "") for module in chosen or known]
-    return [Case(c.module, line) for c in found for line in _lines("case", c.file.read_text())]
+    return [Case(c.module, line) for c in found for line in lines("case", c.file.read_text())]
 
 
 def prove(
@@ -113,75 +116,51 @@ def prove(
     return [one.result() for one in running]
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """A module with a fault: ``old`` in its source is ``new``."""
-
-    module: str
-    old: str
-    new: str
-
-    def write(self, folder: Path) -> Path:
-        """The faulty source. Raises ValueError where ``old`` does not stand in the module exactly once."""
-        text = (RTL / f"{self.module}.sv").read_text()
-        if text.count(self.old) != 1:
-            raise ValueError(f"{self.module}: {self.old!r} stands there {text.count(self.old)} times, must be once")
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{self.module}.sv").write_text(text.replace(self.old, self.new))
-        return folder / f"{self.module}.sv"
+def fault(case: Case, folder: Path, rtl: Sequence[Path], patience: int = PATIENCE) -> str:
+    """A property of the case that fails, found without a proof of the others; "" if none was found in time."""
+    names = _build(case, folder, rtl)
+    held = [k for k, name in enumerate(names) if not name.startswith(REACH)]
+    told = _abc(folder, held, f"scorr; bmc3 -F 200 -T {patience}")
+    if found := re.search(r"^Output (\d+) .*was asserted", told, re.MULTILINE):
+        return names[held[int(found[1])]]
+    _, never = _each(folder, [k for k in range(len(names)) if k not in held], patience)
+    paths = [name for name, found in _paths(case, folder).items() if found]
+    return next(iter([names[k] for k in never] + paths), "")
 
 
-def mutants(chosen: Sequence[str] = ()) -> list[Mutant]:
-    """The faults that the proofs of these modules, or of all, must find."""
-    first = {case.module: case for case in cases(chosen)}
-    rows = [(m, line.split(" => ")) for m, case in first.items() for line in _lines("mutant", case.file.read_text())]
-    return [Mutant(module, old.strip(), new.strip()) for module, (old, new) in rows]
-
-
-def refute(
-    chosen: Sequence[Mutant], work: Path, jobs: int = 1, tick: Callable[[Mutant, str], None] = lambda mutant, how: None
-) -> dict[Mutant, str]:
-    """For every mutant the first case and assertion that refute it, or "" where none does: it survived."""
-
-    def one(number: int, mutant: Mutant) -> str:
-        folder = work / f"{mutant.module}-mutant-{number}"
-        source = mutant.write(folder)
-        for case in cases([mutant.module]):
-            result = _prove(case, folder / case.name, [source], PATIENCE)
-            if result.refuted:
-                return f"{case.parameters or 'the only case'}: {', '.join(sorted(result.refuted))}"
-        return ""
-
-    with ThreadPoolExecutor(jobs) as pool:
-        running = {pool.submit(one, k, mutant): mutant for k, mutant in enumerate(chosen)}
-        for done in as_completed(running):
-            tick(running[done], done.result())
-    return {mutant: done.result() for done, mutant in running.items()}
-
-
-def _prove(case: Case, folder: Path, rtl: Sequence[Path], patience: int, traces: bool = True) -> Result:
-    begun = time.monotonic()
+def _build(case: Case, folder: Path, rtl: Sequence[Path]) -> list[str]:
+    """The names of the assertions of ``model.aig``, which Yosys makes of the case."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in [*folder.glob("*.vcd"), *folder.glob("*.aiw")]:
         old.unlink()
     yosys.run([], [(case.name, _model(case, rtl))], folder, 1)
-    names = [name[-1].split(".")[-1].lstrip("\\") for name in json.loads((folder / "model.ywm").read_text())["asserts"]]
+    return [name[-1].split(".")[-1].lstrip("\\") for name in json.loads((folder / "model.ywm").read_text())["asserts"]]
+
+
+def _prove(case: Case, folder: Path, rtl: Sequence[Path], patience: int) -> Result:
+    begun = time.monotonic()
+    names = _build(case, folder, rtl)
     reach = {k for k, name in enumerate(names) if name.startswith(REACH)}
     held = [k for k in range(len(names)) if k not in reach]
-    whole = _abc(folder, held, f"orpos; scorr; pdr -T {patience}")  # each may use the others
-    depth = max((int(k) for k in re.findall(r"^Invariant F\[(\d+)\]", whole, re.MULTILINE)), default=0)
-    proved = "Property proved" in whole
-    failing, holding = (set(), set(held)) if proved else _each(folder, held, patience)
+    how, depth = _together(folder, held, patience)
+    failing, holding = (set(), set(held)) if how else _each(folder, held, patience)
     shown, never = _each(folder, sorted(reach), patience)
-    refuted = {names[k]: f"see {_trace(folder, k, names[k])}" if traces else "" for k in sorted(failing)}
+    refuted = {names[k]: f"see {_trace(folder, k, names[k])}" for k in sorted(failing)}
     refuted |= {names[k]: "it never happens, so the others say nothing" for k in sorted(never)}
     paths = _paths(case, folder)
     refuted |= {name: "a path without a register leads there" for name, found in paths.items() if found}
     undecided = tuple(names[k] for k in range(len(names)) if k not in failing | holding | shown | never)
-    return Result(case, (*sorted(set(names)), *paths), refuted, undecided, depth, time.monotonic() - begun)
+    return Result(
+        case,
+        (*sorted(set(names)), *paths),
+        refuted,
+        undecided,
+        f"{how} {depth}" if depth else how,
+        time.monotonic() - begun,
+    )
 
 
-def _lines(word: str, text: str) -> list[str]:
+def lines(word: str, text: str) -> list[str]:
     """What stands behind ``//   word`` in the header."""
     return [line.strip() for line in re.findall(rf"^//   {word}\b(.*)$", text, re.MULTILINE)]
 
@@ -189,7 +168,7 @@ def _lines(word: str, text: str) -> list[str]:
 def _model(case: Case, rtl: Sequence[Path]) -> list[str]:
     """Yosys' commands from the sources to AIGER, with the word-level model kept for traces."""
     top = f"prove_{case.file.stem}"
-    stand_ins = [PROOFS / "assumed" / f"{name}.sv" for name in _lines("assumes", case.file.read_text())]
+    stand_ins = [PROOFS / "assumed" / f"{name}.sv" for name in lines("assumes", case.file.read_text())]
     sources = " ".join(str(p) for p in (case.file, *stand_ins, *rtl))
     parameters = " ".join(f"-G {word}" for word in case.parameters.split())
     return [
@@ -228,11 +207,22 @@ def _paths(case: Case, folder: Path) -> dict[str, bool]:
         return seen
 
     found = {}
-    for line in _lines("free", case.file.read_text()):
+    for line in lines("free", case.file.read_text()):
         signals, sources = (words.split(", ") for words in line.split(" of "))
         inputs = {bit for source in sources for bit in module["netnames"][source]["bits"]}
         found |= {f"{one} free of {', '.join(sources)}": bool(cone(one) & inputs) for one in signals}
     return found
+
+
+def _together(folder: Path, chosen: Sequence[int], patience: int) -> tuple[str, int]:
+    """(by what, how many cycles) all these assertions are proved, each with the help of the others; ("", 0): not so."""
+    told = _abc(folder, chosen, f"orpos; bmc3 -F {STEPS + 1}; ind -v -F {STEPS} -T {patience}")
+    if "No output asserted in" in told and "Networks are equivalent" in told:
+        return "induction", len(re.findall(r"^Frame ", told, re.MULTILINE))
+    told = _abc(folder, chosen, f"orpos; scorr; pdr -T {patience}")
+    if "Property proved" in told and (found := re.search(r"^Invariant F\[(\d+)\]", told, re.MULTILINE)):
+        return "PDR", int(found[1])
+    return "", 0
 
 
 def _each(folder: Path, chosen: Sequence[int], patience: int) -> tuple[set[int], set[int]]:
@@ -255,7 +245,9 @@ def _abc(folder: Path, chosen: Sequence[int], commands: str) -> str:
     first = int(latches) + int(outputs)  # lines before those of the assertions
     kept = [rest[first + number] for number in chosen]
     fields = [b"aig", most, inputs, latches, outputs, ands, b"%d" % len(kept), *others]
-    (folder / "chosen.aig").write_bytes(b"\n".join([b" ".join(fields), *rest[:first], *kept, *rest[first + int(bad) :]]))
+    (folder / "chosen.aig").write_bytes(
+        b"\n".join([b" ".join(fields), *rest[:first], *kept, *rest[first + int(bad) :]])
+    )
     command = [str(yosys.share().parent / "yosys-abc"), "-c", f"read_aiger chosen.aig; fold; strash; {commands}"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
     return done.stdout

@@ -9,6 +9,7 @@
 //   stays    a word offered stays until it is taken
 //   held     no word comes of a frame that has not begun; at most AHEAD frames are inside: no over- or underflow
 //   moves    with a word offered and the output ready, something moves within IDLE cycles: no deadlock
+//   help_    follows from the others and helps the prover
 //   reach_   must be refuted: the word does come out, so that nothing above holds because nothing happens
 //
 // rst_no is the reset of the module (wake.sv).
@@ -100,6 +101,10 @@ module watch #(
       held:  assert (32'(inside_q) <= AHEAD
                      && (!out_valid_i || inside_q != '0 || (LATENCY == 0 && in_valid_i)));
       moves: assert (!idle || 32'(idle_q) < IDLE);
+      help_watch: assert (in_q < IW'(IN) && out_q < OW'(OUT) && place_q < OW'(OUT) && 32'(idle_q) <= IDLE
+                          && 32'(late_q) <= LATENCY && (chosen_q || !(gone_q || coming_q)) && !(coming_q && in_q == '0)
+                          && (!chosen_q || gone_q
+                              || (coming_q ? 32'(ahead_q) + 1 == 32'(inside_q) : ahead_q < inside_q)));
       reach_the_word: assert (!(here && give_o));
     end
 endmodule
