@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from qonnx.core.modelwrapper import ModelWrapper
 from torch import nn
 
@@ -35,7 +34,7 @@ from signflow.hw import boards as known
 from signflow.hw.boards import Board
 from signflow.hw.scratch import Scratch
 from signflow.hw.sim import RtlSimulator
-from signflow.models.networks import NETWORKS, predict
+from signflow.models.networks import NETWORKS
 
 BACKENDS = ("golden", "rtl", "torch", "qonnx", "board")
 
@@ -196,19 +195,16 @@ class Accelerator:
             raise ValueError(f"backend {backend!r} is unknown: one of {', '.join(BACKENDS)}")
         pixels = self._rungs.image.check(images)
         if backend == "torch":
-            return predict(self._torch(), torch.from_numpy(np.ascontiguousarray(pixels))).numpy()
+            if self._rungs.net is None:
+                reason = f"{self.settings.source} was not built from a module of this process"
+                raise ValueError(f"there is no PyTorch network here: {reason}; use backend='qonnx'")
+            return self._rungs.torch_logits(pixels)
         if backend == "qonnx":
             return reference(self._rungs.network, pixels)["output"].reshape(len(pixels), -1)
         if backend == "board":
             return self._on_board(pixels)
         rung = self._rungs.golden() if backend == "golden" else self._rungs.rtl()
         return self._rungs.head(rung.run(pixels))
-
-    def _torch(self) -> nn.Module:
-        if self._rungs.net is None:
-            reason = f"{self.settings.source} was not built from a module of this process"
-            raise ValueError(f"there is no PyTorch network here: {reason}; use backend='qonnx'")
-        return self._rungs.net
 
     def _on_board(self, pixels: np.ndarray) -> np.ndarray:
         name = f"{self.facts['name']}.bit"

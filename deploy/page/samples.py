@@ -4,13 +4,11 @@ import base64
 import io
 
 import numpy as np
-import torch
 from PIL import Image as Picture
 
 from signflow.deploy.compile.export import reference
 from signflow.deploy.verify.images import Images
 from signflow.deploy.verify.rungs import Rungs
-from signflow.models.networks import predict
 
 
 def samples(rungs: Rungs, images: Images) -> list[dict]:
@@ -37,7 +35,7 @@ def samples(rungs: Rungs, images: Images) -> list[dict]:
 def _logits(rungs: Rungs, name: str, integers: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     """What a rung itself gives: floats of its own, or its integers through the recorded head."""
     if name == "PyTorch":
-        return predict(rungs.net, torch.from_numpy(np.ascontiguousarray(pixels))).numpy()
+        return rungs.torch_logits(pixels)
     if name == "QONNX":
         return reference(rungs.network, pixels)["output"].reshape(len(pixels), -1)
     return rungs.head(integers)
