@@ -12,6 +12,7 @@ precision (`torch_norms`).
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 
 import numpy as np
 from onnx import NodeProto
@@ -33,6 +34,7 @@ from signflow.deploy.compile.passes.undecided import never_turns_back
 
 ROUNDS = ("BatchNormalization", "Exp", "Sigmoid", "Tanh")
 """Operators that the two libraries round differently."""
+EXACT = "a quantiser of fewer bits behind it, or an activation of straight lines (ReLU, Hardtanh, PReLU)"
 MAX_STEPS = 64
 GROWTH = 8
 """Of the steps in which a constant moves; they start at a unit in its last place."""
@@ -138,9 +140,12 @@ def _movable(model: ModelWrapper, nodes: list[NodeProto], channels: int) -> tupl
     return None
 
 
-def align(model: ModelWrapper, region: Region, tensor: str, numbers: Numbers) -> None:
+def align(
+    model: ModelWrapper, region: Region, tensor: str, numbers: Numbers, undecided: list[UnsupportedError]
+) -> None:
     """Move constants of ``model`` where the result at ``tensor`` is not PyTorch's on some reachable one of ``numbers``.
-    Raises RuntimeError when that does not help.
+    Raises _NotMovable when that does not help a batch normalisation, and adds the refusal to ``undecided`` when it does
+    not help anything else.
     """
     nodes, channels = region.path(tensor), numbers.channels
     if not any(node.op_type in ROUNDS for node in nodes):
@@ -166,8 +171,11 @@ def align(model: ModelWrapper, region: Region, tensor: str, numbers: Numbers) ->
     norms = {node.output[0] for node in nodes if node.op_type == "BatchNormalization"}
     if norms:
         raise _NotMovable(norms)
-    channel = int(np.argmax(wrong.any(axis=1)))
-    raise RuntimeError(f"{region.node.name}: channel {channel} does not decide like PyTorch, whatever its constant is")
+    channel, names = int(np.argmax(wrong.any(axis=1))), {node.op_type for node in nodes if node.op_type in ROUNDS}
+    reason = "PyTorch and ONNX Runtime round it differently, and no constant makes the file decide like PyTorch"
+    undecided.append(
+        UnsupportedError(region.node.name, "/".join(sorted(names)), f"{reason} in channel {channel}", EXACT)
+    )
 
 
 class _NotMovable(Exception):
@@ -200,26 +208,34 @@ class Align(Transformation):
     """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        """Enumerates plain copies, as far as the compiler knows the network, until nothing is left to change."""
-        model, seen = model.transform(Silu(), cleanup=False), set()
+        """Enumerates plain copies, as far as the compiler knows the network, until nothing is left to change. Raises
+        UnsupportedError where the two libraries cannot be made to agree.
+        """
+        model, seen, undecided = model.transform(Silu(), cleanup=False), set(), []
         with suppress(UnsupportedError):  # `signflow build` says what is not supported
-            while norms := _take_over(model):
+            while norms := _take_over(model, undecided):
                 if norms <= seen:
-                    raise RuntimeError(f"{', '.join(sorted(norms))} does not decide like PyTorch in double precision")
+                    name, reason = sorted(norms)[0], "it does not decide like PyTorch in double precision either"
+                    undecided.append(UnsupportedError(name, "BatchNormalization", reason, EXACT))
+                    break
                 seen |= norms
                 model = model.transform(DoubleNorms(norms), cleanup=False)
+        if undecided:
+            raise undecided[0]
         return model, False
 
 
-def _take_over(model: ModelWrapper) -> set[str]:
-    """Move the constants of ``model`` as those of a plain copy; returns the norms for which that does not help."""
+def _take_over(model: ModelWrapper, undecided: list[UnsupportedError]) -> set[str]:
+    """Move the constants of ``model`` as those of a plain copy; returns the norms for which that does not help. What
+    else it does not help goes to ``undecided``, where nothing else is wrong with the network.
+    """
     form, norms = NormalForm(), set()
     names = {name for node in model.graph.node for name in node.input if model.get_initializer(name) is not None}
     plain = model.transform(form, cleanup=False)
     try:
-        enumerate_thresholds(plain, align)
+        enumerate_thresholds(plain, partial(align, undecided=undecided))
     except UnsupportedError:
-        pass
+        undecided.clear()
     except _NotMovable as found:
         (norms,) = found.args
     for name in sorted(names):
