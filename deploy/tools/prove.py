@@ -6,6 +6,7 @@ A file of `hw/proofs` states the contract of one module as assertions. Its heade
 
     //   case DEPTH=3 BLOCK=1       the parameters of a proof, one line each
     //   assumes sf_memory          `hw/proofs/assumed/sf_memory.sv` stands in for the module, which has its own proof
+    //   file NAME WORD WORD ...    a memory image
     //   free A, B of C             no path without a register leads from the input C to the signals A and B
     //   mutant OLD => NEW          a fault of the module that a case must refute: proofs that cannot fail say nothing
 
@@ -30,10 +31,10 @@ from signflow.deploy.tools import yosys
 
 RTL = signflow.hw.ops.base.RTL_DIR
 PROOFS = RTL.with_name("proofs")
-REACH = "reach"
+REACH, HELP = "reach", "help_"
 CLOCK = "\\clk_i"
 REGISTERS = ("$ff", "$anyinit")
-STEPS = 4
+STEPS = 6
 """Cycles of induction that are tried before PDR."""
 PATIENCE = 60
 """Seconds for a step of a proof, after which it is given up."""
@@ -119,11 +120,11 @@ def prove(
 def fault(case: Case, folder: Path, rtl: Sequence[Path], patience: int = PATIENCE) -> str:
     """A property of the case that fails, found without a proof of the others; "" if none was found in time."""
     names = _build(case, folder, rtl)
-    held = [k for k, name in enumerate(names) if not name.startswith(REACH)]
-    told = _abc(folder, held, f"scorr; bmc3 -F 200 -T {patience}")
+    held = [k for k, name in enumerate(names) if not name.startswith((REACH, HELP))]
+    told = _abc(folder, held, f"scorr; bmc3 -F 200 -T {patience}", patience)
     if found := re.search(r"^Output (\d+) .*was asserted", told, re.MULTILINE):
         return names[held[int(found[1])]]
-    _, never = _each(folder, [k for k in range(len(names)) if k not in held], patience)
+    _, never = _each(folder, [k for k, name in enumerate(names) if name.startswith(REACH)], patience)
     paths = [name for name, found in _paths(case, folder).items() if found]
     return next(iter([names[k] for k in never] + paths), "")
 
@@ -133,6 +134,8 @@ def _build(case: Case, folder: Path, rtl: Sequence[Path]) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     for old in [*folder.glob("*.vcd"), *folder.glob("*.aiw")]:
         old.unlink()
+    for name, *words in map(str.split, lines("file", case.file.read_text())):
+        (folder / name).write_text("\n".join(words) + "\n")
     yosys.run([], [(case.name, _model(case, rtl))], folder, 1)
     return [name[-1].split(".")[-1].lstrip("\\") for name in json.loads((folder / "model.ywm").read_text())["asserts"]]
 
@@ -216,10 +219,10 @@ def _paths(case: Case, folder: Path) -> dict[str, bool]:
 
 def _together(folder: Path, chosen: Sequence[int], patience: int) -> tuple[str, int]:
     """(by what, how many cycles) all these assertions are proved, each with the help of the others; ("", 0): not so."""
-    told = _abc(folder, chosen, f"orpos; bmc3 -F {STEPS + 1}; ind -v -F {STEPS} -T {patience}")
+    told = _abc(folder, chosen, f"orpos; bmc3 -F {STEPS + 1} -T {patience}; ind -v -F {STEPS} -T {patience}", patience)
     if "No output asserted in" in told and "Networks are equivalent" in told:
         return "induction", len(re.findall(r"^Frame ", told, re.MULTILINE))
-    told = _abc(folder, chosen, f"orpos; scorr; pdr -T {patience}")
+    told = _abc(folder, chosen, f"orpos; scorr; pdr -T {patience}", patience)
     if "Property proved" in told and (found := re.search(r"^Invariant F\[(\d+)\]", told, re.MULTILINE)):
         return "PDR", int(found[1])
     return "", 0
@@ -227,7 +230,7 @@ def _together(folder: Path, chosen: Sequence[int], patience: int) -> tuple[str, 
 
 def _each(folder: Path, chosen: Sequence[int], patience: int) -> tuple[set[int], set[int]]:
     """(those that fail, those that hold) of the assertions of these numbers, each for itself; the rest is undecided."""
-    told = _abc(folder, chosen, f"scorr; pdr -a -X cex -T {patience}") if chosen else ""
+    told = _abc(folder, chosen, f"scorr; pdr -a -X cex -T {patience}", patience) if chosen else ""
     failing = {chosen[int(number)] for number in re.findall(r"^Output (\d+) was asserted", told, re.MULTILINE)}
     holding = {chosen[int(number)] for number in re.findall(r"^Proved output (\d+) ", told, re.MULTILINE)}
     if failing & holding:
@@ -238,8 +241,8 @@ def _each(folder: Path, chosen: Sequence[int], patience: int) -> tuple[set[int],
     return failing, holding
 
 
-def _abc(folder: Path, chosen: Sequence[int], commands: str) -> str:
-    """What ABC says of the assertions of these numbers in ``model.aig``."""
+def _abc(folder: Path, chosen: Sequence[int], commands: str, patience: int) -> str:
+    """What ABC says of the assertions of these numbers in ``model.aig``; "" if it does not answer in time."""
     head, *rest = (folder / "model.aig").read_bytes().split(b"\n")
     _, most, inputs, latches, outputs, ands, bad, *others = head.split()
     first = int(latches) + int(outputs)  # lines before those of the assertions
@@ -249,8 +252,11 @@ def _abc(folder: Path, chosen: Sequence[int], commands: str) -> str:
         b"\n".join([b" ".join(fields), *rest[:first], *kept, *rest[first + int(bad) :]])
     )
     command = [str(yosys.share().parent / "yosys-abc"), "-c", f"read_aiger chosen.aig; fold; strash; {commands}"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
-    return done.stdout
+    options = {"cwd": folder, "capture_output": True, "text": True, "errors": "replace"}
+    try:  # not all of its commands keep their time limit
+        return subprocess.run(command, **options, check=False, timeout=2 * patience + 10).stdout
+    except subprocess.TimeoutExpired:
+        return ""
 
 
 def _trace(folder: Path, number: int, name: str) -> Path:
