@@ -167,6 +167,8 @@ def align(
         value = model.get_initializer(name)
         search = search or _Search(value.reshape(-1))
         moved = search.move(direction * (wrong[:, 0].astype(int) - wrong[:, 1]))
+        if search.ended:
+            break
         model.set_initializer(name, moved.reshape(value.shape).astype(np.float32))
     norms = {node.output[0] for node in nodes if node.op_type == "BatchNormalization"}
     if norms:
@@ -189,6 +191,8 @@ class _Search:
         self.values = values.astype(np.float64)
         self.step = np.spacing(np.abs(values)).astype(np.float64)
         self.low, self.high = np.full_like(self.values, -np.inf), np.full_like(self.values, np.inf)
+        self.ended = False
+        """For some channel, one float32 is too small and the next one too large."""
 
     def move(self, direction: np.ndarray) -> np.ndarray:
         """The next values, larger or smaller by the sign of ``direction`` (channels,), the same where it is 0."""
@@ -196,6 +200,8 @@ class _Search:
         self.high = np.where(direction < 0, self.values, self.high)
         beyond = np.isfinite(self.low) & np.isfinite(self.high)
         half = np.add(self.low, self.high, where=beyond, out=np.zeros_like(self.low)) / 2
+        tried = np.stack([self.low, self.high]).astype(np.float32) == half.astype(np.float32)
+        self.ended |= bool((beyond & tried.any(axis=0) & (direction != 0)).any())
         moved = np.where(beyond, half, self.values + np.sign(direction) * self.step)
         self.step = np.where(direction == 0, self.step, self.step * GROWTH)
         self.values = np.where(direction == 0, self.values, moved)
