@@ -141,11 +141,16 @@ def _movable(model: ModelWrapper, nodes: list[NodeProto], channels: int) -> tupl
 
 
 def align(
-    model: ModelWrapper, region: Region, tensor: str, numbers: Numbers, undecided: list[UnsupportedError]
+    model: ModelWrapper,
+    region: Region,
+    tensor: str,
+    numbers: Numbers,
+    norms: set[str],
+    undecided: list[UnsupportedError],
 ) -> None:
     """Move constants of ``model`` where the result at ``tensor`` is not PyTorch's on some reachable one of ``numbers``.
-    Raises _NotMovable when that does not help a batch normalisation, and adds the refusal to ``undecided`` when it does
-    not help anything else.
+    When that does not help, adds the tensors of the region's batch normalisations to ``norms``, or the refusal to
+    ``undecided`` where it has none.
     """
     nodes, channels = region.path(tensor), numbers.channels
     if not any(node.op_type in ROUNDS for node in nodes):
@@ -170,18 +175,15 @@ def align(
         if search.ended:
             break
         model.set_initializer(name, moved.reshape(value.shape).astype(np.float32))
-    norms = {node.output[0] for node in nodes if node.op_type == "BatchNormalization"}
-    if norms:
-        raise _NotMovable(norms)
+    found = {node.output[0] for node in nodes if node.op_type == "BatchNormalization"}
+    if found:
+        norms |= found
+        return
     channel, names = int(np.argmax(wrong.any(axis=1))), {node.op_type for node in nodes if node.op_type in ROUNDS}
     reason = "PyTorch and ONNX Runtime round it differently, and no constant makes the file decide like PyTorch"
     undecided.append(
         UnsupportedError(region.node.name, "/".join(sorted(names)), f"{reason} in channel {channel}", EXACT)
     )
-
-
-class _NotMovable(Exception):
-    """No constant makes these batch normalisations (args: their tensors) decide like PyTorch."""
 
 
 class _Search:
@@ -233,17 +235,18 @@ class Align(Transformation):
 
 def _take_over(model: ModelWrapper, undecided: list[UnsupportedError]) -> set[str]:
     """Move the constants of ``model`` as those of a plain copy; returns the norms for which that does not help. What
-    else it does not help goes to ``undecided``, where nothing else is wrong with the network.
+    else it does not help goes to ``undecided``, where nothing else is wrong with the network. Behind such a norm,
+    numbers are not PyTorch's yet, so what is found there is looked at once more.
     """
     form, norms = NormalForm(), set()
     names = {name for node in model.graph.node for name in node.input if model.get_initializer(name) is not None}
     plain = model.transform(form, cleanup=False)
     try:
-        enumerate_thresholds(plain, partial(align, undecided=undecided))
+        enumerate_thresholds(plain, partial(align, norms=norms, undecided=undecided))
     except UnsupportedError:
         undecided.clear()
-    except _NotMovable as found:
-        (norms,) = found.args
+    if norms:
+        undecided.clear()
     for name in sorted(names):
         if (value := plain.get_initializer(name)) is not None:
             known = np.array(model.get_initializer(name))

@@ -111,6 +111,18 @@ def test_a_channel_that_cannot_be_helped_is_reported(monkeypatch):
         export(network(normalisation("bn", 0)), (INPUTS, 1, 1))
 
 
+def test_the_search_ends_between_neighbours():
+    """Channel 0 needs a constant between two float32 numbers, channel 1 keeps its own."""
+    wanted, found = np.nextafter(np.float32(1.1), np.float32(2)).astype(float) - 3e-8, np.float32(1)
+    search = align._Search(np.float32([1, 5]))
+    for _ in range(30):
+        assert not search.ended
+        found = np.float32(search.move(np.array([1 if found < wanted else -1, 0]))[0])
+        if search.ended:
+            break
+    assert search.ended and abs(found - wanted) < 1e-6 and search.values[1] == 5
+
+
 class Forked(nn.Module):
     """A sigmoid in front of a quantiser, and beside it a second reader, who needs steps of its own."""
 
