@@ -1,5 +1,5 @@
-// Every sum of sf_dot_integer is the sum of the +-activations that came STAGES cycles ago, less the threes whose last weight
-// is -1.
+// Every sum of sf_dot_integer is the sum of the +-activations that came STAGES cycles ago, less the threes whose last
+// weight is -1.
 //
 //   case SIMD=1 PE=1 ACT_WIDTH=2 ACT_SIGNED=0
 //   case SIMD=3 PE=1 ACT_WIDTH=2 ACT_SIGNED=1

@@ -27,7 +27,8 @@ module watch #(
   output wire              rst_no,
   input  wire              pick_i,
   input  wire        [7:0] place_i,
-  input  wire              able_i = 1'b1,  // nothing else is waited for
+  input  wire              able_i = 1'b1,   // nothing but the streams is waited for
+  input  wire              flows_i = 1'b1,  // nor inside, so LATENCY counts
   // the streams
   input  wire              in_valid_i,
   input  wire              in_ready_i,
@@ -88,7 +89,7 @@ module watch #(
     end
 
   logic [TW-1:0] late_q, idle_q;  // cycles so far
-  wire  late = here && due_i && !out_valid_i;
+  wire  late = flows_i && here && due_i && !out_valid_i;
   wire  idle = able_i && in_valid_i && out_ready_i && !take_o && !give_o;
   always_ff @(posedge clk_i) begin
     late_q <= !(rst_no && late) ? '0 : late_q + TW'(32'(late_q) < LATENCY);
