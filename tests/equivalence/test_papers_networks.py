@@ -21,7 +21,6 @@ NETWORKS = [
     *("sd-resnet20", "sd-resnet18", "reactnet18", "reactnet18-bn", "reactnet18-none"),
     *("bn-resnet18-fashion", "abn-resnet18-fashion", "sd-resnet20-fashion"),
     *("reactnet18-fashion", "reactnet18-bn-fashion"),
-    *("sd-resnet18-imagenet", "reactnet-a", "reactnet-a-bn", "reactnet-a-none"),
 ]
 
 
