@@ -8,7 +8,8 @@
 //   mutant rollback_i ? head_q : => rollback_i ? tail_q :
 //   mutant write_q - tail_q == 16'(DEPTH) => write_q - tail_q == 16'(DEPTH + 1)
 //   mutant read_q != head_q; => read_q != write_q;
-//   mutant in_push_i && !full_o && !rollback_i => in_push_i && !full_o
+//   mutant in_push_i && !full_o && !rollback_i => in_push_i && !rollback_i
+//   mutant pop ? read_q + 16'd1 != head_q => pop ? read_q != head_q
 //   mutant rewind_i ? release_to_i : pop => pop
 `default_nettype none
 

@@ -3,10 +3,10 @@
 //   case
 //
 //   mutant early_i || (early_q && !clear) => early_i || early_q
-//   mutant in_wait && in_stall_q != '1 => in_wait
+//   mutant in_stall_q <= in_stall_q + 1'b1 => in_stall_q <= in_stall_q + 2'd2
 //   mutant if (latency_q == '0) latency_q => latency_q
 //   mutant if (frame_in_i) frames_in_q => if (frame_out_i) frames_in_q
-//   mutant high_q <= cycles_q[63:32] => high_q <= time_q[63:32]
+//   mutant cycles_q     <= time_q => cycles_q     <= time_q + 1'b1
 //   mutant reg_wdata_i[0]) reset_q => reg_wdata_i[1]) reset_q
 `default_nettype none
 
