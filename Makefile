@@ -22,7 +22,7 @@ WITHOUT_TORCH := awk '/^[a-z]/ { keep = !/^(torch|triton|cuda-|nvidia-)/ } keep'
 COUNT = awk -v of=$$(grep -c == requirements.lock) '/^(Collecting|Processing|Ignoring)/ && ++n % 10 == 0 { print "  " n " of " of " packages"; fflush() } \
   /^Installing/ { print "  unpacking, half a minute"; fflush() }'
 
-.PHONY: help setup lock demo test test-slow ladder cost build-bitstream package train lint format clean
+.PHONY: help setup lock demo test test-slow prove ladder cost build-bitstream package train lint format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 25
@@ -58,6 +58,9 @@ test: setup ## the tests
 
 test-slow: setup ## the tests that need more than a minute each
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m slow tests $(ARGS)
+
+prove: setup ## the contract of every RTL module, proven for every input; MODULE by ARGS
+	@$(BIN)/signflow prove $(ARGS)
 
 ladder: setup ## the shipped BN networks as fast as they fit, all images of the Fashion-MNIST test set
 	@$(BIN)/signflow data

@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from qonnx.core.modelwrapper import ModelWrapper
 from torch import nn
 
@@ -24,6 +23,7 @@ from signflow.deploy.board.accelerator import Accelerator as Driver
 from signflow.deploy.compile.export import reference
 from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.compile.passes.notes import notes_of
+from signflow.deploy.page.write import write
 from signflow.deploy.plan.timing import Prediction
 from signflow.deploy.tools.report import Report, report
 from signflow.deploy.verify.images import Images, from_files, images_of, own
@@ -34,7 +34,7 @@ from signflow.hw import boards as known
 from signflow.hw.boards import Board
 from signflow.hw.scratch import Scratch
 from signflow.hw.sim import RtlSimulator
-from signflow.models.networks import NETWORKS, predict
+from signflow.models.networks import NETWORKS
 
 BACKENDS = ("golden", "rtl", "torch", "qonnx", "board")
 
@@ -195,19 +195,16 @@ class Accelerator:
             raise ValueError(f"backend {backend!r} is unknown: one of {', '.join(BACKENDS)}")
         pixels = self._rungs.image.check(images)
         if backend == "torch":
-            return predict(self._torch(), torch.from_numpy(np.ascontiguousarray(pixels))).numpy()
+            if self._rungs.net is None:
+                reason = f"{self.settings.source} was not built from a module of this process"
+                raise ValueError(f"there is no PyTorch network here: {reason}; use backend='qonnx'")
+            return self._rungs.torch_logits(pixels)
         if backend == "qonnx":
             return reference(self._rungs.network, pixels)["output"].reshape(len(pixels), -1)
         if backend == "board":
             return self._on_board(pixels)
         rung = self._rungs.golden() if backend == "golden" else self._rungs.rtl()
         return self._rungs.head(rung.run(pixels))
-
-    def _torch(self) -> nn.Module:
-        if self._rungs.net is None:
-            reason = f"{self.settings.source} was not built from a module of this process"
-            raise ValueError(f"there is no PyTorch network here: {reason}; use backend='qonnx'")
-        return self._rungs.net
 
     def _on_board(self, pixels: np.ndarray) -> np.ndarray:
         name = f"{self.facts['name']}.bit"
@@ -265,6 +262,13 @@ class Accelerator:
     ) -> Report:
         """LUT, FF, block RAM and DSP of every operator by yosys, and the images a second (`tools.report`)."""
         return report(self.work, exact, whole, tick)
+
+    def page(self, path: str | Path, tick: Callable[[str, int, int], None] = lambda doing, done, total: None) -> Path:
+        """Write all that is known of the build as one file of HTML for a browser: graph, ladder, ten images with the
+        logits of every rung, cycles, resources on every board; returns its path. What nobody measured yet (`verify`,
+        `report`) is said to be missing. ``tick`` gets what is being made, parts done, parts in all.
+        """
+        return write(self._rungs, Path(path), tick)
 
     # ---- what is made of it
 

@@ -57,6 +57,19 @@ def test_a_network_by_name(tfc):
     assert "tfc for pynq-z2" in repr(tfc)
 
 
+@pytest.mark.parametrize(("kind", "low", "high", "scale"), [("uint8/255", 0, 256, 255), ("int8", -128, 128, 1)])
+def test_a_module_sees_pixels_as_they_are_declared(tmp_path, kind, low, high, scale):
+    """The build ends with its check, which has the module as its top."""
+    net = Own()
+    net[1].running_mean /= scale
+    acc = signflow.build(net, shape=(1, 6, 6), input=kind, fps=10_000, out=tmp_path)
+    images = np.random.default_rng(2).integers(low, high, (20, 1, 6, 6))
+    with torch.no_grad():
+        wanted = net(torch.from_numpy(images).float() / scale)
+    assert np.array_equal(acc(images, backend="torch"), getattr(wanted, "value", wanted).numpy())
+    assert acc.checked and acc.verify(images, stall_images=4)[0].rung == "PyTorch"
+
+
 def test_verify_simulate_and_load(tfc):
     again = signflow.load(tfc.work)
     rows = again.verify(30, stall_images=5)

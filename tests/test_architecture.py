@@ -30,6 +30,7 @@ ROOMS = (
         "flow",
         "survey",
         "board",
+        "page",
     ),
     *("accelerator", "command"),
 )

@@ -72,6 +72,12 @@ def test_foldings_are_built_as_predicted(small, tmp_path):
     assert text.count("simulated: +0\n") == 2  # latency and interval
 
 
+def test_a_network_of_ones_own(small, tmp_path):
+    text = said(run(NOTEBOOKS / "40_your_own_network.ipynb", tmp_path))
+    assert len(re.findall(r" images +[\d,]+ logits 0 differ", text)) == 6
+    assert "Sigmoid" in text and "are not integers times one scale" in text  # the refusal
+
+
 def test_the_board_notebook_makes_a_package_and_runs_in_it(small, tmp_path):
     """In the repository it makes a package; the same file, in the folder of that package, runs there."""
     assert ALL_EQUAL in said(run(NOTEBOOKS / "30_board.ipynb", tmp_path))

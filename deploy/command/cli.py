@@ -210,6 +210,22 @@ def verify(network, board, out, split, images, labels, stall_images, seed, json_
     ladder.ladder(console, acc, chosen, stall_images, seed, json_file)
 
 
+@main.command()
+@click.argument("modules", nargs=-1, metavar="[MODULE]...")
+@click.option("--mutants", is_flag=True, help="Give the proofs faulty modules instead: each must be refuted.")
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Proofs at a time.")
+@click.option("--out", type=PATH, default=Path("out/proofs"), show_default=True, help="Models and traces of failures.")
+def prove(modules: tuple[str, ...], mutants: bool, jobs: int, out: Path) -> None:
+    """Prove the contract of every RTL module (sf_fifo ...) for every input and any length of time, or of those named.
+
+    Exit code 1 if a property is refuted, which leaves its trace as VCD, or is not decided in time.
+    """
+    from signflow.deploy.command import prove as shown
+
+    if not (shown.mutants if mutants else shown.proofs)(console, errors, modules, out, jobs):
+        raise click.exceptions.Exit(1)
+
+
 @main.command(epilog=NETWORK_HELP)
 @options.where
 @options.images("Images to stream back to back", default=100)
@@ -252,12 +268,16 @@ def simulate(network, board, out, images, labels, seed, json_file, **streaming) 
 @options.where
 @click.option("--exact", is_flag=True, help="Synthesise large operators whole [one dot product stands for all].")
 @click.option("--whole", is_flag=True, help="Also synthesise the flattened top as one.")
+@click.option("--html", type=PATH, help="Write all that is known of the build to this page, for a browser.")
 @options.json_file
-def report(network, board, out, exact, whole, json_file) -> None:
+def report(network, board, out, exact, whole, html, json_file) -> None:
     """Resources from yosys synth_xilinx, per operator and in total, with LUT per binary MAC per cycle and FPS."""
     from signflow.deploy.command import show
 
-    show.report(console, options.load(network, board, out), exact, whole, json_file)
+    acc = options.load(network, board, out)
+    show.report(console, acc, exact, whole, json_file)
+    if html is not None:
+        show.page(console, acc, html)
 
 
 def _built(network: str, board: str, out: Path | None):

@@ -131,3 +131,10 @@ def report(
         highlight=False,
     )
     flow.write_json(found.facts(), json_file)
+
+
+def page(console: Console, acc: Accelerator, path: Path) -> None:
+    """`Accelerator.page`, with a bar."""
+    with bar(console, "page", None) as step:
+        acc.page(path, lambda doing, done, total: step(done, f"page: {doing}", total))
+    console.print(f"page in {path} ({path.stat().st_size / 1e6:.1f} MB); open it in a browser", highlight=False)

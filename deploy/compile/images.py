@@ -116,6 +116,11 @@ class ImageInput:
             raise ValueError(f"pixel {first} is {images[first]}, the network's input ({self.kind}) allows {allowed}")
         return images
 
+    def seen(self, images: np.ndarray) -> np.ndarray:
+        """Checked ``images`` as the network itself sees them: float32, divided where the declaration says so."""
+        divisor, images = image_kind(self.kind).divisor, self.check(images).astype(np.float32)
+        return images if divisor is None else images / np.float32(divisor)
+
     def stream(self, images: np.ndarray) -> np.ndarray:
         """Checked ``images`` (N, *shape) in the order and encoding of the graph input: (N, ...), int64."""
         images = self.check(images).astype(np.int64)

@@ -38,7 +38,9 @@ def _box(axes, r: Rect, box: Box) -> None:
 
     fill, strip, _ = COLOURS[box.kind]
     style = f"round,pad=0,rounding_size={0.5 * r.h if box.kind == END and not box.lines else 0.07}"
-    patch = FancyBboxPatch((r.x, r.y), r.w, r.h, style, facecolor=fill, zorder=3, **_edge(box.slowest))
+    patch = FancyBboxPatch(
+        (r.x, r.y), r.w, r.h, style, facecolor=fill, zorder=3, gid=f"op:{box.name}", **_edge(box.slowest)
+    )
     axes.add_patch(patch)
     if box.kind != END:
         bar = Rectangle((r.x, r.y), 0.05, r.h, color=strip, lw=0, zorder=3.1)

@@ -1,5 +1,6 @@
 """The function that one channel computes in front of its sign, as numbers and as a picture."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,18 +59,38 @@ def curve(network: ModelWrapper, integer: ModelWrapper, rule: Rule, channel: int
     """The function of ``channel`` of the sign ``rule`` in a QONNX ``network`` and its ``integer`` graph, with the
     accumulators of ``images``. Raises ThresholdsError for what is no sign behind a product, or no channel.
     """
-    if not 0 <= channel < len(rule.low):
-        raise ThresholdsError(f"{rule.layer} has no channel {channel}: name one of 0..{len(rule.low) - 1}")
-    found = []
+    (found,) = curves(network, integer, [(rule, channel)], images)
+    if found is None:
+        raise ThresholdsError(f"{rule.layer} is no sign behind a product; see --moving for thresholds that move")
+    return found
+
+
+def curves(
+    network: ModelWrapper, integer: ModelWrapper, wanted: Sequence[tuple[Rule, int]], images: np.ndarray
+) -> list[Curve | None]:
+    """`curve` of several (rule, channel), found in one walk over the network; None for what is no sign behind a
+    product. Raises ThresholdsError for what is no channel.
+    """
+    for rule, channel in wanted:
+        if not 0 <= channel < len(rule.low):
+            raise ThresholdsError(f"{rule.layer} has no channel {channel}: name one of 0..{len(rule.low) - 1}")
+    products, found = {rule.sign.product for rule, _ in wanted if rule.sign is not None}, {}
 
     def keep(plain, region, tensor, numbers) -> None:
-        if rule.sign is not None and region.node.name == rule.sign.product and region.kind == "product":
-            found.append((plain, region, tensor, numbers))
+        if region.kind == "product" and region.node.name in products:
+            found.setdefault(region.node.name, (plain, region, tensor, numbers))
 
     enumerate_thresholds(network.transform(NormalForm(), cleanup=False), keep)
-    if not found:
-        raise ThresholdsError(f"{rule.layer} is no sign behind a product; see --moving for thresholds that move")
-    plain, region, tensor, numbers = found[0]
+    return [
+        _curve(*found[rule.sign.product], integer, rule, channel, images)
+        if rule.sign is not None and rule.sign.product in found
+        else None
+        for rule, channel in wanted
+    ]
+
+
+def _curve(plain, region, tensor, numbers, integer: ModelWrapper, rule: Rule, channel: int, images) -> Curve:
+    """From what `enumerate_thresholds` found."""
     nodes, reach = region.path(tensor), numbers.reach
     known = truth(plain, region, tensor, numbers)
     own = sign_rule(known.steps.map(lambda v: v > 0), known.in_front, True).own
@@ -157,17 +178,23 @@ def _histogram(axes, curve: Curve, low: float, high: float) -> None:
 
 
 def draw(curve: Curve, title: str, path: Path) -> None:
-    """Write the picture of one channel as PNG: the number in front of the sign over every accumulator on the left, over
-    those that occur on the right, with their histogram.
+    """Write the picture of one channel (`figure`) as PNG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_picture(figure(curve, title), path)
+
+
+def figure(curve: Curve, title: str):
+    """The picture of one channel as a matplotlib Figure: the number in front of the sign over every accumulator on the
+    left, over those that occur on the right, with their histogram.
     """
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    figure = Figure(figsize=(10, 5.6), facecolor="white", layout="constrained")
-    figure.suptitle(title, fontsize=12)
-    grid = figure.add_gridspec(2, 2, width_ratios=(2, 3), height_ratios=(3, 2))
-    whole, near = figure.add_subplot(grid[:, 0]), figure.add_subplot(grid[0, 1])
-    below = figure.add_subplot(grid[1, 1], sharex=near)
+    drawn = Figure(figsize=(10, 5.6), facecolor="white", layout="constrained")
+    drawn.suptitle(title, fontsize=12)
+    grid = drawn.add_gridspec(2, 2, width_ratios=(2, 3), height_ratios=(3, 2))
+    whole, near = drawn.add_subplot(grid[:, 0]), drawn.add_subplot(grid[0, 1])
+    below = drawn.add_subplot(grid[1, 1], sharex=near)
     low, high = _occurring(curve)
     _value(whole, curve, int(curve.reach[0]), int(curve.reach[-1]), closer=False)
     whole.set(title="every accumulator that can occur", xlabel="accumulator n", ylabel="number in front of the sign")
@@ -182,5 +209,4 @@ def draw(curve: Curve, title: str, path: Path) -> None:
     _histogram(below, curve, low, high)
     marks = [Patch(facecolor=PALE[s], edgecolor="#9aa0a6", label=f"sign {1 if s else -1:+d}") for s in (True, False)]
     whole.legend(handles=marks, loc="upper center", ncols=2, framealpha=1)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_picture(figure, path)
+    return drawn

@@ -126,14 +126,17 @@ class Rungs:
             )
         return integers
 
+    def torch_logits(self, images: np.ndarray) -> np.ndarray:
+        """What PyTorch gives for integer ``images``, float32 (N, classes); only where there is a `net`."""
+        return predict(self.net, torch.from_numpy(self.image.seen(images))).numpy()
+
     def torch(self) -> Rung | None:
         """PyTorch's logits as the integers they stand for; None for a foreign network."""
         if self.net is None:
             return None
 
         def run(images: np.ndarray) -> np.ndarray:
-            logits = predict(self.net, torch.from_numpy(np.ascontiguousarray(images))).numpy()
-            return self._integers("PyTorch", logits, 0 if self._net is None else ROUNDING)
+            return self._integers("PyTorch", self.torch_logits(images), 0 if self._net is None else ROUNDING)
 
         return Rung("PyTorch", run)
 

@@ -34,6 +34,8 @@ class Comparison:
     """Keys of `signflow.models.training.recipe.Recipe` that all runs share."""
     only: dict[str, dict] = field(default_factory=dict)
     """Keys that only the runs of one net have."""
+    against: dict[str, str] = field(default_factory=dict)
+    """Net -> another of the nets, where the first is not the one to compare it with."""
     runs: str = ""
     """Folder of the runs; a comparison may share runs with another one [its name]."""
 
@@ -41,11 +43,17 @@ class Comparison:
         """(net, seed) -> recipe, in the order of the tables."""
         if odd := set(self.only) - set(self.nets):
             raise RecipeError(f"{self.name}: only.{', only.'.join(sorted(odd))} belongs to no net of the experiment")
+        if odd := {*self.against, *self.against.values()} - set(self.nets):
+            raise RecipeError(f"{self.name}: against names {', '.join(sorted(odd))}, which is no net of the experiment")
         return {
             (net, seed): _recipe(self.name, {**self.recipe, **self.only.get(net, {}), "net": net, "seed": seed})
             for net in self.nets
             for seed in self.seeds
         }
+
+    def baseline(self, net: str) -> str:
+        """What ``net`` is compared with; itself for the first one."""
+        return self.against.get(net, self.nets[0])
 
     def folder(self, runs: Path, net: str, seed: int) -> Path:
         """Where the run of ``net`` with ``seed`` lies under ``runs``."""

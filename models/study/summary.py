@@ -1,5 +1,6 @@
 """What a finished comparison says: a table of mean, spread and best, a box plot, and sentences made of its numbers."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, median, stdev
 
@@ -7,19 +8,26 @@ from scipy import stats
 
 from signflow.models.files import save_picture
 from signflow.models.methods import METHODS
+from signflow.models.networks import network
 from signflow.models.study.compare import Comparison
 from signflow.models.study.tables import Table, write_csv
 
 COLUMNS = ("net", "seed", "final_accuracy", "best_accuracy", "epochs", "seconds", "commit", "dirty", "device", "torch")
 SIGNIFICANT = 0.05
-NEAR = 5
-"""Points of accuracy."""
+NEAR, FAR = 5, 15
+"""Points of accuracy from the best: what is drawn closer where another net is far off."""
 
 
 def title(net: str) -> str:
-    """The method's name for tables: of ``cnv-s-abn`` that of ``abn``."""
-    found = [method for name, method in METHODS.items() if net.endswith(f"-{name}")]
-    return max((m.title for m in found), key=len) if found else METHODS["bn"].title
+    """Name of the method of a network of `NETWORKS`, for tables."""
+    return METHODS[network(net).method].title
+
+
+def labels(nets: Sequence[str]) -> dict[str, str]:
+    """What to call each of ``nets`` in a plot: by its method where they are one network in several methods."""
+    titles = {net: title(net) for net in nets}
+    one = all(net.startswith(nets[0]) for net in nets) and len(set(titles.values())) == len(nets)
+    return titles if one else {net: net for net in nets}
 
 
 def accuracies(rows: list[dict]) -> dict[str, list[float]]:
@@ -31,12 +39,12 @@ def accuracies(rows: list[dict]) -> dict[str, list[float]]:
 def table(comparison: Comparison, rows: list[dict]) -> Table:
     """Mean, sample standard deviation and best over seeds, the difference to the baseline, and training time."""
     by_net = accuracies(rows)
-    base = by_net[comparison.nets[0]]
     cells = []
     for net, values in by_net.items():
         several = len(values) > 1
         seconds = median(row["seconds"] / row["epochs"] for row in rows if row["net"] == net)
-        gap = "" if values is base else f"{mean(values) - mean(base):+.2f}"
+        base = comparison.baseline(net)
+        gap = "" if net == base else f"{mean(values) - mean(by_net[base]):+.2f}"
         cells.append(
             [net, title(net), str(len(values)), f"{mean(values):.2f}", f"{stdev(values):.2f}" if several else "-"]
             + [f"{max(values):.2f}", gap, f"{seconds:.1f}"]
@@ -50,18 +58,18 @@ def _p(value: float) -> str:
 
 
 def findings(comparison: Comparison, rows: list[dict]) -> list[str]:
-    """One sentence for every net against the baseline; with several seeds Welch's t-test decides what is a difference,
+    """One sentence for every net against its baseline; with several seeds Welch's t-test decides what is a difference,
     and with three or more Levene's test (around the median) whether the spread differs.
     """
     by_net = accuracies(rows)
-    first = comparison.nets[0]
-    base = by_net[first]
-    sentences = []
+    called, sentences = labels(list(by_net)), []
     for net, values in by_net.items():
-        if net == first:
+        if (other := comparison.baseline(net)) == net:
             continue
+        base = by_net[other]
         gap = mean(values) - mean(base)
-        text = f"{title(net)} ({net}) ends {abs(gap):.2f} points {'above' if gap > 0 else 'below'} {title(first)}"
+        name = f"{called[net]} ({net})" if called[net] != net else f"{net} ({title(net)})"
+        text = f"{name} ends {abs(gap):.2f} points {'above' if gap > 0 else 'below'} {called[other]}"
         if len(values) > 1:
             p = stats.ttest_ind(values, base, equal_var=False).pvalue
             verdict = "a difference" if p < SIGNIFICANT else "not a difference that these seeds can show"
@@ -74,18 +82,19 @@ def findings(comparison: Comparison, rows: list[dict]) -> list[str]:
 
 
 def draw(comparison: Comparison, rows: list[dict], path: Path) -> None:
-    """Box plot over seeds, one box a net, every run a dot; where some nets are far off, beside it once more without."""
+    """Box plot over seeds, one box a net, every run a dot; where a net is far off, beside it once more without."""
     from matplotlib.figure import Figure
 
     by_net = accuracies(rows)
-    top = max(mean(values) for values in by_net.values())
+    means = [mean(values) for values in by_net.values()]
+    top = max(means)
     near = [value for values in by_net.values() if mean(values) > top - NEAR for value in values]
-    zoom = len(near) < len(rows)
+    zoom = top - min(means) > FAR
     fig = Figure(figsize=(11 if zoom else 7, 0.5 * len(by_net) + 1.6))
     whole, *close = fig.subplots(1, 1 + zoom, sharey=True, squeeze=False)[0]
+    names = list(labels(list(by_net)).values())
     for axes in (whole, *close):
-        labels = [title(net) for net in by_net]
-        axes.boxplot(by_net.values(), orientation="horizontal", tick_labels=labels, widths=0.6, showfliers=False)
+        axes.boxplot(by_net.values(), orientation="horizontal", tick_labels=names, widths=0.6, showfliers=False)
         for i, values in enumerate(by_net.values(), 1):
             axes.plot(values, [i] * len(values), "o", color="tab:blue", alpha=0.6, markersize=5)
         axes.set_xlabel(f"test accuracy in % after {rows[0]['epochs']} epochs")

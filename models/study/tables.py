@@ -40,7 +40,8 @@ class Table:
     def markdown(self) -> str:
         """GitHub's table syntax, with the title as a bold line above."""
         rule = ["---"] + ["---:"] * (len(self.columns) - 1)
-        lines = ["| " + " | ".join(cells) + " |" for cells in (self.columns, rule, *self.rows)]
+        rows = [[cell.replace("|", "\\|") for cell in cells] for cells in (self.columns, rule, *self.rows)]
+        lines = ["| " + " | ".join(cells) + " |" for cells in rows]
         return "\n".join([f"**{self.title}**", "", *lines, ""])
 
 

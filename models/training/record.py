@@ -36,12 +36,19 @@ def write_log(out: Path, log: list) -> None:
 
 
 def draw_curve(out: Path, log: list) -> None:
-    """`curve.png`: loss and test accuracy over the epochs."""
+    """`curve.png`: `curve`."""
     from matplotlib.figure import Figure  # not pyplot: a notebook that trains keeps its own way of showing pictures
 
-    epochs = [row[0] for row in log]
     fig = Figure(figsize=(7, 4))
-    left = fig.subplots()
+    curve(fig, log)
+    fig.tight_layout()
+    save_picture(fig, out / "curve.png")
+
+
+def curve(figure, log: list) -> None:
+    """Draw loss and test accuracy over the epochs into an empty matplotlib ``figure``; ``log`` as for `write_log`."""
+    epochs = [row[0] for row in log]
+    left = figure.subplots()
     left.plot(epochs, [row[1] for row in log], color="tab:blue")
     left.set(xlabel="epoch", ylabel="training loss (augmented)")
     left.yaxis.label.set_color("tab:blue")
@@ -49,8 +56,6 @@ def draw_curve(out: Path, log: list) -> None:
     right.plot(epochs, [100 * row[2] for row in log], color="tab:red")
     right.set_ylabel("test accuracy in %", color="tab:red")
     right.grid(alpha=0.3)
-    fig.tight_layout()
-    save_picture(fig, out / "curve.png")
 
 
 @functools.cache

@@ -22,15 +22,15 @@ NETWORKS = [
     *("bn-resnet18-fashion", "abn-resnet18-fashion", "sd-resnet20-fashion"),
     *("reactnet18-fashion", "reactnet18-bn-fashion"),
 ]
-IMAGES = 2
 
 
 def compiled(name: str) -> dict:
     """What is compared, and what it took: seconds of export and of streamlining, operators, differing logits."""
     engine.boot()
-    net, shape = untrained(name, 1), network(name).input_shape
-    images, begin = random_images(shape, IMAGES, np.random.default_rng(5)), time.process_time()
-    model = export.export(net, shape)
+    net, row = untrained(name, 1), network(name)
+    images = random_images(row.input_shape, 4 if row.dataset == "imagenet" else 2, np.random.default_rng(5))
+    begin = time.process_time()
+    model = export.export(net, row.input_shape)
     exported = time.process_time()
     graph = streamline.streamline(model)
     end = time.process_time()

@@ -48,13 +48,13 @@ def random_folding(hardware: ModelWrapper, rng: np.random.Generator) -> dict[str
     return folding
 
 
-def accelerator(hardware: ModelWrapper, folding: dict, folder: Path) -> RtlSimulator:
+def accelerator(hardware: ModelWrapper, folding: dict, folder: Path, variant: str = "fast") -> RtlSimulator:
     """Folds and buffers the graph in place; its simulation."""
     fold.apply_folding(hardware, folding)
     buffer.insert_width_converters(hardware)
     buffer.insert_fifos(hardware)
     predicted = asdict(timing.predict(graph.operators(hardware)))
-    return RtlSimulator(generate(hardware, "random", folder, predicted))
+    return RtlSimulator(generate(hardware, "random", folder, predicted), variant=variant)
 
 
 def features(net: torch.nn.Module, integer: ModelWrapper, pixels: np.ndarray) -> Counter:

@@ -12,6 +12,7 @@ precision (`torch_norms`).
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 
 import numpy as np
 from onnx import NodeProto
@@ -33,6 +34,7 @@ from signflow.deploy.compile.passes.undecided import never_turns_back
 
 ROUNDS = ("BatchNormalization", "Exp", "Sigmoid", "Tanh")
 """Operators that the two libraries round differently."""
+EXACT = "a quantiser of fewer bits behind it, or an activation of straight lines (ReLU, Hardtanh, PReLU)"
 MAX_STEPS = 64
 GROWTH = 8
 """Of the steps in which a constant moves; they start at a unit in its last place."""
@@ -138,9 +140,17 @@ def _movable(model: ModelWrapper, nodes: list[NodeProto], channels: int) -> tupl
     return None
 
 
-def align(model: ModelWrapper, region: Region, tensor: str, numbers: Numbers) -> None:
+def align(
+    model: ModelWrapper,
+    region: Region,
+    tensor: str,
+    numbers: Numbers,
+    norms: set[str],
+    undecided: list[UnsupportedError],
+) -> None:
     """Move constants of ``model`` where the result at ``tensor`` is not PyTorch's on some reachable one of ``numbers``.
-    Raises RuntimeError when that does not help.
+    When that does not help, adds the tensors of the region's batch normalisations to ``norms``, or the refusal to
+    ``undecided`` where it has none.
     """
     nodes, channels = region.path(tensor), numbers.channels
     if not any(node.op_type in ROUNDS for node in nodes):
@@ -162,16 +172,18 @@ def align(model: ModelWrapper, region: Region, tensor: str, numbers: Numbers) ->
         value = model.get_initializer(name)
         search = search or _Search(value.reshape(-1))
         moved = search.move(direction * (wrong[:, 0].astype(int) - wrong[:, 1]))
+        if search.ended:
+            break
         model.set_initializer(name, moved.reshape(value.shape).astype(np.float32))
-    norms = {node.output[0] for node in nodes if node.op_type == "BatchNormalization"}
-    if norms:
-        raise _NotMovable(norms)
-    channel = int(np.argmax(wrong.any(axis=1)))
-    raise RuntimeError(f"{region.node.name}: channel {channel} does not decide like PyTorch, whatever its constant is")
-
-
-class _NotMovable(Exception):
-    """No constant makes these batch normalisations (args: their tensors) decide like PyTorch."""
+    found = {node.output[0] for node in nodes if node.op_type == "BatchNormalization"}
+    if found:
+        norms |= found
+        return
+    channel, names = int(np.argmax(wrong.any(axis=1))), {node.op_type for node in nodes if node.op_type in ROUNDS}
+    reason = "PyTorch and ONNX Runtime round it differently, and no constant makes the file decide like PyTorch"
+    undecided.append(
+        UnsupportedError(region.node.name, "/".join(sorted(names)), f"{reason} in channel {channel}", EXACT)
+    )
 
 
 class _Search:
@@ -181,6 +193,8 @@ class _Search:
         self.values = values.astype(np.float64)
         self.step = np.spacing(np.abs(values)).astype(np.float64)
         self.low, self.high = np.full_like(self.values, -np.inf), np.full_like(self.values, np.inf)
+        self.ended = False
+        """For some channel, one float32 is too small and the next one too large."""
 
     def move(self, direction: np.ndarray) -> np.ndarray:
         """The next values, larger or smaller by the sign of ``direction`` (channels,), the same where it is 0."""
@@ -188,6 +202,8 @@ class _Search:
         self.high = np.where(direction < 0, self.values, self.high)
         beyond = np.isfinite(self.low) & np.isfinite(self.high)
         half = np.add(self.low, self.high, where=beyond, out=np.zeros_like(self.low)) / 2
+        tried = np.stack([self.low, self.high]).astype(np.float32) == half.astype(np.float32)
+        self.ended |= bool((beyond & tried.any(axis=0) & (direction != 0)).any())
         moved = np.where(beyond, half, self.values + np.sign(direction) * self.step)
         self.step = np.where(direction == 0, self.step, self.step * GROWTH)
         self.values = np.where(direction == 0, self.values, moved)
@@ -200,28 +216,37 @@ class Align(Transformation):
     """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        """Enumerates plain copies, as far as the compiler knows the network, until nothing is left to change."""
-        model, seen = model.transform(Silu(), cleanup=False), set()
+        """Enumerates plain copies, as far as the compiler knows the network, until nothing is left to change. Raises
+        UnsupportedError where the two libraries cannot be made to agree.
+        """
+        model, seen, undecided = model.transform(Silu(), cleanup=False), set(), []
         with suppress(UnsupportedError):  # `signflow build` says what is not supported
-            while norms := _take_over(model):
+            while norms := _take_over(model, undecided):
                 if norms <= seen:
-                    raise RuntimeError(f"{', '.join(sorted(norms))} does not decide like PyTorch in double precision")
+                    name, reason = sorted(norms)[0], "it does not decide like PyTorch in double precision either"
+                    undecided.append(UnsupportedError(name, "BatchNormalization", reason, EXACT))
+                    break
                 seen |= norms
                 model = model.transform(DoubleNorms(norms), cleanup=False)
+        if undecided:
+            raise undecided[0]
         return model, False
 
 
-def _take_over(model: ModelWrapper) -> set[str]:
-    """Move the constants of ``model`` as those of a plain copy; returns the norms for which that does not help."""
+def _take_over(model: ModelWrapper, undecided: list[UnsupportedError]) -> set[str]:
+    """Move the constants of ``model`` as those of a plain copy; returns the norms for which that does not help. What
+    else it does not help goes to ``undecided``, where nothing else is wrong with the network. Behind such a norm,
+    numbers are not PyTorch's yet, so what is found there is looked at once more.
+    """
     form, norms = NormalForm(), set()
     names = {name for node in model.graph.node for name in node.input if model.get_initializer(name) is not None}
     plain = model.transform(form, cleanup=False)
     try:
-        enumerate_thresholds(plain, align)
+        enumerate_thresholds(plain, partial(align, norms=norms, undecided=undecided))
     except UnsupportedError:
-        pass
-    except _NotMovable as found:
-        (norms,) = found.args
+        undecided.clear()
+    if norms:
+        undecided.clear()
     for name in sorted(names):
         if (value := plain.get_initializer(name)) is not None:
             known = np.array(model.get_initializer(name))

@@ -1,6 +1,7 @@
 """Which operators give the codes of a quantiser, for whatever the network makes of the integers x of a tensor.
 
-    thresholds  code = lowest + number of thresholds <= x      codes that rise or fall with x, over 255 levels at most
+    thresholds  code = lowest + number of thresholds <= x      codes that rise or fall with x, over 255 levels at most,
+                                                               or 1,020 where nothing else is left, counted in parts
     intervals   code = table[number of thresholds <= x]        any that change at most 255 times in a channel
     table       code = table[x]                                any, where a table can list all x
     line        code = clip((x * M + B) >> S, low, high)       those that `lines` finds
@@ -27,6 +28,8 @@ from signflow.deploy.compile.passes.transitions import Steps, code_rule, table_r
 FEW = 31
 MAX_STEPS, MAX_BITS = 255, 16
 """What thresholds can count, and what can address a table."""
+MAX_PARTS = 4
+"""Operators that share the thresholds of a quantiser."""
 MAX_TABLE = 2**20
 """Entries: more than the block RAMs of a small board hold."""
 LUT_PER_BRAM18 = DSP_AS_LUT = 100
@@ -59,8 +62,17 @@ def _made(graph: IntegerGraph, x: Tensor, codes: Steps, form: str | LineRule) ->
         rule = table_rule(codes)
         return graph.lookup(graph.threshold(x, rule.steps), rule.table, 0)
     rule = code_rule(codes, np.zeros(len(codes.first), dtype=np.int8), False)
-    signs = np.broadcast_to(rule.signs, (x.channels,))
-    return graph.threshold(graph.signed(x, signs), rule.steps, rule.lowest)
+    signed = graph.signed(x, np.broadcast_to(rule.signs, (x.channels,)))
+    first, *rest = np.array_split(rule.steps, _parts(rule.steps.shape[1]), axis=1)
+    made = graph.threshold(signed, first, rule.lowest)
+    for steps in rest:
+        made = graph.add(made, graph.threshold(signed, steps))
+    return made
+
+
+def _parts(steps: int) -> int:
+    """How many operators count so many thresholds."""
+    return max(1, -(-steps // MAX_STEPS))
 
 
 def forms(node: NodeProto, codes: Steps, x: Tensor) -> list[tuple[float, str | LineRule]]:
@@ -85,12 +97,15 @@ def forms(node: NodeProto, codes: Steps, x: Tensor) -> list[tuple[float, str | L
         found.append((_cost("Lookup", vector | reads | gives | {"lowest": x.least}), TABLE))
     if rises and (line := line_rule(codes, (int(kind.min()), int(kind.max())))) is not None:
         found.append((_cost("Requantise", vector | reads | gives | _constants(line)), line))
+    if not found and rises and (parts := _parts(high - low)) <= MAX_PARTS:
+        steps = {"numSteps": -(-(high - low) // parts), "ActVal": low}
+        found.append((parts * _cost("Thresholding", search | steps | gives), THRESHOLDS))
     if not found:
         reason = f"its codes change up to {changes} times in a channel, over integers of {kind.bitwidth()} bits"
         supported = (
-            f"quantisers of at most {MAX_STEPS} changes, functions that are a line between the lowest and the highest "
-            f"code, or any function of at most {MAX_BITS} bits, if the table of all channels has at most {MAX_TABLE} "
-            "entries"
+            f"quantisers of at most {MAX_STEPS} changes ({MAX_PARTS * MAX_STEPS} where codes only rise or only fall), "
+            "functions that are a line between the lowest and the highest code, or any function of at most "
+            f"{MAX_BITS} bits, if the table of all channels has at most {MAX_TABLE} entries"
         )
         raise refuse(node, reason, supported)
     return sorted(found, key=lambda form: form[0])

@@ -2,11 +2,13 @@
 without the pass.
 """
 
+import brevitas.nn as qnn
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from signflow.deploy.compile.errors import UnsupportedError
 from signflow.deploy.compile.export import export
 from signflow.deploy.compile.passes import align
 from signflow.deploy.compile.passes.evaluate import follow
@@ -15,6 +17,7 @@ from signflow.deploy.compile.passes.regions import walk
 from signflow.deploy.compile.passes.silu import Silu, silu_input
 from signflow.deploy.compile.passes.torch_norms import DoubleNorms
 from signflow.deploy.compile.passes.transitions import Accumulators
+from signflow.deploy.compile.streamline import streamline
 from signflow.models.layers.abn import ABN, FORMS
 from signflow.models.layers.binary import binary_linear, sign
 
@@ -104,8 +107,45 @@ def test_little_is_moved(name, monkeypatch):
 def test_a_channel_that_cannot_be_helped_is_reported(monkeypatch):
     monkeypatch.setattr(align, "MAX_STEPS", 1)  # the first step finds, none repairs
     monkeypatch.setattr(align, "DoubleNorms", lambda _: DoubleNorms(set()))  # nor does another form
-    with pytest.raises(RuntimeError, match="does not decide like PyTorch in double precision"):
+    with pytest.raises(UnsupportedError, match="does not decide like PyTorch in double precision either"):
         export(network(normalisation("bn", 0)), (INPUTS, 1, 1))
+
+
+def test_the_search_ends_between_neighbours():
+    """Channel 0 needs a constant between two float32 numbers, channel 1 keeps its own."""
+    wanted, found = np.nextafter(np.float32(1.1), np.float32(2)).astype(float) - 3e-8, np.float32(1)
+    search = align._Search(np.float32([1, 5]))
+    for _ in range(30):
+        assert not search.ended
+        found = np.float32(search.move(np.array([1 if found < wanted else -1, 0]))[0])
+        if search.ended:
+            break
+    assert search.ended and abs(found - wanted) < 1e-6 and search.values[1] == 5
+
+
+class Forked(nn.Module):
+    """A sigmoid in front of a quantiser, and beside it a second reader, who needs steps of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Sequential(nn.Flatten(), sign(), binary_linear(INPUTS, 4), nn.Sigmoid())
+        self.codes, self.last = qnn.QuantIdentity(bit_width=4), binary_linear(4, 2)
+
+    def forward(self, x):
+        x = self.first(x)
+        return self.last(self.codes(x) + x)
+
+
+def test_a_function_that_cannot_be_helped_is_reported(monkeypatch):
+    """With the true reason: another one where the network is unsupported anyway."""
+    monkeypatch.setattr(align, "_difference", lambda model, constants, region, tensor, numbers: np.ones((4, 2), bool))
+    forked = Forked().eval()
+    straight = nn.Sequential(*forked.first, forked.codes, forked.last).eval()
+    with pytest.raises(UnsupportedError, match=r"Sigmoid: PyTorch and ONNX Runtime round.*channel 0.*fewer bits"):
+        export(straight, (INPUTS, 1, 1))
+    graph = export(forked, (INPUTS, 1, 1))
+    with pytest.raises(UnsupportedError, match=r"Add.*are not integers times one scale"):
+        streamline(graph)
 
 
 def test_a_norm_that_no_constant_helps_is_written_in_double_precision(monkeypatch):

@@ -128,12 +128,31 @@ def test_a_cost_is_what_the_operators_estimate(monkeypatch):
 
 
 def test_codes_that_no_operator_gives_are_refused():
-    """300 changes that are no line, of 17 bits."""
-    table = np.cumsum(np.random.default_rng(0).random((2**16 + 5, 2)) < 0.005, axis=0)
-    message = r"'quant'.*change up to 3\d\d times in a channel, over integers of 17 bits.*at most 255 changes"
-    with pytest.raises(UnsupportedError, match=message):
-        choose(NODE, steps_of(table), Tensor("x", (2,), "UINT17"))
-    assert choose(NODE, steps_of(table[: 2**16]), Tensor("x", (2,), "UINT16")) == TABLE
+    """Over 255 changes up and down, or over 1,020 upwards, that are no line, of 17 bits."""
+    rng, x = np.random.default_rng(0), Tensor("x", (2,), "UINT17")
+    ends = r"at most 255 changes \(1020 where codes only rise or only fall\), functions that are a line"
+    for rate, steps, found in [(0.005, (-1, 1), r"3\d\d"), (0.02, (1, 1), r"1,?3\d\d")]:
+        table = np.cumsum((rng.random((2**16 + 5, 2)) < rate) * rng.choice(steps, (2**16 + 5, 2)), axis=0)
+        with pytest.raises(UnsupportedError, match=rf"'quant'.*change up to {found} times.*of 17 bits.*{ends}"):
+            choose(NODE, steps_of(table), x)
+        if rate < 0.01:
+            assert choose(NODE, steps_of(table[: 2**16]), Tensor("x", (2,), "UINT16")) == TABLE
+            assert choose(NODE, steps_of(np.abs(table).cumsum(axis=0) // 20_000), x) == THRESHOLDS
+
+
+def test_more_levels_than_an_operator_counts_are_counted_in_parts(monkeypatch):
+    """As in a wide sum whose float32 rounding bends a line of 511 levels; here 83 changes by operators of 25."""
+    monkeypatch.setattr(choice, "MAX_STEPS", 25)
+    monkeypatch.setattr(choice, "MAX_BITS", 4)
+    graph, x = image()
+    table = CODES[THRESHOLDS]
+    table = np.abs(table) - 9
+    integer = graph.model(coded(graph, NODE, x, steps_of(table)))
+    ImageInput("uint8", (3,), "flat", False).save_to(integer)
+    kinds = [node.op_type for node in integer.graph.node]
+    assert kinds.count("MultiThreshold") == 4 and kinds.count("ShiftAdd") == 3
+    np.testing.assert_array_equal(IntGraph(integer)(PICTURES), table)
+    np.testing.assert_array_equal(streamline.execute(lower.lower(integer), PICTURES[::51]), table[::51])
 
 
 def signs(*shape) -> np.ndarray:

@@ -9,7 +9,7 @@ import pytest
 from signflow.models.study import experiments
 from signflow.models.study.compare import Comparison, collect, read_comparison, run
 from signflow.models.study.results import wrapped, write_section
-from signflow.models.study.summary import findings, summarise, table, title
+from signflow.models.study.summary import findings, labels, summarise, table, title
 from signflow.models.training.recipe import RecipeError
 
 TOML = """
@@ -108,13 +108,22 @@ def test_a_single_seed_has_no_spread():
     assert findings(comparison, rows) == ["none (tfc-none) ends 30.00 points below BN."]
 
 
-def test_titles_name_the_longest_method():
-    assert [title(n) for n in ("cnv-s", "cnv-s-abn", "sfc-abn-gamma-beta", "tfc-sd-asd")] == [
-        "BN",
-        "ABN",
-        "ABN: gamma*gate+beta",
-        "SD: ASD",
-    ]
+def test_titles_name_the_method():
+    nets = ("cnv-s", "cnv-s-abn", "sfc-abn-gamma-beta", "tfc-sd-asd", "abn-resnet18-fashion", "reactnet18-fashion")
+    assert [title(n) for n in nets] == ["BN", "ABN", "ABN: gamma*gate+beta", "SD: ASD", "ABN", "BN-free"]
+
+
+def test_other_networks_are_called_by_their_names_and_have_baselines_of_their_own():
+    nets = ["bn-resnet18-fashion", "reactnet18-fashion", "reactnet18-bn-fashion"]
+    comparison = Comparison("many", "many", nets, [1], {"epochs": 4}, against={nets[1]: nets[2]})
+    rows = fake_rows({nets[0]: [0.7], nets[1]: [0.8], nets[2]: [0.9]})
+    assert [row[-2] for row in table(comparison, rows).rows] == ["", "-10.00", "+20.00"]
+    assert findings(comparison, rows)[0] == (
+        "reactnet18-fashion (BN-free) ends 10.00 points below reactnet18-bn-fashion."
+    )
+    assert set(labels(nets)) == set(labels(nets).values())
+    with pytest.raises(RecipeError, match="against names cnv, which is no net"):
+        Comparison("odd", "odd", nets, [1], {}, against={nets[1]: "cnv"}).recipes()
 
 
 def test_summary_writes_the_same_bytes_again(tmp_path):

@@ -88,6 +88,7 @@ def test_run_writes_what_it_refers_to(images, monkeypatch, tmp_path):
 def test_table_says_the_same_three_ways(tmp_path):
     table = Table("Title [1]", ["name", "value"], [["a", "1.5"], ["b", "2"]])
     assert table.markdown() == "**Title [1]**\n\n| name | value |\n| --- | ---: |\n| a | 1.5 |\n| b | 2 |\n"
+    assert "| \\|w\\| |" in Table("t", ["n"], [["|w|"]]).markdown()
     assert "Title [1]" in table.text() and "1.5" in table.text()
     write_csv(tmp_path / "t.csv", table.columns, table.rows)
     assert (tmp_path / "t.csv").read_text() == "name,value\na,1.5\nb,2\n"

@@ -1,0 +1,87 @@
+// Every fold of sf_accumulate gives its start value plus the parts of its steps, compared with its thresholds, in the
+// cycle that the header says, for all constants.
+//
+//   case NF=1 PE=1 ACC_WIDTH=3 THRESHOLDS=0 STEPS=2
+//   case NF=2 PE=1 ACC_WIDTH=2 THRESHOLDS=1 STEPS=2
+//   case NF=1 PE=2 ACC_WIDTH=2 THRESHOLDS=1 STEPS=1
+//   case NF=2 PE=1 ACC_WIDTH=3 THRESHOLDS=2 STEPS=1
+//   case NF=1 PE=1 ACC_WIDTH=3 THRESHOLDS=2 WINDOW=1 STEPS=2
+//
+//   assumes sf_memory
+//
+//   mutant first_i ? start => last_i ? start
+//   mutant fold_q == NFW'(NF - 1) => fold_q == NFW'(NF)
+//   mutant acc_q[p] >= gap[p] => acc_q[p] > gap[p]
+//   mutant !sum[p][ACC_WIDTH-1] => sum[p][ACC_WIDTH-1]
+//   mutant outside && !acc_q[p][ACC_WIDTH-1] => outside
+`default_nettype none
+
+module prove_accumulate #(
+  parameter int NF         = 1,
+  parameter int PE         = 1,
+  parameter int ACC_WIDTH  = 3,
+  parameter int THRESHOLDS = 1,
+  parameter bit WINDOW     = 1'b0,
+  parameter int STEPS      = 2,
+  localparam int OUT = THRESHOLDS == 0 ? ACC_WIDTH : THRESHOLDS == 1 || WINDOW ? 1 : 2
+) (
+  input wire                    clk_i,
+  input wire [PE*ACC_WIDTH-1:0] parts_i,
+  input wire                    valid_i
+);
+  wire rst_n, valid;
+  wire [PE-1:0][OUT-1:0] results;
+  wake i_wake (.clk_i, .rst_no(rst_n));
+
+  logic [7:0] step_q, fold_q;  // of the parts that come
+  wire last = step_q == 8'(STEPS - 1);
+  always_ff @(posedge clk_i)
+    if (!rst_n) {step_q, fold_q} <= '0;
+    else if (valid_i) begin
+      step_q <= last ? '0 : step_q + 1'b1;
+      if (last) fold_q <= fold_q == 8'(NF - 1) ? '0 : fold_q + 1'b1;
+    end
+
+  sf_accumulate #(.NF(NF), .PE(PE), .ACC_WIDTH(ACC_WIDTH), .THRESHOLDS(THRESHOLDS), .WINDOW(WINDOW), .START_FILE("any"),
+                  .GAP_FILE("any")) i_dut (
+    .clk_i, .rst_ni(rst_n), .parts_i, .valid_i, .first_i(step_q == '0), .last_i(last), .results_o(results),
+    .valid_o(valid), .load_i('0), .load_o());
+
+  // what was to be expected 1 cycle ago, and 2
+  logic [1:0] due_q;
+  always_ff @(posedge clk_i) due_q <= rst_n ? {due_q[0], valid_i && last} : '0;
+  wire due = due_q[THRESHOLDS == 2];
+
+  for (genvar p = 0; p < PE; p++) begin : gen_pe
+    wire [ACC_WIDTH-1:0] start = i_dut.gen_start.i_start.any_q[fold_q[$clog2(NF+1)-1:0]][0][p*ACC_WIDTH +: ACC_WIDTH];
+    logic [ACC_WIDTH-1:0] parts_q;  // of the fold's earlier steps
+    wire  [ACC_WIDTH-1:0] parts = parts_i[p*ACC_WIDTH +: ACC_WIDTH] + parts_q;
+    wire signed [ACC_WIDTH-1:0] sum = start + parts;
+    always_ff @(posedge clk_i)
+      if (!rst_n) parts_q <= '0;
+      else if (valid_i) parts_q <= last ? '0 : parts;
+
+    wire [OUT-1:0] want;
+    if (THRESHOLDS == 0) begin : gen_sum
+      assign want = sum;
+    end else if (THRESHOLDS == 1) begin : gen_sign
+      assign want = sum >= 0;
+    end else begin : gen_interval
+      wire [ACC_WIDTH-1:0] gap = i_dut.gen_interval.i_gap.any_q[fold_q[$clog2(NF+1)-1:0]][0][p*ACC_WIDTH +: ACC_WIDTH];
+      wire one = sum >= 0, two = sum >= 0 && {1'b0, sum} >= {1'b0, gap};
+      assign want = WINDOW ? OUT'(one == two) : two ? OUT'(2) : OUT'(one);
+      // the gap is one: no less than 0, and within reach
+      always_comb if (rst_n) assume (32'(gap) <= 2**(ACC_WIDTH-1));
+    end
+    logic [1:0][OUT-1:0] want_q;
+    always_ff @(posedge clk_i) want_q <= {want_q[0], want};
+    always_comb if (rst_n && due) value: assert (results[p] == want_q[THRESHOLDS == 2]);
+  end
+  always_comb
+    if (rst_n) begin
+      comes: assert (valid == due);
+      reach_a_result: assert (!valid || results == '0);
+    end
+endmodule
+
+`default_nettype wire

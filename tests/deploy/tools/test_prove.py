@@ -1,0 +1,90 @@
+"""The proofs of the RTL hold, a fault is refuted with a trace that shows it, and a proof that says nothing fails."""
+
+from pathlib import Path
+
+import pytest
+from vcdvcd import VCDVCD
+
+from signflow.deploy.tools import mutants, prove
+
+JOBS = 2
+OPEN = {"sf_uart_rx", "sf_link_reply", "sf_serial_link"}
+"""Modules that still have no proof."""
+
+
+def test_a_proof_of_each_kind_holds(tmp_path):
+    chosen = [prove.Case("sf_fifo", "DEPTH=3 BLOCK=1"), prove.Case("sf_dwc", "IN_WIDTH=1 OUT_WIDTH=3")]
+    assert set(chosen) <= set(prove.cases())
+    for found in prove.prove(chosen, tmp_path, JOBS):
+        assert found.proved and found.how.split()[0] in ("induction", "PDR"), found
+        assert {"value", "comes", "stays", "held", "moves", "reach_the_word"} < set(found.properties)
+
+
+def test_a_fault_is_refuted_and_its_trace_shows_it(tmp_path):
+    """A FIFO that takes words when it is full holds one too many, in the waves as in the assertion."""
+    mutant = next(m for m in mutants.mutants(["sf_fifo"]) if m.new == "1'b1;" and "DEPTH" in m.old)
+    (found,) = prove.prove([prove.Case("sf_fifo", "DEPTH=3")], tmp_path, rtl=[mutant.write(tmp_path)])
+    assert not found.proved and {"held", "value"} <= set(found.refuted)
+    waves = VCDVCD(str(tmp_path / "sf_fifo-DEPTH-3" / "held.vcd"))
+    inside = waves[next(name for name in waves.signals if name.startswith("prove_fifo.i_watch.inside_q"))]
+    assert int(inside[waves.endtime], 2) == 4
+    reset = waves["prove_fifo.i_fifo.rst_ni"]
+    assert reset[0] == "0" and reset[waves.endtime] == "1"
+
+
+def test_a_proof_of_nothing_fails(tmp_path):
+    """A module that never takes a word keeps every promise but those that something happens."""
+    mutant = mutants.Mutant("sf_fifo", "count_q != CW'(DEPTH);", "1'b0;")
+    (found,) = prove.prove([prove.Case("sf_fifo", "DEPTH=2")], tmp_path, rtl=[mutant.write(tmp_path)])
+    assert set(found.refuted) == {"reach_the_word", "moves"}
+
+
+def test_a_path_from_ready_to_valid_is_found(tmp_path):
+    mutant = mutants.Mutant(
+        "sf_fifo", "count_q != CW'(DEPTH);", "count_q != CW'(DEPTH) || (out_ready_i && out_valid_o);"
+    )
+    (found,) = prove.prove([prove.Case("sf_fifo", "DEPTH=2")], tmp_path, rtl=[mutant.write(tmp_path)])
+    assert [name for name in found.refuted if name.startswith("in_ready free of")]
+    assert not [name for name in found.refuted if name.startswith("out_valid free of")]
+
+
+def test_out_of_time_is_undecided(tmp_path):
+    (found,) = prove.prove([prove.Case("sf_fifo", "DEPTH=31")], tmp_path, patience=1)
+    assert not found.proved and not found.refuted and found.undecided
+
+
+def test_a_mutant_is_refuted_by_name(tmp_path):
+    chosen = mutants.mutants(["sf_dwc"])[:1]
+    assert list(mutants.refute(chosen, tmp_path).values()) == ["IN_WIDTH=1 OUT_WIDTH=2: value"]
+    equal = mutants.Mutant("sf_duplicate", "ready0 && ready1;", "ready1 && ready0;")
+    assert mutants.refute([equal], tmp_path) == {equal: ""}
+
+
+def test_unknown_modules_and_faults_are_refused():
+    with pytest.raises(ValueError, match="'sf_nothing' has no proof"):
+        prove.cases(["sf_nothing"])
+    with pytest.raises(ValueError, match="stands there 0 times, must be once"):
+        mutants.Mutant("sf_fifo", "no such text", "").write(Path("nowhere"))
+
+
+def test_every_module_has_a_proof_but_these():
+    assert {p.stem for p in prove.RTL.glob("sf_*.sv")} - set(prove.modules()) == OPEN
+    page = (prove.RTL.parents[1] / "docs" / "trust.md").read_text()
+    assert all(f"`{module}`" in page for module in OPEN), "docs/trust.md says what is not proven"
+
+
+def test_every_proof_has_faults_to_find():
+    for module in prove.modules():
+        assert len(mutants.mutants([module])) >= 3, module
+
+
+@pytest.mark.slow
+def test_every_proof_holds(tmp_path):
+    for found in prove.prove(prove.cases(), tmp_path, JOBS):
+        assert found.proved, found
+
+
+@pytest.mark.slow
+def test_every_fault_is_refuted(tmp_path):
+    survivors = [mutant for mutant, how in mutants.refute(mutants.mutants(), tmp_path, JOBS).items() if not how]
+    assert not survivors
