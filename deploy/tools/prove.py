@@ -31,7 +31,7 @@ from signflow.deploy.tools import yosys
 
 RTL = signflow.hw.ops.base.RTL_DIR
 PROOFS = RTL.with_name("proofs")
-REACH, HELP = "reach", "help_"
+REACH = "reach"
 CLOCK = "\\clk_i"
 REGISTERS = ("$ff", "$anyinit")
 STEPS = 6
@@ -120,7 +120,7 @@ def prove(
 def fault(case: Case, folder: Path, rtl: Sequence[Path], patience: int = PATIENCE) -> str:
     """A property of the case that fails, found without a proof of the others; "" if none was found in time."""
     names = _build(case, folder, rtl)
-    held = [k for k, name in enumerate(names) if not name.startswith((REACH, HELP))]
+    held = [k for k, name in enumerate(names) if not name.startswith(REACH)]
     told = _abc(folder, held, f"scorr; bmc3 -F 200 -T {patience}", patience)
     if found := re.search(r"^Output (\d+) .*was asserted", told, re.MULTILINE):
         return names[held[int(found[1])]]
