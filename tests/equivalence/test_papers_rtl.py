@@ -38,6 +38,7 @@ NARROW = {
     "sd-vgg-small": {"width": 1 / 16},
     "sd-resnet20": {"width": 1 / 2},
     "sd-resnet18": SD,
+    "sd-resnet18-imagenet": SD,
     "reactnet18": REACTNET,
     "reactnet18-bn": REACTNET,
     "reactnet18-none": REACTNET,
