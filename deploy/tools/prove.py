@@ -25,6 +25,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import signflow.hw.ops.base
 from signflow.deploy.tools import yosys
@@ -106,15 +107,24 @@ def prove(
 
     ``rtl``: files that take the place of the modules of their name. Raises SynthesisError where Yosys refuses a case.
     """
+    return spread(
+        lambda case: _prove(case, work / case.name, rtl, patience), chosen, jobs, lambda _, result: tick(result)
+    )
+
+
+def spread(one: Callable, chosen: Sequence, jobs: int, tick: Callable[[Any, Any], None]) -> list:
+    """``one`` of each of ``chosen``, in their order, made by ``jobs`` threads; ``tick`` gets each with its result as it
+    comes. What has not begun is dropped when one fails or is interrupted.
+    """
     with ThreadPoolExecutor(jobs) as pool:
-        running = [pool.submit(_prove, case, work / case.name, rtl, patience) for case in chosen]
+        running = {pool.submit(one, what): what for what in chosen}
         try:
-            for one in as_completed(running):
-                tick(one.result())
+            for done in as_completed(running):
+                tick(running[done], done.result())
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return [one.result() for one in running]
+    return [done.result() for done in running]
 
 
 def fault(case: Case, folder: Path, rtl: Sequence[Path], patience: int = PATIENCE) -> str:
