@@ -20,7 +20,6 @@ from torch import nn
 from signflow.deploy import flow, products
 from signflow.deploy.board import bitstream, package
 from signflow.deploy.board.accelerator import Accelerator as Driver
-from signflow.deploy.compile.export import reference
 from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.compile.passes.notes import notes_of
 from signflow.deploy.page.write import write
@@ -200,7 +199,7 @@ class Accelerator:
                 raise ValueError(f"there is no PyTorch network here: {reason}; use backend='qonnx'")
             return self._rungs.torch_logits(pixels)
         if backend == "qonnx":
-            return reference(self._rungs.network, pixels)["output"].reshape(len(pixels), -1)
+            return self._rungs.qonnx_logits(pixels)
         if backend == "board":
             return self._on_board(pixels)
         rung = self._rungs.golden() if backend == "golden" else self._rungs.rtl()

@@ -67,11 +67,13 @@ def test_the_ladder_holds(small, tmp_path):
     assert len(re.findall(r" +[\d,]+ images +[\d,]+ logits compared +0 differ", text)) == 6  # six rungs, no mismatch
 
 
+@pytest.mark.slow
 def test_foldings_are_built_as_predicted(small, tmp_path):
     text = said(run(NOTEBOOKS / "20_build.ipynb", tmp_path))
     assert text.count("simulated: +0\n") == 2  # latency and interval
 
 
+@pytest.mark.slow
 def test_a_network_of_ones_own(small, tmp_path):
     text = said(run(NOTEBOOKS / "40_your_own_network.ipynb", tmp_path))
     assert len(re.findall(r" images +[\d,]+ logits 0 differ", text)) == 6

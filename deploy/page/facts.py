@@ -10,6 +10,7 @@ from shlex import quote
 
 from signflow.deploy import products
 from signflow.deploy.steps import ACCELERATOR, NETWORK, SYNTHESISED, VERIFIED
+from signflow.deploy.tools.estimate import Resources
 from signflow.hw.boards import Board, boards
 from signflow.models.networks import NETWORKS
 
@@ -56,7 +57,7 @@ def operators(facts: Mapping, synthesis: Mapping | None) -> list[dict]:
                 "parameters": op["params"],
             }
             | {name: cost.get(name) for name in ("lut", "ff", "dsp", "uram")}
-            | {"bram": cost["bram36"] + cost["bram18"] / 2 if cost else None}
+            | {"bram": Resources(**cost).bram if cost else None}
         )
     return rows
 
@@ -70,7 +71,7 @@ def utilisation(total: Mapping, target: Board) -> list[dict]:
     """The shares that ``total`` would take of every board, ``target`` first, whose look-up tables have the six inputs
     that it counts.
     """
-    used, rows = {**total, "bram36": total["bram36"] + total["bram18"] / 2}, []
+    used, rows = {**total, "bram36": Resources(**total).bram}, []
     known = {target.name: target} | {board.name: board for board in boards().values() if board.name != target.name}
     for board in (board for board in known.values() if board.device in ("xc7", "xcup")):
         offers = {key: limit for key, limit in available(board).items() if limit}
@@ -119,9 +120,9 @@ def versions() -> dict[str, str]:
     return found
 
 
-def collect(work: Path) -> dict:
-    """Everything the page says without running anything. Raises FlowError where there is no whole accelerator."""
-    facts, settings = products.accelerator(work), products.settings_of(work)
+def collect(work: Path, facts: Mapping) -> dict:
+    """Everything the page says of the accelerator ``facts`` (`accel.json`) in ``work`` without running anything."""
+    settings = products.settings_of(work)
     board, synthesis = Board.of(facts), read_json(work / SYNTHESISED)
     interval, latency = facts["predicted"]["interval"], facts["predicted"]["latency"]
     return {

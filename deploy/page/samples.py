@@ -6,7 +6,6 @@ import io
 import numpy as np
 from PIL import Image as Picture
 
-from signflow.deploy.compile.export import reference
 from signflow.deploy.verify.images import Images
 from signflow.deploy.verify.rungs import Rungs
 
@@ -37,7 +36,7 @@ def _logits(rungs: Rungs, name: str, integers: np.ndarray, pixels: np.ndarray) -
     if name == "PyTorch":
         return rungs.torch_logits(pixels)
     if name == "QONNX":
-        return reference(rungs.network, pixels)["output"].reshape(len(pixels), -1)
+        return rungs.qonnx_logits(pixels)
     return rungs.head(integers)
 
 

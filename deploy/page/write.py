@@ -30,7 +30,8 @@ def write(rungs: Rungs, path: Path, tick: Callable[[str, int, int], None] = lamb
     gets what is being made, parts done, parts in all. Raises FlowError where there is no whole accelerator.
     """
     work, settings = rungs.work, rungs.settings
-    facts, accel = collect(work), products.accelerator(work)
+    accel = products.accelerator(work)
+    facts = collect(work, accel)
     parts = iter(enumerate(PARTS))
 
     def begin() -> None:

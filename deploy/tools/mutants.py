@@ -6,7 +6,6 @@ A line ``//   mutant OLD => NEW`` in the header of a proof (`signflow.deploy.too
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +42,8 @@ def refute(
 ) -> dict[Mutant, str]:
     """For every mutant the first case and property that refute it, or "" where none does: it survived."""
 
-    def one(number: int, mutant: Mutant) -> str:
+    def one(numbered: tuple[int, Mutant]) -> str:
+        number, mutant = numbered
         folder = work / f"{mutant.module}-mutant-{number}"
         source = mutant.write(folder)
         for case in prove.cases([mutant.module]):
@@ -51,8 +51,5 @@ def refute(
                 return f"{case.parameters}: {name}" if case.parameters else name
         return ""
 
-    with ThreadPoolExecutor(jobs) as pool:
-        running = {pool.submit(one, k, mutant): mutant for k, mutant in enumerate(chosen)}
-        for done in as_completed(running):
-            tick(running[done], done.result())
-    return {mutant: done.result() for done, mutant in running.items()}
+    found = prove.spread(one, list(enumerate(chosen)), jobs, lambda numbered, how: tick(numbered[1], how))
+    return dict(zip(chosen, found, strict=True))

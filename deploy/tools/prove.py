@@ -25,13 +25,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import signflow.hw.ops.base
 from signflow.deploy.tools import yosys
 
 RTL = signflow.hw.ops.base.RTL_DIR
 PROOFS = RTL.with_name("proofs")
-REACH, HELP = "reach", "help_"
+REACH = "reach"
 CLOCK = "\\clk_i"
 REGISTERS = ("$ff", "$anyinit")
 STEPS = 6
@@ -106,21 +107,30 @@ def prove(
 
     ``rtl``: files that take the place of the modules of their name. Raises SynthesisError where Yosys refuses a case.
     """
+    return spread(
+        lambda case: _prove(case, work / case.name, rtl, patience), chosen, jobs, lambda _, result: tick(result)
+    )
+
+
+def spread(one: Callable, chosen: Sequence, jobs: int, tick: Callable[[Any, Any], None]) -> list:
+    """``one`` of each of ``chosen``, in their order, made by ``jobs`` threads; ``tick`` gets each with its result as it
+    comes. What has not begun is dropped when one fails or is interrupted.
+    """
     with ThreadPoolExecutor(jobs) as pool:
-        running = [pool.submit(_prove, case, work / case.name, rtl, patience) for case in chosen]
+        running = {pool.submit(one, what): what for what in chosen}
         try:
-            for one in as_completed(running):
-                tick(one.result())
+            for done in as_completed(running):
+                tick(running[done], done.result())
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return [one.result() for one in running]
+    return [done.result() for done in running]
 
 
 def fault(case: Case, folder: Path, rtl: Sequence[Path], patience: int = PATIENCE) -> str:
     """A property of the case that fails, found without a proof of the others; "" if none was found in time."""
     names = _build(case, folder, rtl)
-    held = [k for k, name in enumerate(names) if not name.startswith((REACH, HELP))]
+    held = [k for k, name in enumerate(names) if not name.startswith(REACH)]
     told = _abc(folder, held, f"scorr; bmc3 -F 200 -T {patience}", patience)
     if found := re.search(r"^Output (\d+) .*was asserted", told, re.MULTILINE):
         return names[held[int(found[1])]]

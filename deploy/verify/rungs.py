@@ -140,12 +140,15 @@ class Rungs:
 
         return Rung("PyTorch", run)
 
+    def qonnx_logits(self, images: np.ndarray) -> np.ndarray:
+        """What the QONNX graph gives for integer ``images``, float32 (N, classes)."""
+        return reference(self.network, images)["output"].reshape(len(images), -1)
+
     def qonnx(self) -> Rung:
         """The QONNX graph node by node: a few images, more where it is the top of the ladder."""
 
         def run(images: np.ndarray) -> np.ndarray:
-            logits = reference(self.network, images)["output"].reshape(len(images), -1)
-            return self._integers("QONNX", logits, ROUNDING)
+            return self._integers("QONNX", self.qonnx_logits(images), ROUNDING)
 
         return Rung("QONNX", run, RANDOM_IMAGES if self.net is None else QONNX_IMAGES)
 

@@ -47,6 +47,18 @@ class Beside(Sum):
         return torch.cat([branch(x) for branch in self.branches], dim=1)
 
 
+class Squeeze(nn.Module):
+    """What a layer makes of the mean over all positions, added at each of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.codes, self.shared = qnn.QuantIdentity(bit_width=5), qnn.QuantIdentity(bit_width=5)
+        self.layer = nn.Sequential(conv(WIDTH, WIDTH, 1), nn.BatchNorm2d(WIDTH))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.shared(x) + self.shared(self.layer(self.codes(value(x).mean((2, 3), keepdim=True))))
+
+
 class OptionA(nn.Module):
     """Every second pixel, and channels of zeros."""
 
@@ -58,11 +70,16 @@ class OptionA(nn.Module):
         return nn.functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.more // 2, self.more - self.more // 2))
 
 
+def value(x) -> Tensor:
+    """The tensor of a quantised tensor, which has no mean of its own."""
+    return getattr(x, "value", x)
+
+
 class Mean(nn.Module):
     """Mean over all positions, as x.mean((2, 3))."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.mean((2, 3))
+        return value(x).mean((2, 3))
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3, bits: int = 4, bias: bool = False, **options) -> qnn.QuantConv2d:
@@ -200,6 +217,17 @@ BLOCKS = {
         *stem()[:-1], nn.Hardswish(), qnn.QuantIdentity(bit_width=4), *unit(WIDTH, 8), *classifier(8)
     ),
     "GELU": lambda: chain(*stem()[:-1], nn.GELU(), qnn.QuantIdentity(bit_width=4), *unit(WIDTH, 8), *classifier(8)),
+    "mean, then 1 x 1": lambda: chain(
+        *stem(),
+        nn.AdaptiveAvgPool2d(1),
+        qnn.QuantIdentity(bit_width=8),
+        conv(WIDTH, 8, 1),
+        nn.BatchNorm2d(8),
+        qnn.QuantIdentity(bit_width=8),
+        nn.Flatten(),
+        last(8),
+    ),
+    "squeeze and add": lambda: chain(*stem(), Squeeze(), relu(), *classifier(WIDTH)),
     "mean": lambda: chain(*stem(), *unit(WIDTH, 8), Mean(), last(8)),
     "MobileNet": lambda: chain(*stem(3), *separable(WIDTH, 8), *separable(8, 12, 2), *classifier(12)),
     "MobileNet v2": inverted,

@@ -62,11 +62,11 @@ def _made(graph: IntegerGraph, x: Tensor, codes: Steps, form: str | LineRule) ->
         rule = table_rule(codes)
         return graph.lookup(graph.threshold(x, rule.steps), rule.table, 0)
     rule = code_rule(codes, np.zeros(len(codes.first), dtype=np.int8), False)
-    signed = graph.signed(x, np.broadcast_to(rule.signs, (x.channels,)))
+    signs = np.broadcast_to(rule.signs, (x.channels,))
     first, *rest = np.array_split(rule.steps, _parts(rule.steps.shape[1]), axis=1)
-    made = graph.threshold(signed, first, rule.lowest)
-    for steps in rest:
-        made = graph.add(made, graph.threshold(signed, steps))
+    made = graph.threshold(graph.signed(x, signs), first, rule.lowest)
+    for steps in rest:  # each takes its signs along into hardware
+        made = graph.add(made, graph.threshold(graph.signed(x, signs), steps))
     return made
 
 

@@ -111,10 +111,12 @@ class IntegerGraph:
     def windows(
         self, x: Tensor, kernel: tuple[int, int], stride: tuple[int, int], dilations: tuple[int, int] = (1, 1)
     ) -> Tensor:
-        """Im2Col of a map (H, W, C) -> (OH, OW, KH * KW * C); the map itself for single pixels."""
-        height, width, channels = x.shape
-        if tuple(kernel) == (1, 1) and tuple(stride) == (1, 1):
+        """Im2Col of a map (H, W, C) -> (OH, OW, KH * KW * C); the map itself for single pixels, and a vector (C,):
+        that is the one pixel which a sum over all positions leaves.
+        """
+        if tuple(kernel) == (1, 1) and (tuple(stride) == (1, 1) or len(x.shape) == 1):
             return x
+        height, width, channels = x.shape
         places = Windows(tuple(kernel), tuple(stride), tuple(dilations)).places(x.shape)
         return self._node(
             Im2Col,

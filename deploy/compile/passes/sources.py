@@ -161,6 +161,11 @@ class Sources:
         channels = (pad.begin[1], pad.end[1])
         codes, error = _codes(node, pad.value, feed)
         if any(border):
+            if len(x.shape) == 1:
+                reason = "it pads the one pixel that a pool over the whole map leaves"
+                raise refuse(
+                    node, reason, "a 1 x 1 convolution there; at its one pixel it is what a padded one would be"
+                )
             x = self.graph.border(x, border, (codes + 1) / 2 if feed.bits else codes)
             feed = _with_codes(feed, codes, error)
         if any(channels):

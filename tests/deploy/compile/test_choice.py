@@ -140,13 +140,16 @@ def test_codes_that_no_operator_gives_are_refused():
             assert choose(NODE, steps_of(np.abs(table).cumsum(axis=0) // 20_000), x) == THRESHOLDS
 
 
-def test_more_levels_than_an_operator_counts_are_counted_in_parts(monkeypatch):
+@pytest.mark.parametrize("falls", [False, True])
+def test_more_levels_than_an_operator_counts_are_counted_in_parts(monkeypatch, falls):
     """As in a wide sum whose float32 rounding bends a line of 511 levels; here 83 changes by operators of 25."""
     monkeypatch.setattr(choice, "MAX_STEPS", 25)
     monkeypatch.setattr(choice, "MAX_BITS", 4)
     graph, x = image()
     table = CODES[THRESHOLDS]
     table = np.abs(table) - 9
+    if falls:  # in one channel: its signs are part of every operator
+        table[:, 1] = table[::-1, 1]
     integer = graph.model(coded(graph, NODE, x, steps_of(table)))
     ImageInput("uint8", (3,), "flat", False).save_to(integer)
     kinds = [node.op_type for node in integer.graph.node]

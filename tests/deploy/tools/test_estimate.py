@@ -107,6 +107,7 @@ def test_json_and_table(result):
     assert rows[1][0] == "majority0" and rows[1][-1] == "0.05" and rows[-1][4] == "0.7 %"
 
 
+@pytest.mark.slow
 def test_a_figure_does_not_depend_on_company(tmp_path, monkeypatch):
     delay, *others = [{**OPERATORS[3], "node": f"delay{n}", "params": {"DEPTH": n}} for n in (40, 16, 20, 24, 28)]
     found = []
