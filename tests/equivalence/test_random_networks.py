@@ -2,7 +2,10 @@
 = RTL, with and without stalls, on every logit, in exactly the predicted cycles.
 """
 
+import itertools
 from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,6 +22,8 @@ from signflow.deploy.compile.passes.signs import Sign
 from signflow.deploy.generate.accelerator import generate
 from signflow.deploy.golden.intgraph import IntGraph
 from signflow.deploy.plan import buffer, fold, graph, timing
+from signflow.hw.ops.base import StreamOp
+from signflow.hw.ops.folding import FoldingError
 from signflow.hw.sim import RtlSimulator
 from signflow.models.layers.asd import ASD
 from signflow.models.methods import METHODS
@@ -33,19 +38,38 @@ JOINED = ("zeros between bits", *random_blocks.SHORTCUTS, *random_blocks.POOLS, 
 FEATURES = ("windows", "pooled windows", "constant channels", "complements", "moving thresholds", "codes", "two pools")
 
 
+STYLE_DRAWN_ANEW = 5000
+"""Tries after which no folding is thought to be legal with a style."""
+
+
 def random_folding(hardware: ModelWrapper, rng: np.random.Generator) -> dict[str, dict[str, int | str]]:
-    """Any legal value of every attribute; whole windows need all channels, and the network's own words are whole."""
+    """Any values of every attribute that are legal together; the network's own words are whole and of one vector."""
     folding, ops = {}, graph.operators(hardware)
     for op in ops:
         values = op.foldings()
         for end, lanes, size in ((ops[0], "SIMD", "MW"), (ops[-1], "PE", "MH")):
             if op is end and op.onnx_node.op_type == "MVAU_sf":
                 values[lanes] = [n for n in values[lanes] if op.get_nodeattr(size) % n == 0]
-        chosen = {key: choices[rng.integers(len(choices))] for key, choices in values.items()}
-        if chosen.get("parallel_window"):
-            chosen["SIMD"] = values["SIMD"][-1]
-        folding[op.onnx_node.name] = chosen
+                values |= {"Pixels": [1]} if "Pixels" in values else {}
+        folding[op.onnx_node.name] = legal(op, values, rng)
     return folding
+
+
+def legal(op: StreamOp, values: dict[str, list], rng: np.random.Generator) -> dict[str, int | str]:
+    """One of ``values`` for every attribute; every ram_style as often, also one that few others go with."""
+
+    def pick(names: Iterable[str]) -> dict[str, int | str]:
+        return {name: values[name][rng.integers(len(values[name]))] for name in names}
+
+    for tried in itertools.count():
+        if tried % STYLE_DRAWN_ANEW == 0:
+            style = pick({"ram_style"} & values.keys())
+        chosen = pick(values) | style
+        for attribute, value in chosen.items():
+            op.set_nodeattr(attribute, value)
+        with suppress(FoldingError):
+            op.check_folding()
+            return chosen
 
 
 def accelerator(hardware: ModelWrapper, folding: dict, folder: Path, variant: str = "fast") -> RtlSimulator:

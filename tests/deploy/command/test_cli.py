@@ -98,12 +98,12 @@ def test_bad_model_files(run, tmp_path):
 
 def test_illegal_folding_is_refused_with_the_nearest_legal_one(run, mini, tmp_path):
     _settings, work = mini
-    (tmp_path / "folding.json").write_text(json.dumps({"MVAU_sf_1": {"PE": 3}}))
+    (tmp_path / "folding.json").write_text(json.dumps({"MVAU_sf_1": {"PE": 5}}))
     import shutil
 
     shutil.copytree(work, tmp_path / "copy")
     code, text = run("build", "mini", "--out", "copy", "--from", "fold", "--folding", "folding.json")
-    assert code == 1 and "PE = 3 is illegal" in text and "nearest is 2" in text.replace("\n", " ")
+    assert code == 1 and "PE = 5 is illegal" in text and "nearest is 4" in text.replace("\n", " ")
 
 
 def test_an_interrupted_build_leaves_whole_products_and_resumes(mini, tmp_path, monkeypatch):

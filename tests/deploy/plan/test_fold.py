@@ -76,6 +76,7 @@ def test_what_an_option_says_is_what_the_operator_says(hardware):
             assert option.given == tuple(
                 op.get_folded_output_shape(i)[-1] // op.pixels() for i in range(op.OUT_STREAMS)
             )
+            op.rtl_instance(hardware)  # raises what its module does not take
         for attribute, value in before.items():
             op.set_nodeattr(attribute, value)
         assert op.options() == options or op in (whole.ops[0], whole.ops[-1])
