@@ -315,6 +315,7 @@ def build(
     input: str = "",
     fps: float = 0.0,
     prefer: str = "balance",
+    stream_bits: int = 0,
     folding: str | Path | Mapping = "",
     clock: float = 0.0,
     boards: str | Path | None = None,
@@ -330,7 +331,8 @@ def build(
     ``source``: a name of `networks()`, the path of a QONNX file, or a torch module of your own, with ``shape`` of one
     image and a ``name`` [its class]. ``input``: how images reach a file or module ("uint8" is a module's default; also
     "uint8/255", "int8", "bipolar"). ``fps``: target images a second [the fastest that fits the board]; ``prefer``:
-    what a folding is to be good at besides, "balance", "luts" (few) or "latency". ``folding``: a JSON file, or node ->
+    what a folding is to be good at besides, "balance", "luts" (few) or "latency". ``stream_bits``: the widest word of
+    the input, for a core that is faster than its link [what the link carries]. ``folding``: a JSON file, or node ->
     attribute -> value. ``clock`` in MHz [the board's]; ``boards``: a TOML file of boards of your
     own. ``weights``: a packed weight file, ``random_weights``: a seed, for one of our networks. ``loadable``: weights,
     thresholds and tables can be exchanged at run time (`Accelerator.load_weights`). ``out``: the folder of the products
@@ -345,7 +347,7 @@ def build(
     settings = products.Settings(
         label, board, input or ("uint8" if module is not None else ""), str(weights), fps,
         "" if isinstance(folding, Mapping) else str(folding), random_weights, clock, own_board, check, loadable,
-        prefer,
+        prefer, stream_bits,
     )  # fmt: skip
     work = settings.work if out is None else Path(out)
     with Scratch("signflow-folding-") as scratch:

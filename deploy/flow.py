@@ -109,9 +109,9 @@ def step_fold(settings: Settings, work: Path) -> None:
         fold.apply_folding(model, fold.read_folding(Path(settings.folding)))
         fit.check_fits(model, target, fit.ALL)
     elif settings.fps:
-        fit.fold_to_fps(model, target, settings.fps, settings.prefer)
+        fit.fold_to_fps(model, target, settings.fps, settings.prefer, settings.stream_bits)
     else:
-        fit.fold_to_board(model, target, prefer=settings.prefer)
+        fit.fold_to_board(model, target, prefer=settings.prefer, stream_bits=settings.stream_bits)
     write_json(fold.folding_of(model), work / FOLDING)
     buffer.insert_width_converters(model)
     buffer.insert_fifos(model)

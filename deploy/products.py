@@ -63,10 +63,14 @@ class Settings:
     """Weights, thresholds and tables can be loaded at run time (`signflow.deploy.flow.load_weights`)."""
     prefer: str = "balance"
     """What a folding is to be good at: "balance", "luts" or "latency" (`signflow.deploy.plan.choose.AIMS`)."""
+    stream_bits: int = 0
+    """The widest word of the input, also one that the board's link does not carry every cycle; 0: what it carries."""
 
     def __post_init__(self):
         if not 0 <= self.fps < math.inf:
             raise FlowError(f"a target of {self.fps} images a second: give a number above 0, or none for the fastest")
+        if self.stream_bits < 0:
+            raise FlowError(f"a stream of {self.stream_bits} bits: give 1 or more, or none for what the link carries")
         if self.clock:
             _ = self.target  # raises for a clock that cannot be
         if self.random_weights is None:

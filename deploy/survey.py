@@ -131,7 +131,7 @@ def _limit(model: ModelWrapper, target: Board, needed: dict[str, int]) -> str:
     cycles, slowest = intervals(ops)
     if frame_words(ops[0]) == cycles:
         return "input stream"
-    if cycles == fastest(ModelWrapper(copy.deepcopy(model.model)), target.stream_bits):
+    if cycles == fastest(ModelWrapper(copy.deepcopy(model.model)), target.widest_beat):
         return slowest.replace("_sf", "")
     shares = fit.usable(target)
     return max(shares, key=lambda what: needed[what] / (shares[what] * target.offers[what]))

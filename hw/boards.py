@@ -11,6 +11,16 @@ from pathlib import Path
 FILE = Path(__file__).with_name("boards.toml")
 DEVICES = ("xc7", "xcup", "ecp5")
 LINKS = ("pynq", "serial")
+PORTS = {"xc7": (64, 250), "xcup": (128, 0)}
+"""Device with a processing system -> bits of a memory port, and the fastest clock in MHz at which it may run where that
+is a multiple of the accelerator's (DS187); 0: the accelerator's is the only one.
+"""
+LINE_MBAUD, BYTE_BITS = 2, 10
+"""Of a serial link: bits a microsecond, a rate that the USB chip of the board makes exactly, at which
+`signflow.deploy.board.serial_link` opens the port; and how many bits a byte takes.
+"""
+NARROW = 64
+"""Bits of a beat that costs nothing: no narrower one is chosen, where the link has it."""
 
 
 class BoardError(ValueError):
@@ -34,7 +44,7 @@ class Board:
     bram18: int
     dsp: int
     stream_bits: int
-    """Widest AXI-Stream a DMA on this board feeds in one cycle; 8 on a serial link."""
+    """Widest AXI-Stream that its link feeds every cycle at its clock; 8 on a serial link."""
     clock_mhz: float
     uram: int = 0
     """UltraRAMs of 288 kbit; only weights that are loaded at run time can lie there."""
@@ -55,6 +65,41 @@ class Board:
         """The board that an accelerator was made for, from its `accel.json`."""
         known = cls(**facts["target"]) if "target" in facts else board(facts["board"])
         return replace(known, clock_mhz=facts.get("clock_mhz", known.clock_mhz))
+
+    @property
+    def widest_beat(self) -> int:
+        """Bits that its link feeds every cycle: ``stream_bits``, or less at a clock of which the memory port does not
+        take the multiple.
+        """
+        port, fastest = PORTS.get(self.device, (self.stream_bits, self.clock_mhz))
+        faster = max(1, int(fastest / self.clock_mhz))
+        return min(self.stream_bits, port << (faster.bit_length() - 1))
+
+    def beats(self, facts: Mapping) -> dict[str, int]:
+        """How frames of the accelerator of ``facts`` (`accel.json`) travel: bits of a beat, the narrowest that keeps
+        pace, or the widest; bits of a word in memory (a power of two) and beats of a frame, in and out.
+        """
+        words = {end: max(8, 1 << (facts[end]["stream_bits"] - 1).bit_length()) for end in ("input", "output")}
+        beat = min(NARROW, self.widest_beat)
+
+        def frame(end: str) -> int:
+            return -(-facts[end]["words"] * words[end] // beat)
+
+        while beat < self.widest_beat and max(map(frame, words)) > facts["predicted"]["interval"]:
+            beat *= 2
+        return {
+            "beat_bits": beat,
+            "in_word_bits": words["input"],
+            "in_beats": frame("input"),
+            "out_word_bits": words["output"],
+            "out_beats": frame("output"),
+        }
+
+    def link_cycles(self, facts: Mapping) -> int:
+        """Cycles that its link takes for an image of the accelerator of ``facts`` at least."""
+        beats = self.beats(facts)
+        frame = max(beats["in_beats"], beats["out_beats"])
+        return frame if self.link != "serial" else int(frame * BYTE_BITS * self.clock_mhz / LINE_MBAUD)
 
     @property
     def offers(self) -> dict[str, int]:

@@ -171,10 +171,12 @@ class Accelerator:
         start = time.perf_counter()
         self.results(batch)
         seconds, page, predicted = time.perf_counter() - start, self.page(), self.facts["predicted"]
+        beats = (self.facts["shell"][f"{end}_beats"] for end in ("in", "out"))  # of a frame, one a cycle at most
         cycles = page["CYCLES_LO"] | page["CYCLES_HI"] << 32
         return Throughput(
-            images, seconds, cycles, self.clock_mhz, page["LATENCY"], predicted["latency"], predicted["interval"]
-        )
+            images, seconds, cycles, self.clock_mhz, page["LATENCY"], predicted["latency"],
+            max(predicted["interval"], *beats),
+        )  # fmt: skip
 
     def load_weights(self, file) -> None:
         """Load other weights, thresholds and tables into an accelerator that was built loadable, and run the self-test

@@ -23,7 +23,7 @@ from signflow.deploy.steps import ACCELERATOR, FOLDED, PROJECT, SYNTHESISED
 from signflow.deploy.tools import netlist, toolchain
 from signflow.deploy.tools.contract import Check
 from signflow.deploy.verify.check import require
-from signflow.hw.boards import Board
+from signflow.hw.boards import LINE_MBAUD, Board
 from signflow.hw.scratch import Scratch
 from signflow.hw.sim import SimError
 from signflow.hw.sim.soc import SocModel
@@ -100,7 +100,7 @@ class NetlistModel:
 
     def _serial(self, sent: np.ndarray, received: np.ndarray, images: int) -> None:
         link = self._link
-        lines = 10 * (len(sent) + len(received)) / (ulx3s.LINE_MBAUD * 1e6)  # seconds of the line itself
+        lines = 10 * (len(sent) + len(received)) / (LINE_MBAUD * 1e6)  # seconds of the line itself
         limit = self._port.now() + 1 + PATIENCE * lines
         link.receive(received, len(received))
         link.send(sent, len(sent))

@@ -134,6 +134,12 @@ def export(network: str, weights: str, output: Path) -> None:
     help="Of the foldings that reach it: fewest LUTs, or fewest cycles for one image.",
 )
 @click.option("--clock", type=click.FloatRange(min=0, min_open=True), metavar="MHZ", help="Clock [the board's].")
+@click.option(
+    "--stream-bits",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Widest word of the input: what the core alone would do, where the link carries less [what the link carries].",
+)
 @click.option("--folding", default="", help="JSON file node -> attribute -> value that fixes the folding.")
 @click.option(
     "--from",
@@ -156,6 +162,7 @@ def build(
     target_fps,
     prefer,
     clock,
+    stream_bits,
     folding,
     start,
     loadable,
@@ -175,7 +182,8 @@ def build(
         rule = "need --from fold or an earlier step: the folding depends on them"
         raise click.UsageError(f"--clock, --boards and --loadable {rule}")
     settings = flow.settings_of(work) if start != "export" else fresh
-    folded = {"fps": target_fps or 0.0, "prefer": prefer, "folding": folding} if "fold" in since(start) else {}
+    folded = {"fps": target_fps or 0.0, "prefer": prefer, "stream_bits": stream_bits or 0, "folding": folding}
+    folded = folded if "fold" in since(start) else {}
     show.build(console, replace(settings, **folded, **target, check=check), work, start, json_file)
     console.print(f"products in {work}", highlight=False, soft_wrap=True)
 

@@ -14,6 +14,7 @@ from signflow.deploy import flow
 from signflow.deploy.accelerator import Accelerator
 from signflow.deploy.command import resources
 from signflow.deploy.verify.images import Images
+from signflow.hw.boards import Board
 
 
 @contextmanager
@@ -80,6 +81,18 @@ def folding(console: Console, facts: dict) -> None:
         f"{facts['clock_mhz']:g} MHz (bottleneck {facts['predicted']['bottleneck']})",
         highlight=False,
     )
+    link(console, facts)
+
+
+def link(console: Console, facts: dict) -> None:
+    """Say where the board's link is slower than the accelerator."""
+    target, interval = Board.of(facts), facts["predicted"]["interval"]
+    if (taken := target.link_cycles(facts)) > interval:
+        console.print(
+            f"this is the core alone: the link of {target.name} carries {target.beats(facts)['beat_bits']} bits at a "
+            f"time, an image takes {taken:,} cycles there = {target.clock_mhz * 1e6 / taken:,.0f} images/s",
+            highlight=False,
+        )
 
 
 def cycles(console: Console, found: dict) -> None:
@@ -130,6 +143,7 @@ def report(
         f"yosys estimate in {synthesis.seconds:.0f} s, not a Vivado report",
         highlight=False,
     )
+    link(console, acc.facts)
     flow.write_json(found.facts(), json_file)
 
 

@@ -53,17 +53,11 @@ def shell_facts(facts: Mapping, board: Board, folder: Path) -> dict:
 
     Bits of beats and words, beats of a frame, depth of the tag FIFO, hash, version of the status page, clock in kHz.
     """
-    beat = board.stream_bits
-    in_bits, out_bits = (_word_bits(facts[side]["stream_bits"]) for side in ("input", "output"))
-    predicted = facts["predicted"]
-    longest = predicted["latency"] + SHELL_LATENCY + max(1, out_bits // beat)
+    beats, predicted = board.beats(facts), facts["predicted"]
+    longest = predicted["latency"] + SHELL_LATENCY + max(1, beats["out_word_bits"] // beats["beat_bits"])
     in_flight = -(-longest // max(1, predicted["interval"])) + 2
     return {
-        "beat_bits": beat,
-        "in_word_bits": in_bits,
-        "in_beats": -(-facts["input"]["words"] * in_bits // beat),
-        "out_word_bits": out_bits,
-        "out_beats": -(-facts["output"]["words"] * out_bits // beat),
+        **beats,
         "tags": max(4, 1 << (in_flight - 1).bit_length()),
         "network_hash": network_hash(folder),
         "page_version": PAGE_VERSION,
@@ -136,11 +130,6 @@ def _axi_top(facts: Mapping, board: Board) -> tuple[str, str, list[str]]:
 
 TOPS = {"pynq": _axi_top, "serial": ulx3s.top}
 """Link of a board -> file name and text of its top, and the library modules it uses besides those of the shell."""
-
-
-def _word_bits(stream_bits: int) -> int:
-    """The next power of two, at least 8."""
-    return max(8, 1 << (stream_bits - 1).bit_length())
 
 
 def _files(folder: Path, skip: str = "") -> dict[str, bytes]:

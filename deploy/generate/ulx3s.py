@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from signflow.hw.boards import Board
+from signflow.hw.boards import LINE_MBAUD, Board
 from signflow.hw.ops.base import RtlInstance
 
 OSCILLATOR_MHZ = 25
@@ -17,8 +17,6 @@ DETECTOR_MHZ = (Fraction(25, 8), 400)
 OUTPUT_MHZ = (Fraction(25, 8), 400)
 VCO_MHZ = (400, 800)
 DIVIDERS = range(1, 129)
-LINE_MBAUD = 2
-"""A rate that the board's USB chip makes exactly; `signflow.deploy.board.serial_link` opens the port with it."""
 LINE_TOLERANCE = 0.01  # the receivers accept 2 %
 
 PINS = {

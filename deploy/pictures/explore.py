@@ -42,7 +42,7 @@ def explore(model: ModelWrapper, board: Board, targets: Sequence[float]) -> list
             fold_to_fps(work, board, target)
         except FoldingError:
             try:
-                fold_to_cycles(work, max(1, int(clock / target)), board.stream_bits)
+                fold_to_cycles(work, max(1, int(clock / target)), board.widest_beat)
             except FoldingError:
                 continue
         cost, cycles = buffered_cost(work), interval(work)

@@ -39,16 +39,17 @@ class TooLargeError(FoldingError):
         self.needed, self.offered = dict(needed), dict(offered)
 
 
-def fold_to_fps(model: ModelWrapper, board: Board, fps: float, prefer: str = "balance") -> None:
+def fold_to_fps(model: ModelWrapper, board: Board, fps: float, prefer: str = "balance", stream_bits: int = 0) -> None:
     """The best folding for ``fps`` images a second at the board's clock, by ``prefer``, a name of `AIMS`; raises
-    FoldingError when an operator cannot reach it or it does not fit.
+    FoldingError when an operator cannot reach it or it does not fit. ``stream_bits``: the widest word of the input; 0:
+    what the board's link carries.
     """
     target = int(board.clock_mhz * 1e6 / fps)
     if target < 1:
         raise FoldingError(
             f"{fps:g} images a second at {board.clock_mhz:g} MHz leaves less than one cycle for an image"
         )
-    whole = Choices(model, board.stream_bits)
+    whole = Choices(model, stream_bits or board.widest_beat)
     shares = ALL | {"BRAM18": UTILISATION["BRAM18"]}
     _settle(model, whole, board, shares, target, lambda budget: whole.best(target, budget, _aim(prefer)))
 
@@ -113,12 +114,17 @@ def _weights(ops: Sequence[StreamOp], board: Board) -> str:
 
 
 def fold_to_board(
-    model: ModelWrapper, board: Board, shares: Mapping[str, float] | None = None, prefer: str = "balance"
+    model: ModelWrapper,
+    board: Board,
+    shares: Mapping[str, float] | None = None,
+    prefer: str = "balance",
+    stream_bits: int = 0,
 ) -> None:
     """The fastest folding within ``shares`` of the board (`usable` unless given), and of those the best by ``prefer``,
-    a name of `AIMS`; for "latency", one in which an image takes the fewest cycles. Raises FoldingError when none fits.
+    a name of `AIMS`; for "latency", one in which an image takes the fewest cycles. ``stream_bits`` as above. Raises
+    FoldingError when none fits.
     """
-    whole, shares, aim = Choices(model, board.stream_bits), shares or usable(board), _aim(prefer)
+    whole, shares, aim = Choices(model, stream_bits or board.widest_beat), shares or usable(board), _aim(prefer)
 
     targets, low = whole.targets(), -1  # targets[low] and less do not fit: budgets shrink from one round to the next
 

@@ -7,8 +7,9 @@
 #
 #     memory <- ps/HP0 <- memory_bus <- axi_dma_0 -> accelerator_0 -> axi_dma_0      (streams, as wide as a beat)
 #               ps/GP0 -> control_bus -> axi_dma_0, accelerator_0                    (registers)
+#     where a beat is wider than HP0, the port and its side of memory_bus run at so many times the clock
 #
-# Everything runs at one clock, the first one of the processing system. Any version from 2020.1 on is meant to do, without
+# Everything else runs at one clock, the first one of the processing system. Any version from 2020.1 on is meant to do, without
 # Vitis HLS, board files or a paid licence; IP cores are taken in the newest version at hand. The script ends with an error,
 # and without a bitstream, when timing is not met, a net is not routed, or a memory image was not read.
 # It has been run against a table of Vivado's commands, never on Vivado itself.
@@ -57,13 +58,15 @@ proc join_bus {from to} { connect_bd_intf_net [get_bd_intf_pins $from] [get_bd_i
 # dividers when it loads the bitstream. The DRAM stays as the boot image has configured it.
 proc make_ps_xc7 {} {
   global project ps
+  set port [expr {min(64, $project(beat_bits))}]
+  set times [expr {$project(beat_bits) / $port}]
   set cell [make_ip processing_system7 ps]
   set_property -dict [list \
     CONFIG.PCW_CRYSTAL_PERIPHERAL_FREQMHZ 50 \
     CONFIG.PCW_FPGA0_PERIPHERAL_FREQMHZ $project(clock_mhz) \
     CONFIG.PCW_EN_CLK0_PORT 1 CONFIG.PCW_EN_RST0_PORT 1 \
     CONFIG.PCW_USE_M_AXI_GP0 1 \
-    CONFIG.PCW_USE_S_AXI_HP0 1 CONFIG.PCW_S_AXI_HP0_DATA_WIDTH $project(beat_bits) \
+    CONFIG.PCW_USE_S_AXI_HP0 1 CONFIG.PCW_S_AXI_HP0_DATA_WIDTH $port \
   ] $cell
   make_bd_intf_pins_external [get_bd_intf_pins ps/DDR]
   make_bd_intf_pins_external [get_bd_intf_pins ps/FIXED_IO]
@@ -71,6 +74,11 @@ proc make_ps_xc7 {} {
     clock ps/FCLK_CLK0  reset ps/FCLK_RESET0_N  clocked {ps/M_AXI_GP0_ACLK ps/S_AXI_HP0_ACLK}
     control ps/M_AXI_GP0  memory ps/S_AXI_HP0  actual CONFIG.PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ
     dma_address 0x40400000  page_address 0x43C00000
+  }
+  if {$times > 1} {
+    set_property CONFIG.PCW_EN_CLK1_PORT 1 $cell
+    set_property CONFIG.PCW_FPGA1_PERIPHERAL_FREQMHZ [expr {$times * $project(clock_mhz)}] $cell
+    array set ps {clocked ps/M_AXI_GP0_ACLK  faster ps/FCLK_CLK1  fast ps/S_AXI_HP0_ACLK}
   }
 }
 
@@ -116,7 +124,9 @@ proc make_accelerator {} {
 }
 
 proc make_buses {} {
+  global ps
   set_property -dict {CONFIG.NUM_SI 2 CONFIG.NUM_MI 1} [make_ip smartconnect memory_bus]
+  if {[info exists ps(faster)]} { set_property CONFIG.NUM_CLKS 2 [get_bd_cells memory_bus] }
   set_property -dict {CONFIG.NUM_SI 1 CONFIG.NUM_MI 2} [make_ip smartconnect control_bus]
   make_ip proc_sys_reset resets
 }
@@ -125,6 +135,7 @@ proc connect_all {} {
   global ps
   wire $ps(clock) resets/slowest_sync_clk memory_bus/aclk control_bus/aclk accelerator_0/aclk \
     axi_dma_0/s_axi_lite_aclk axi_dma_0/m_axi_mm2s_aclk axi_dma_0/m_axi_s2mm_aclk {*}$ps(clocked)
+  if {[info exists ps(faster)]} { wire $ps(faster) memory_bus/aclk1 $ps(fast) }
   wire $ps(reset) resets/ext_reset_in
   wire resets/peripheral_aresetn memory_bus/aresetn control_bus/aresetn accelerator_0/aresetn axi_dma_0/axi_resetn
   join_bus axi_dma_0/M_AXI_MM2S memory_bus/S00_AXI

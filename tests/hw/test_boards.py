@@ -66,7 +66,7 @@ def test_an_accelerator_knows_its_board_without_the_file(tmp_path):
         ("[pynq-z2]\nlut_share = 1.5", r"lut_share = 1\.5, it must be above 0 and at most 1"),
         ('[pynq-z2]\ndevice = "xc9"', "device = 'xc9', it must be one of 'xc7', 'xcup', 'ecp5'"),
         ('[pynq-z2]\nlink = "pcie"', "link = 'pcie', it must be one of 'pynq', 'serial'"),
-        ('[pynq-z2]\nlink = "serial"', "stream_bits = 64, with link = 'serial' it must be 8"),
+        ('[pynq-z2]\nlink = "serial"', "stream_bits = 128, with link = 'serial' it must be 8"),
         ('[pynq-z2]\npart = "a b"', "part = 'a b', it must be letters"),
         ('["../x"]\nlut = 1', r"board '\.\./x' lacks device, toolchain"),
         ("[pynq-z2]\nclock = 5", r"has no field 'clock' \(did you mean clock_mhz\?\); fields: device"),
@@ -100,3 +100,18 @@ def test_an_unknown_board_names_the_nearest():
         board("pynqz2")
     with pytest.raises(BoardError, match="unknown board 'xyz'; known boards"):
         board("xyz")
+
+
+@pytest.mark.parametrize(
+    ("name", "clock", "bits"),
+    [("pynq-z2", 100, 128), ("pynq-z2", 125, 128), ("pynq-z2", 126, 64), ("pynq-z2", 300, 64),
+     ("zcu104", 187.5, 128), ("zcu104", 100, 128), ("ulx3s", 40, 8)],
+)  # fmt: skip
+def test_the_widest_beat_is_what_the_memory_port_takes_at_a_multiple_of_the_clock(name, clock, bits):
+    assert replace(board(name), clock_mhz=clock).widest_beat == bits
+
+
+def test_a_serial_line_takes_ten_bits_for_a_byte():
+    facts = {"input": {"stream_bits": 8, "words": 784}, "output": {"stream_bits": 24, "words": 10}}
+    facts["predicted"] = {"interval": 784}
+    assert board("ulx3s").link_cycles(facts) == 784 * 10 * 20  # 2 Mbaud at 40 MHz

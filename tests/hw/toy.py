@@ -49,8 +49,8 @@ endmodule
 """
 
 
-def accelerator(folder: Path, fifo: Path) -> Path:
-    """The folder of the toy; ``fifo`` is the library's module."""
+def accelerator(folder: Path, fifo: Path, interval: int = 12) -> Path:
+    """The folder of the toy; ``fifo`` is the library's module. ``interval``: what it says of itself."""
     for name, text in {"rtl/toy.sv": RTL, "rtl/sf_fifo.sv": fifo.read_text(), "mem/key.mem": f"{KEY:x}\n"}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
@@ -60,7 +60,7 @@ def accelerator(folder: Path, fifo: Path) -> Path:
     }
     facts = {"name": "toy", "top": "toy", "mem_dir": "mem", "sources": ["rtl/sf_fifo.sv", "rtl/toy.sv"], **sides}
     facts |= {"board": "pynq-z2", "part": "", "clock_mhz": 100, "operators": []}
-    facts |= {"predicted": {"latency": 14, "interval": 12, "bottleneck": "toy"}}
+    facts |= {"predicted": {"latency": 14, "interval": interval, "bottleneck": "toy"}}
     (folder / "accel.json").write_text(json.dumps(facts))
     return folder
 

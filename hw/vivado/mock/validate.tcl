@@ -67,12 +67,24 @@ proc validate_cell {cell} {
   dict for {pin facts} [pins_of $cell] {
     lassign $facts name kind side condition optional
     if {$side eq "out" || $optional || $kind eq "other"} continue
-    set driven 0
-    if {[info exists ::net($pin)]} {
-      foreach {other id} [array get ::net] { if {$id == $::net($pin) && [lindex [dict get [pins_of [cell_of $other]] $other] 2] eq "out"} { set driven 1 } }
-    }
-    if {!$driven} { problem "[expr {$kind eq "clk" ? "clock" : "reset"}] $pin is not driven" }
+    if {[driver_of $pin] eq ""} { problem "[expr {$kind eq "clk" ? "clock" : "reset"}] $pin is not driven" }
   }
+}
+
+# The pin that drives a pin, or nothing.
+proc driver_of {pin} {
+  if {![info exists ::net($pin)]} { return "" }
+  foreach {other id} [array get ::net] {
+    if {$id == $::net($pin) && [lindex [dict get [pins_of [cell_of $other]] $other] 2] eq "out"} { return $other }
+  }
+  return ""
+}
+
+# Bits of a memory port, or of so many as it moves in a cycle of the first clock: a SmartConnect converts.
+proc port_bits {port} {
+  set bits [bus_bits $port]
+  if {[driver_of ${port}_ACLK] ne "ps/FCLK_CLK1"} { return $bits }
+  return [expr {int($bits * $::config(ps\ PCW_FPGA1_PERIPHERAL_FREQMHZ) / $::config(ps\ PCW_FPGA0_PERIPHERAL_FREQMHZ))}]
 }
 
 proc validate_bus {bus} {
@@ -88,7 +100,7 @@ proc validate_bus {bus} {
   foreach slave $slaves {
     if {$::core_of([cell_of $bus]) eq "axi_dma"} {
       if {"addressed" ni $::state} { problem "$slave has no address in the space of $bus: assign_bd_address is missing" }
-      if {[bus_bits $slave] != [bus_bits $bus]} { problem "$bus has [bus_bits $bus] bits, the memory port $slave has [bus_bits $slave]" }
+      if {[port_bits $slave] != [bus_bits $bus]} { problem "$bus has [bus_bits $bus] bits, the memory port $slave takes [port_bits $slave]" }
     } elseif {![info exists ::segment($slave)] && "addressed" ni $::state} { problem "$slave has no address in the space of $bus" }
   }
 }

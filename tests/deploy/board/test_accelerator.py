@@ -122,12 +122,12 @@ def test_fixed_weights_stay(tfc, tmp_path):
 def test_throughput(tfc):
     result = tfc.throughput_test(500)
     assert result.images == 500 and result.clock_mhz == 100
-    assert (result.predicted_latency, result.predicted_interval) == (405, 98)
-    assert result.latency == pytest.approx(405, abs=8)  # the shell costs a few cycles
-    assert result.interval == pytest.approx(98, abs=0.5)
-    assert result.cycles == pytest.approx(405 + 499 * 98, abs=200)
+    assert (result.predicted_latency, result.predicted_interval) == (228, 49)
+    assert result.latency == pytest.approx(228, abs=8)  # the shell costs a few cycles
+    assert result.interval == pytest.approx(49, abs=0.5)
+    assert result.cycles == pytest.approx(228 + 499 * 49, abs=200)
     assert result.hardware_images_per_second == pytest.approx(500 / (result.cycles * 10e-9))
-    assert "98.0 cycles an image (predicted 1,020,408, 98)" in str(result) and "us (predicted 405)" in str(result)
+    assert "49.0 cycles an image (predicted 2,040,816, 49)" in str(result) and "us (predicted 228)" in str(result)
 
 
 def test_one_image_and_none_timed(tfc):

@@ -57,15 +57,26 @@ def test_hash_sees_one_bit_of_a_weight(accelerator, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("stream", "word", "words", "beat", "beats"),
-    [(64, 64, 98, 64, 98), (16, 16, 5, 64, 2), (24, 32, 5, 64, 3), (8, 8, 17, 128, 2), (72, 128, 3, 64, 6)],
-)  # fmt: skip
-def test_beats_of_a_frame(tmp_path, stream, word, words, beat, beats):
-    side = {"stream_bits": stream, "words": words}
-    facts = {"input": side, "output": side, "predicted": {"latency": 1000, "interval": 200}}
-    found = shell.shell_facts(facts, replace(board("pynq-z2"), stream_bits=beat), tmp_path)
+    ("stream", "word", "words", "widest", "interval", "beat", "beats"),
+    [
+        (64, 64, 98, 64, 200, 64, 98),
+        (16, 16, 5, 64, 200, 64, 2),
+        (24, 32, 5, 64, 200, 64, 3),
+        (8, 8, 17, 32, 200, 32, 5),
+        (72, 128, 3, 64, 200, 64, 6),
+        (128, 128, 49, 128, 98, 64, 98),  # no wider than it must be
+        (128, 128, 49, 128, 97, 128, 49),
+        (392, 512, 16, 128, 16, 128, 64),  # the core alone: the link is slower
+    ],
+)
+def test_beats_of_a_frame(tmp_path, stream, word, words, widest, interval, beat, beats):
+    side, target = {"stream_bits": stream, "words": words}, replace(board("pynq-z2"), stream_bits=widest)
+    facts = {"input": side, "output": side, "predicted": {"latency": 1000, "interval": interval}}
+    found = shell.shell_facts(facts, target, tmp_path)
     assert (found["in_word_bits"], found["in_beats"], found["out_word_bits"], found["out_beats"]) == (word, beats) * 2
-    assert (found["tags"], found["clock_khz"], found["page_version"]) == (8, 100_000, 1)
+    assert (found["beat_bits"], target.link_cycles(facts)) == (beat, beats)
+    tags = 1 << (-(-(1000 + 8 + max(1, word // beat)) // interval) + 2 - 1).bit_length()
+    assert (found["tags"], found["clock_khz"], found["page_version"]) == (tags, 100_000, 1)
 
 
 def test_the_project_is_complete_and_the_same_every_time(accelerator, project, tmp_path):

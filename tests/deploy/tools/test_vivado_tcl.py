@@ -15,9 +15,9 @@ BOARDS = sorted(name for name, board in boards().items() if board.toolchain == "
 pytestmark = pytest.mark.skipif(tcl.find_tclsh() is None, reason="needs tclsh")
 
 
-@pytest.mark.parametrize("board", BOARDS)
-def test_the_script_passes_for_every_board(tmp_path, board):
-    report = check_tcl(project(tmp_path, board))
+@pytest.mark.parametrize(("board", "beat"), [*((name, 0) for name in BOARDS), ("pynq-z2", 64), ("pynq-z2", 32)])
+def test_the_script_passes_for_every_board_and_beat(tmp_path, board, beat):
+    report = check_tcl(project(tmp_path, board, beat))
     assert report.checked and report.problems == () and report.runs > len(FAULTS)
     assert not (tmp_path / "build").exists(), "the folder itself is left alone"
 
@@ -44,7 +44,7 @@ MUTATIONS = {
     "a DMA of another width": (
         "CONFIG.c_m_axi_mm2s_data_width $project(beat_bits) CONFIG.c_m_axis_mm2s_tdata_width $project(beat_bits)",
         "CONFIG.c_m_axi_mm2s_data_width 32 CONFIG.c_m_axis_mm2s_tdata_width 32",
-        "M_AXIS_MM2S has 32 bits, accelerator_0/s_axis_in has 64",
+        "M_AXIS_MM2S has 32 bits, accelerator_0/s_axis_in has 128",
     ),
     # connections
     "a stream not connected": ("  join_bus axi_dma_0/M_AXIS_MM2S accelerator_0/s_axis_in\n", "", "s_axis_in is not c"),
@@ -53,7 +53,12 @@ MUTATIONS = {
     "memory not connected": ("  join_bus memory_bus/M00_AXI $ps(memory)\n", "", "M_AXI_MM2S reaches no slave"),
     "streams crossed": ("M_AXIS_MM2S accelerator_0/s_axis_in", "M_AXIS_MM2S accelerator_0/m_axis_out", "does not fit"),
     "a clock forgotten": ("axi_dma_0/m_axi_s2mm_aclk", "", "clock axi_dma_0/m_axi_s2mm_aclk is not driven"),
-    "the port's clock forgotten": (" {*}$ps(clocked)", "", "clock ps/S_AXI_HP0_ACLK is not driven"),
+    "the registers' clock forgotten": (" {*}$ps(clocked)", "", "clock ps/M_AXI_GP0_ACLK is not driven"),
+    "the port's clock forgotten": ("memory_bus/aclk1 $ps(fast)", "memory_bus/aclk1", "ps/S_AXI_HP0_ACLK is not driven"),
+    "the bus' second clock forgotten": ("memory_bus/aclk1 $ps(fast)", "$ps(fast)", "memory_bus/aclk1 is not driven"),
+    "one clock for two": ("CONFIG.NUM_CLKS 2", "CONFIG.NUM_CLKS 1", "there is no pin memory_bus/aclk1"),
+    "the port too fast": ("$times * $project(clock_mhz)", "3 * $project(clock_mhz)", "a number in 0.1..250, not '300"),
+    "the port too slow": ("$times * $project(clock_mhz)", "$project(clock_mhz)", "S_AXI_HP0 takes 64"),
     "a reset forgotten": ("  wire $ps(reset) resets/ext_reset_in\n", "", "reset resets/ext_reset_in is not driven"),
     "a reset to a clock": ("$ps(reset) resets/ext_reset_in", "$ps(reset) axi_dma_0/m_axi_mm2s_aclk", "clock|drive"),
     "a pin that does not exist": ("axi_dma_0/axi_resetn", "axi_dma_0/aresetn", "there is no pin axi_dma_0/aresetn"),
@@ -113,7 +118,7 @@ def test_a_missing_file_is_noticed(tmp_path, file):
     [
         ("[11:0] s_axi_ctrl_araddr", "[7:0] s_axi_ctrl_araddr", "s_axi_ctrl_araddr of toy_axi has 8 bits"),
         ("s_axi_ctrl:s_axis_in:m_axis_out", "s_axi_ctrl:s_axis_in", "m_axis_out of toy_axi is missing"),
-        ("[63:0] s_axis_in_tdata", "[127:0] s_axis_in_tdata", "s_axis_in has 128"),
+        ("[127:0] s_axis_in_tdata", "[63:0] s_axis_in_tdata", "s_axis_in has 64"),
         ("parameter MEM_DIR", "localparam MEM_DIR", "no property CONFIG.MEM_DIR"),
         ("module toy_axi", "module other_axi", "no added source has a module 'toy_axi'"),
     ],

@@ -78,7 +78,7 @@ def ports(beat: int) -> str:
     )
 
 
-def facts(name: str = "pynq-z2") -> dict:
+def facts(name: str = "pynq-z2", beat: int = 0) -> dict:
     target = board(name)
     return {
         "name": "toy",
@@ -88,14 +88,14 @@ def facts(name: str = "pynq-z2") -> dict:
         "clock_mhz": target.clock_mhz,
         "mem_dir": "mem",
         "sources": ["rtl/toy.sv", "rtl/toy_axi.v"],
-        "shell": {"beat_bits": target.stream_bits},
-        "operators": [{"node": "toy0", "params": {"TABLE_FILE": "table.mem", "BEAT": target.stream_bits}}],
+        "shell": {"beat_bits": beat or target.stream_bits},
+        "operators": [{"node": "toy0", "params": {"TABLE_FILE": "table.mem", "BEAT": beat or target.stream_bits}}],
     }
 
 
-def project(folder: Path, name: str = "pynq-z2") -> Path:
-    """Write the folder; returns it."""
-    known = facts(name)
+def project(folder: Path, name: str = "pynq-z2", beat: int = 0) -> Path:
+    """Write the folder, with beats of ``beat`` bits, 0: the board's widest; returns it."""
+    known = facts(name, beat)
     beat = known["shell"]["beat_bits"]
     texts = vivado.files(known) | {
         "accel.json": json.dumps(known),
