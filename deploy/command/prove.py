@@ -29,8 +29,7 @@ def proofs(console: Console, errors: Console, chosen: tuple[str, ...], work: Pat
         table.add_row(*row, "proved" if one.proved else "undecided" if not one.refuted else "REFUTED")
     console.print(table)
     for one in found:
-        open_ones = dict.fromkeys(one.undecided, f"not decided within {prove.PATIENCE} s")
-        for name, why in (one.refuted | open_ones).items():
+        for name, why in (one.refuted | one.undecided).items():
             console.print(f"{one.case.module} {one.case.parameters}: {name}: {why}", highlight=False, soft_wrap=True)
     right = [one for one in found if one.proved]
     console.print(

@@ -5,6 +5,8 @@
 A file of `hw/proofs` states the contract of one module as assertions. Its header says what they are proven for:
 
     //   case DEPTH=3 BLOCK=1       the parameters of a proof, one line each
+    //   case WIDTH=4 SF_LUT6_2     a word without a value is a macro: the module as primitives of a device
+    //   sum SIMD=128 STAGES=5      the same for a sum too wide for ABC: by polynomials (`signflow.deploy.tools.sums`)
     //   assumes sf_memory          `hw/proofs/assumed/sf_memory.sv` stands in for the module, which has its own proof
     //   file NAME WORD WORD ...    a memory image
     //   free A, B of C             no path without a register leads from the input C to the signals A and B
@@ -19,8 +21,8 @@ of any length, or a trace leads to a failure (refuted), or time is up (undecided
 
 import json
 import re
-import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -28,15 +30,15 @@ from pathlib import Path
 from typing import Any
 
 import signflow.hw.ops.base
-from signflow.deploy.tools import yosys
+from signflow.deploy.tools import induction, sums, yosys
 
 RTL = signflow.hw.ops.base.RTL_DIR
 PROOFS = RTL.with_name("proofs")
+CELLS = tuple(RTL.with_name("sim") / "cells" / f"{name}.v" for name in ("lut6_2", "carry4", "carry8"))
+"""What the primitives do that the RTL names."""
 REACH = "reach"
 CLOCK = "\\clk_i"
 REGISTERS = ("$ff", "$anyinit")
-STEPS = 6
-"""Cycles of induction that are tried before PDR."""
 PATIENCE = 60
 """Seconds for a step of a proof, after which it is given up."""
 
@@ -48,6 +50,8 @@ class Case:
     module: str
     parameters: str
     """As in the header: ``DEPTH=3 BLOCK=1``."""
+    sums: bool = False
+    """By polynomials: that what the instance ``i_delayed`` gets is what it wants."""
 
     @property
     def file(self) -> Path:
@@ -69,7 +73,8 @@ class Result:
     """All that must hold."""
     refuted: dict[str, str] = field(default_factory=dict)
     """Properties that do not hold, with the reason or the trace (VCD)."""
-    undecided: tuple[str, ...] = ()
+    undecided: dict[str, str] = field(default_factory=dict)
+    """Properties of which it is not known, with the reason."""
     how: str = ""
     """By what, and how many cycles it looks at: ``induction 2``, ``PDR 7``; empty where each assertion stood alone."""
     seconds: float = 0.0
@@ -91,8 +96,8 @@ def cases(chosen: Sequence[str] = ()) -> list[Case]:
     for module in chosen:
         if module not in known:
             raise ValueError(f"{module!r} has no proof in {PROOFS}; there are {', '.join(known)}")
-    found = [Case(module, "") for module in chosen or known]
-    return [Case(c.module, line) for c in found for line in lines("case", c.file.read_text())]
+    texts = [(module, Case(module, "").file.read_text()) for module in chosen or known]
+    return [Case(m, line, word == "sum") for m, text in texts for word in ("case", "sum") for line in lines(word, text)]
 
 
 def prove(
@@ -129,43 +134,52 @@ def spread(one: Callable, chosen: Sequence, jobs: int, tick: Callable[[Any, Any]
 
 def fault(case: Case, folder: Path, rtl: Sequence[Path], patience: int = PATIENCE) -> str:
     """A property of the case that fails, found without a proof of the others; "" if none was found in time."""
-    names = _build(case, folder, rtl)
+    if case.sums:
+        return next(iter(_sum(case, folder, rtl).refuted), "")
+    names, true = _build(case, folder, rtl)
     held = [k for k, name in enumerate(names) if not name.startswith(REACH)]
-    told = _abc(folder, held, f"scorr; bmc3 -F 200 -T {patience}", patience)
+    told = induction.ask(folder, held, f"scorr; bmc3 -F 200 -T {patience}", patience)
     if found := re.search(r"^Output (\d+) .*was asserted", told, re.MULTILINE):
         return names[held[int(found[1])]]
-    _, never = _each(folder, [k for k, name in enumerate(names) if name.startswith(REACH)], patience)
+    _, never = induction.each(folder, [k for k, name in enumerate(names) if name.startswith(REACH)], patience)
     paths = [name for name, found in _paths(case, folder).items() if found]
-    return next(iter([names[k] for k in never] + paths), "")
+    never = [names[k] for k in never] + [name for name in true if name.startswith(REACH)]
+    return next(iter(never + paths), "")
 
 
-def _build(case: Case, folder: Path, rtl: Sequence[Path]) -> list[str]:
-    """The names of the assertions of ``model.aig``, which Yosys makes of the case."""
+def _build(case: Case, folder: Path, rtl: Sequence[Path]) -> tuple[list[str], list[str]]:
+    """Names of the assertions of ``model.aig``, which Yosys makes of the case, and of those that it found true."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in [*folder.glob("*.vcd"), *folder.glob("*.aiw")]:
         old.unlink()
     for name, *words in map(str.split, lines("file", case.file.read_text())):
         (folder / name).write_text("\n".join(words) + "\n")
     yosys.run([], [(case.name, _model(case, rtl))], folder, 1)
-    return [name[-1].split(".")[-1].lstrip("\\") for name in json.loads((folder / "model.ywm").read_text())["asserts"]]
+    names = [name[-1].split(".")[-1].lstrip("\\") for name in json.loads((folder / "model.ywm").read_text())["asserts"]]
+    stated = re.findall(r"^ *cell \$assert \S*?(\w+)$", (folder / "model.il").read_text(), re.MULTILINE)
+    return names, sorted((Counter(stated) - Counter(names)).elements())
 
 
 def _prove(case: Case, folder: Path, rtl: Sequence[Path], patience: int) -> Result:
+    if case.sums:
+        return _sum(case, folder, rtl)
     begun = time.monotonic()
-    names = _build(case, folder, rtl)
+    names, true = _build(case, folder, rtl)
     reach = {k for k, name in enumerate(names) if name.startswith(REACH)}
     held = [k for k in range(len(names)) if k not in reach]
-    how, depth = _together(folder, held, patience)
-    failing, holding = (set(), set(held)) if how else _each(folder, held, patience)
-    shown, never = _each(folder, sorted(reach), patience)
+    how, depth = induction.together(folder, held, patience)
+    failing, holding = (set(), set(held)) if how else induction.each(folder, held, patience)
+    shown, never = induction.each(folder, sorted(reach), patience)
     refuted = {names[k]: f"see {_trace(folder, k, names[k])}" for k in sorted(failing)}
-    refuted |= {names[k]: "it never happens, so the others say nothing" for k in sorted(never)}
+    silent = [names[k] for k in sorted(never)] + [name for name in true if name.startswith(REACH)]
+    refuted |= dict.fromkeys(silent, "it never happens, so the others say nothing")
     paths = _paths(case, folder)
     refuted |= {name: "a path without a register leads there" for name, found in paths.items() if found}
-    undecided = tuple(names[k] for k in range(len(names)) if k not in failing | holding | shown | never)
+    open_ones = [names[k] for k in range(len(names)) if k not in failing | holding | shown | never]
+    undecided = dict.fromkeys(open_ones, f"not decided within {patience} s")
     return Result(
         case,
-        (*sorted(set(names)), *paths),
+        (*sorted({*names, *true}), *paths),
         refuted,
         undecided,
         f"{how} {depth}" if depth else how,
@@ -173,20 +187,47 @@ def _prove(case: Case, folder: Path, rtl: Sequence[Path], patience: int) -> Resu
     )
 
 
+def _sum(case: Case, folder: Path, rtl: Sequence[Path]) -> Result:
+    begun = time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    commands = [*_read(case, rtl, sums.LEAVES), "proc", "flatten", "opt_clean", "write_json model.json"]
+    yosys.run([], [(case.name, commands)], folder, 1)
+    refuted, undecided = {}, {}
+    try:
+        if how := sums.difference(_netlist(folder), "i_delayed.got_i", "i_delayed.want_q"):
+            refuted = {"value": how}
+    except sums.NotASum as error:
+        undecided = {"value": f"not a sum: {error}"}
+    return Result(case, ("value",), refuted, undecided, "polynomials", time.monotonic() - begun)
+
+
+def _netlist(folder: Path) -> dict[str, Any]:
+    (module,) = (m for m in json.loads((folder / "model.json").read_text())["modules"].values() if m["cells"])
+    return module
+
+
 def lines(word: str, text: str) -> list[str]:
     """What stands behind ``//   word`` in the header."""
     return [line.strip() for line in re.findall(rf"^//   {word}\b(.*)$", text, re.MULTILINE)]
 
 
-def _model(case: Case, rtl: Sequence[Path]) -> list[str]:
-    """Yosys' commands from the sources to AIGER, with the word-level model kept for traces."""
+def _read(case: Case, rtl: Sequence[Path], leaves: Sequence[str] = ()) -> list[str]:
+    """Yosys' commands that read the sources; ``leaves`` stay modules of unknown content."""
     top = f"prove_{case.file.stem}"
     stand_ins = [PROOFS / "assumed" / f"{name}.sv" for name in lines("assumes", case.file.read_text())]
-    sources = " ".join(str(p) for p in (case.file, *stand_ins, *rtl))
-    parameters = " ".join(f"-G {word}" for word in case.parameters.split())
+    sources = " ".join(str(p) for p in (case.file, *stand_ins, *CELLS, *rtl))
+    parameters = " ".join(f"-{'G' if '=' in word else 'D'} {word}" for word in case.parameters.split())
+    closed = " ".join(f"--blackboxed-module {leaf}" for leaf in leaves)
     return [
-        f"read_slang --std 1800-2023 -j 1 -y {PROOFS} -y {RTL} -Y .sv {parameters} --top {top} {sources}",
-        *(f"hierarchy -top {top}", "proc", "flatten", "opt_clean", "memory -nordff -nomap", "memory_map -formal"),
+        f"read_slang --std 1800-2023 -j 1 -y {PROOFS} -y {RTL} -Y .sv {closed} {parameters} --top {top} {sources}",
+        f"hierarchy -top {top}",
+    ]
+
+
+def _model(case: Case, rtl: Sequence[Path]) -> list[str]:
+    """Yosys' commands from the sources to AIGER, with the word-level model kept for traces."""
+    return [
+        *(*_read(case, rtl), "proc", "flatten", "opt_clean", "memory -nordff -nomap", "memory_map -formal"),
         *("setundef -anyseq", "chformal -lower", "formalff -clk2ff -ff2anyinit", "write_rtlil model.il"),
         *(
             "opt -full",
@@ -204,7 +245,7 @@ def _model(case: Case, rtl: Sequence[Path]) -> list[str]:
 
 def _paths(case: Case, folder: Path) -> dict[str, bool]:
     """For every ``free A, B of C``: whether a path without a register leads from an input C to A or B."""
-    (module,) = (m for m in json.loads((folder / "model.json").read_text())["modules"].values() if m["cells"])
+    module = _netlist(folder)
     drivers: dict = {}
     for cell in module["cells"].values():
         if cell["type"] not in REGISTERS:
@@ -225,48 +266,6 @@ def _paths(case: Case, folder: Path) -> dict[str, bool]:
         inputs = {bit for source in sources for bit in module["netnames"][source]["bits"]}
         found |= {f"{one} free of {', '.join(sources)}": bool(cone(one) & inputs) for one in signals}
     return found
-
-
-def _together(folder: Path, chosen: Sequence[int], patience: int) -> tuple[str, int]:
-    """(by what, how many cycles) all these assertions are proved, each with the help of the others; ("", 0): not so."""
-    told = _abc(folder, chosen, f"orpos; bmc3 -F {STEPS + 1} -T {patience}; ind -v -F {STEPS} -T {patience}", patience)
-    if "No output asserted in" in told and "Networks are equivalent" in told:
-        return "induction", len(re.findall(r"^Frame ", told, re.MULTILINE))
-    told = _abc(folder, chosen, f"orpos; scorr; pdr -T {patience}", patience)
-    if "Property proved" in told and (found := re.search(r"^Invariant F\[(\d+)\]", told, re.MULTILINE)):
-        return "PDR", int(found[1])
-    return "", 0
-
-
-def _each(folder: Path, chosen: Sequence[int], patience: int) -> tuple[set[int], set[int]]:
-    """(those that fail, those that hold) of the assertions of these numbers, each for itself; the rest is undecided."""
-    told = _abc(folder, chosen, f"scorr; pdr -a -X cex -T {patience}", patience) if chosen else ""
-    failing = {chosen[int(number)] for number in re.findall(r"^Output (\d+) was asserted", told, re.MULTILINE)}
-    holding = {chosen[int(number)] for number in re.findall(r"^Proved output (\d+) ", told, re.MULTILINE)}
-    if failing & holding:
-        raise RuntimeError(f"the answer of ABC contradicts itself:\n{told}")
-    for place, number in enumerate(chosen):
-        if number in failing:
-            (folder / f"cex{place}.aiw").replace(folder / f"failure{number}.aiw")
-    return failing, holding
-
-
-def _abc(folder: Path, chosen: Sequence[int], commands: str, patience: int) -> str:
-    """What ABC says of the assertions of these numbers in ``model.aig``; "" if it does not answer in time."""
-    head, *rest = (folder / "model.aig").read_bytes().split(b"\n")
-    _, most, inputs, latches, outputs, ands, bad, *others = head.split()
-    first = int(latches) + int(outputs)  # lines before those of the assertions
-    kept = [rest[first + number] for number in chosen]
-    fields = [b"aig", most, inputs, latches, outputs, ands, b"%d" % len(kept), *others]
-    (folder / "chosen.aig").write_bytes(
-        b"\n".join([b" ".join(fields), *rest[:first], *kept, *rest[first + int(bad) :]])
-    )
-    command = [str(yosys.share().parent / "yosys-abc"), "-c", f"read_aiger chosen.aig; fold; strash; {commands}"]
-    options = {"cwd": folder, "capture_output": True, "text": True, "errors": "replace"}
-    try:  # not all of its commands keep their time limit
-        return subprocess.run(command, **options, check=False, timeout=2 * patience + 10).stdout
-    except subprocess.TimeoutExpired:
-        return ""
 
 
 def _trace(folder: Path, number: int, name: str) -> Path:

@@ -6,12 +6,15 @@
 //   case NF=1 PE=2 ACC_WIDTH=2 THRESHOLDS=1 STEPS=1
 //   case NF=2 PE=1 ACC_WIDTH=3 THRESHOLDS=2 STEPS=1
 //   case NF=1 PE=1 ACC_WIDTH=3 THRESHOLDS=2 WINDOW=1 STEPS=2
+//   case NF=2 PE=2 PIXELS=2 ACC_WIDTH=2 THRESHOLDS=1 STEPS=1
+//   case NF=2 PE=1 PIXELS=2 ACC_WIDTH=2 THRESHOLDS=2 STEPS=1
 //
 //   assumes sf_memory
 //
 //   mutant first_i ? start => last_i ? start
 //   mutant fold_q == NFW'(NF - 1) => fold_q == NFW'(NF)
-//   mutant acc_q[p] >= gap[p] => acc_q[p] > gap[p]
+//   mutant acc_q[p] >= gap[p%PE] => acc_q[p] > gap[p%PE]
+//   mutant start[p%PE*ACC_WIDTH => start[p/PIXELS*ACC_WIDTH
 //   mutant !sum[p][ACC_WIDTH-1] => sum[p][ACC_WIDTH-1]
 //   mutant outside && !acc_q[p][ACC_WIDTH-1] => outside
 `default_nettype none
@@ -19,18 +22,20 @@
 module prove_accumulate #(
   parameter int NF         = 1,
   parameter int PE         = 1,
+  parameter int PIXELS     = 1,
   parameter int ACC_WIDTH  = 3,
   parameter int THRESHOLDS = 1,
   parameter bit WINDOW     = 1'b0,
   parameter int STEPS      = 2,
-  localparam int OUT = THRESHOLDS == 0 ? ACC_WIDTH : THRESHOLDS == 1 || WINDOW ? 1 : 2
+  localparam int LANES = PIXELS * PE,
+  localparam int OUT   = THRESHOLDS == 0 ? ACC_WIDTH : THRESHOLDS == 1 || WINDOW ? 1 : 2
 ) (
-  input wire                    clk_i,
-  input wire [PE*ACC_WIDTH-1:0] parts_i,
-  input wire                    valid_i
+  input wire                       clk_i,
+  input wire [LANES*ACC_WIDTH-1:0] parts_i,
+  input wire                       valid_i
 );
   wire rst_n, valid;
-  wire [PE-1:0][OUT-1:0] results;
+  wire [LANES-1:0][OUT-1:0] results;
   wake i_wake (.clk_i, .rst_no(rst_n));
 
   logic [7:0] step_q, fold_q;  // of the parts that come
@@ -42,8 +47,8 @@ module prove_accumulate #(
       if (last) fold_q <= fold_q == 8'(NF - 1) ? '0 : fold_q + 1'b1;
     end
 
-  sf_accumulate #(.NF(NF), .PE(PE), .ACC_WIDTH(ACC_WIDTH), .THRESHOLDS(THRESHOLDS), .WINDOW(WINDOW), .START_FILE("any"),
-                  .GAP_FILE("any")) i_dut (
+  sf_accumulate #(.NF(NF), .PE(PE), .PIXELS(PIXELS), .ACC_WIDTH(ACC_WIDTH), .THRESHOLDS(THRESHOLDS), .WINDOW(WINDOW),
+                  .START_FILE("any"), .GAP_FILE("any")) i_dut (
     .clk_i, .rst_ni(rst_n), .parts_i, .valid_i, .first_i(step_q == '0), .last_i(last), .results_o(results),
     .valid_o(valid), .load_i('0), .load_o());
 
@@ -52,8 +57,8 @@ module prove_accumulate #(
   always_ff @(posedge clk_i) due_q <= rst_n ? {due_q[0], valid_i && last} : '0;
   wire due = due_q[THRESHOLDS == 2];
 
-  for (genvar p = 0; p < PE; p++) begin : gen_pe
-    wire [ACC_WIDTH-1:0] start = i_dut.gen_start.i_start.any_q[fold_q[$clog2(NF+1)-1:0]][0][p*ACC_WIDTH +: ACC_WIDTH];
+  for (genvar p = 0; p < LANES; p++) begin : gen_lane
+    wire [ACC_WIDTH-1:0] start = i_dut.gen_start.i_start.any_q[fold_q[$clog2(NF+1)-1:0]][0][p%PE*ACC_WIDTH +: ACC_WIDTH];
     logic [ACC_WIDTH-1:0] parts_q;  // of the fold's earlier steps
     wire  [ACC_WIDTH-1:0] parts = parts_i[p*ACC_WIDTH +: ACC_WIDTH] + parts_q;
     wire signed [ACC_WIDTH-1:0] sum = start + parts;
@@ -67,7 +72,7 @@ module prove_accumulate #(
     end else if (THRESHOLDS == 1) begin : gen_sign
       assign want = sum >= 0;
     end else begin : gen_interval
-      wire [ACC_WIDTH-1:0] gap = i_dut.gen_interval.i_gap.any_q[fold_q[$clog2(NF+1)-1:0]][0][p*ACC_WIDTH +: ACC_WIDTH];
+      wire [ACC_WIDTH-1:0] gap = i_dut.gen_interval.i_gap.any_q[fold_q[$clog2(NF+1)-1:0]][0][p%PE*ACC_WIDTH +: ACC_WIDTH];
       wire one = sum >= 0, two = sum >= 0 && {1'b0, sum} >= {1'b0, gap};
       assign want = WINDOW ? OUT'(one == two) : two ? OUT'(2) : OUT'(one);
       // the gap is one: no less than 0, and within reach

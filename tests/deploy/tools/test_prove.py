@@ -39,6 +39,16 @@ def test_a_proof_of_nothing_fails(tmp_path):
     assert set(found.refuted) == {"reach_the_word", "moves"}
 
 
+def test_a_proof_of_what_never_happens_fails_before_it_is_tried(tmp_path, monkeypatch):
+    """Yosys drops assertions that it finds true: of one that must be refuted, that is the failure."""
+    text = (prove.PROOFS / "counter.sv").read_text().replace("count != 3'd6", "count != 3'd6 || clk_i || !clk_i")
+    for name in ("counter", "wake"):
+        (tmp_path / f"{name}.sv").write_text(text if name == "counter" else (prove.PROOFS / "wake.sv").read_text())
+    monkeypatch.setattr(prove, "PROOFS", tmp_path)
+    (found,) = prove.prove([prove.Case("sf_counter", "SF_LUT6_2")], tmp_path / "work")
+    assert set(found.refuted) == {"reach_six"} and "value" in found.properties
+
+
 def test_a_path_from_ready_to_valid_is_found(tmp_path):
     mutant = mutants.Mutant(
         "sf_fifo", "count_q != CW'(DEPTH);", "count_q != CW'(DEPTH) || (out_ready_i && out_valid_o);"
