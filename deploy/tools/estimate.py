@@ -5,9 +5,10 @@ leaves out the few gates of the top (TLAST) and what optimisation across operato
 flattened top as well. Results are cached by content: module text, parameters and memory images.
 
 An MVAU is not synthesised as it is, unless ``exact`` is asked for: weights in block RAM are replaced by a pattern,
-since contents of block RAM cost nothing but time (Yosys makes a module of its own of each content); and of the PE equal
-dot products of a large binary one a single one is synthesised, and stands for the others. All else - control, weights
-in logic, accumulators, thresholds - is as it is. docs/hardware.md has what the figures differ by.
+since contents of block RAM cost nothing but time (Yosys makes a module of its own of each content); and of the PE dot
+products of a large binary one, which are equal or have other constants in the same look-up tables, a single one is
+synthesised, and stands for the others. All else - control, weights in logic, accumulators, thresholds - is as it is.
+docs/hardware.md has what the figures differ by.
 
 These are Yosys' numbers, before placement: good for comparing, not a Vivado utilisation report. LUTs are counted as
 sites: look-up tables (LUT1 to LUT6, LUT6_2 and inverters), of which two that share a site count once
@@ -45,11 +46,11 @@ SCRIPT = (
     'setattr -set rom_style "logic" a:rom_style=distributed',  # Vivado's word for it, which Yosys takes for LUT RAM
     f"{SYNTHESIS} -run prepare:check",
 )
-PART = "sf_dot_binary$sf_mvau.gen_vector[0].i_dot.gen_tree.gen_pe[0].i_dot"
+PARTS = {"sf_dot_binary": "gen_tree", "sf_dot_steps": "gen_steps"}  # the dot products, where sf_dot has them
 ONE_PART = (
-    f"rename {PART} part",
-    "chtype -set part t:sf_dot_binary$*",
-    "delete sf_dot_binary$*",
+    "rename {dot}$sf_mvau.gen_vector[0].i_dot.{block}.gen_pe[0].i_dot part",
+    "chtype -set part t:{dot}$*",
+    "delete {dot}$*",
     "setattr -mod -set keep_hierarchy 1 part",
     "flatten",
     # a dot product alone would be made for speed; in its MVAU the carry chains behind it are slower: 2.5 ns
@@ -188,8 +189,8 @@ class _Unit:
     macs: int
     key: str
     """A digest of all it depends on."""
-    parts: bool = False
-    """One dot product stands for all."""
+    dot: str = ""
+    """The module of which one instance stands for all, a key of PARTS."""
     patterns: Mapping[str, str] = field(default_factory=dict)
     """Memory images of its own, name -> text."""
     ultra: bool = False
@@ -198,11 +199,12 @@ class _Unit:
     @property
     def exact(self) -> bool:
         """As it stands in `accel.json`."""
-        return not self.parts and not self.patterns
+        return not self.dot and not self.patterns
 
     def commands(self, result: str) -> list[str]:
         """All commands; the last ones write the cells of module "unit" to files ``result``."""
-        before, after = (ONE_PART, ALL_PARTS) if self.parts else ((), ())
+        before = [line.format(dot=self.dot, block=PARTS[self.dot]) for line in ONE_PART] if self.dot else []
+        after = ALL_PARTS if self.dot else ()
         script = [line.replace(SYNTHESIS, ULTRA) if self.ultra else line for line in SCRIPT]
         lines = [self.read, f"rename {self.top} unit", *before, *script, *after]
         return [*lines, *written(result)]
@@ -213,7 +215,8 @@ def _operator(folder: Path, facts: Mapping, entry: Mapping, exact: bool) -> _Uni
     sources, memory = [f"rtl/{module}.sv" for module in entry.get("modules", [entry["module"]])], facts["mem_dir"]
     params, macs = entry["params"], int(entry.get("macs", 0))
     matrix = not exact and entry["module"] == "sf_mvau"
-    parts = matrix and params["ACT_WIDTH"] == 1 and macs >= LARGE_MACS and not params.get("ADDERS")
+    large = matrix and params["ACT_WIDTH"] == 1 and macs >= LARGE_MACS
+    dot = ("sf_dot_steps" if params.get("ADDERS") else "sf_dot_binary") if large else ""
     content, words, patterns = [(folder / source).read_bytes() for source in sources], [], {}
     for name, value in params.items():
         if is_image(value):
@@ -229,10 +232,10 @@ def _operator(folder: Path, facts: Mapping, entry: Mapping, exact: bool) -> _Uni
         words.append(f"-G {name}={verilog(value)}")
     read = f"read_slang {' '.join(f'accel/{source}' for source in sources)} {XC7.words()}"
     read += f" --top {entry['module']} {' '.join(words)}"
-    read += " --best-effort-hierarchy" if parts else ""
+    read += " --best-effort-hierarchy" if dot else ""
     shape = " ".join(f"{k}={v if isinstance(v, int) else bool(v)}" for k, v in params.items())
     ultra = params.get("ULTRA") == 1
-    unit = _Unit(entry["node"], entry["module"], read, macs, "", parts, patterns, ultra)
+    unit = _Unit(entry["node"], entry["module"], read, macs, "", dot, patterns, ultra)
     key = digest(YOSYS, *LIBRARY, *unit.commands("")[1:], shape, *content)
     return replace(unit, key=key)
 

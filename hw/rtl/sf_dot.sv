@@ -33,6 +33,13 @@ module sf_dot #(
   localparam int PART_W = WEIGHT_WIDTH > 1 ? ACT_WIDTH + WEIGHT_WIDTH + $clog2(SIMD)
                         : ACT_WIDTH > 1 ? ACT_WIDTH + 3 - 32'(ACT_SIGNED) + $clog2((SIMD + 2) / 3)
                         : $clog2(SIMD + 1);
+  localparam int ROW = STEPS > 0 ? STEPS*SIMD : 1;
+  // the constants of row p, of every step
+  function automatic logic [ROW-1:0] row(input int p);
+    row = '0;
+    for (int k = 0; k < STEPS; k++) row |= ROW'(SIMD'(WEIGHTS >> (k*PE + p)*SIMD)) << k*SIMD;
+  endfunction
+
   logic [PE-1:0][PART_W-1:0] parts;
   wire unused_inputs = &{1'b0, weights_i, step_i, enable_i};
   if (WEIGHT_WIDTH > 1) begin : gen_product
@@ -46,8 +53,10 @@ module sf_dot #(
     sf_dot_count #(.SIMD(SIMD), .PE(PE), .GROUP(GROUP), .STAGES(STAGES)) i_dot (
       .clk_i, .act_i, .weights_i, .enable_i, .count_o(parts));
   end else if (STEPS > 0) begin : gen_steps
-    sf_dot_steps #(.SIMD(SIMD), .PE(PE), .GROUP(GROUP), .STEPS(STEPS), .STAGES(STAGES), .WEIGHTS(WEIGHTS)) i_dot (
-      .clk_i, .act_i, .step_i, .counts_o(parts));
+    for (genvar p = 0; p < PE; p++) begin : gen_pe
+      sf_dot_steps #(.SIMD(SIMD), .GROUP(GROUP), .STEPS(STEPS), .STAGES(STAGES), .WEIGHTS(row(p))) i_dot (
+        .clk_i, .act_i, .step_i, .count_o(parts[p]));
+    end
   end else begin : gen_tree
     for (genvar p = 0; p < PE; p++) begin : gen_pe
       sf_dot_binary #(.SIMD(SIMD), .GROUP(GROUP), .STAGES(STAGES)) i_dot (

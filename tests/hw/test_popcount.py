@@ -77,20 +77,17 @@ def test_counts(tmp_path_factory, shape, chain, device):
 @pytest.mark.parametrize(("simd", "group", "steps"), [(50, 0, 4), (32, 8, 3)])
 def test_counts_of_constants(tmp_path, simd, group, steps):
     """Weights in the adders, as primitives; another step each cycle."""
-    rng, pe, cycles, stages = np.random.default_rng(simd), 3, 200, popcount_of_constants(simd, group)[0]
-    rows = rng.integers(0, 2, (steps, pe, simd))
+    rng, cycles, stages = np.random.default_rng(simd), 200, popcount_of_constants(simd, group)[0]
+    rows = rng.integers(0, 2, (steps, simd))
     constant = f"{rows.size}'h{hex_words(rows.reshape(1, -1))[0]}"
-    parameters = {"SIMD": simd, "GROUP": group, "PE": pe, "STEPS": steps, "STAGES": stages, "WEIGHTS": constant}
+    parameters = {"SIMD": simd, "GROUP": group, "STEPS": steps, "STAGES": stages, "WEIGHTS": constant}
     files = sources(tmp_path, "sf_dot_steps", "xc7")
     dut = pins.Pins(verilator.compile("sf_dot_steps", files, parameters, variant="check", harness=pins.harness()))
     act = rng.integers(0, 2, (cycles, simd + (simd // group if group else 0)))
     words = [int.from_bytes(np.packbits(a, bitorder="little").tobytes(), "little") for a in act]
     at = rng.integers(0, steps, cycles)
-    seen = [dut.cycle(act_i=word, step_i=int(k))["counts_o"] for word, k in zip(words, at, strict=True)][stages:]
-    for p in range(pe):
-        width = simd.bit_length()
-        expected = counts(act, rows[at, p], simd, group)[: cycles - stages]
-        np.testing.assert_array_equal([word >> p * width & (1 << width) - 1 for word in seen], expected)
+    seen = [dut.cycle(act_i=word, step_i=int(k))["count_o"] for word, k in zip(words, at, strict=True)][stages:]
+    np.testing.assert_array_equal(seen, counts(act, rows[at], simd, group)[: cycles - stages])
 
 
 def test_a_flag_that_sets_one_bit_too_few_is_seen(tmp_path, monkeypatch):

@@ -22,7 +22,7 @@ from signflow.deploy.tools.estimate import (
     synthesize,
 )
 from signflow.hw.ops.base import RTL_DIR, RtlInstance
-from signflow.hw.ops.compress import popcount
+from signflow.hw.ops.compress import popcount, popcount_of_constants
 from signflow.hw.sim import toolchain
 
 # A register, a table in LUTs, a block RAM, and a shift register: counts that can be worked out on paper.
@@ -119,12 +119,16 @@ def test_a_figure_does_not_depend_on_company(tmp_path, monkeypatch):
     assert found == [found[0]] * 4 and found[0].srl == 2
 
 
-def matrix(folder: Path, block: int) -> Path:
+def matrix(folder: Path, block: int, adders: bool = False) -> Path:
     """An accelerator that is one MVAU of 16 * 32 products a cycle, with random weights."""
     rng = np.random.default_rng(7)
     params = {"MW": 96, "MH": 64, "SIMD": 32, "PE": 16, "ACT_WIDTH": 1, "ACT_SIGNED": 0, "WEIGHT_WIDTH": 1}
     params |= {"ACC_WIDTH": 8, "THRESHOLDS": 1, "WINDOW": 0, "BLOCK": block, "TREE_STAGES": popcount(32)[0]}
     params |= {"WEIGHTS_FILE": "weights.mem", "START_FILE": "start.mem", "GAP_FILE": ""}
+    if adders:
+        constant = f"{64 * 32}'h" + "".join(f"{digit:x}" for digit in rng.integers(16, size=64 * 32 // 4))
+        params |= {"MW": 32, "TREE_STAGES": popcount_of_constants(32)[0]}
+        params |= {"ADDERS": 1, "WEIGHTS": constant, "WEIGHTS_FILE": ""}
     modules = RtlInstance("sf_mvau", {}).modules
     accelerator(
         folder, [{"node": "m", "op": "M", "module": "sf_mvau", "params": params, "macs": 512, "modules": modules}]
@@ -139,10 +143,15 @@ def matrix(folder: Path, block: int) -> Path:
 
 
 @pytest.mark.parametrize(
-    "block", [pytest.param(0, id="logic"), pytest.param(1, id="block RAM", marks=pytest.mark.slow)]
+    ("block", "adders"),
+    [
+        pytest.param(0, False, id="logic"),
+        pytest.param(0, True, id="adders"),
+        pytest.param(1, False, id="block RAM", marks=pytest.mark.slow),
+    ],
 )
-def test_one_dot_product_stands_for_all(cache, tmp_path, block):
-    folder = matrix(tmp_path, block)
+def test_one_dot_product_stands_for_all(cache, tmp_path, block, adders):
+    folder = matrix(tmp_path, block, adders)
     whole, parts = synthesize(folder, exact=True), synthesize(folder)
     assert (whole.exact, parts.exact, parts.as_dict()["exact"]) == (True, False, False)
     assert (
