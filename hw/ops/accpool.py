@@ -66,4 +66,4 @@ class AccPool_sf(ChannelOp):
     def lut_estimation(self, fpgapart: str = "") -> int:
         """An adder for each lane, the sums in LUT RAM, counters."""
         width, words = self.get_outstream_width(), self.folds()
-        return width + (lut_rams(width, words) if words > 1 else 0) + 20
+        return width + (lut_rams(width, words) + 3 if words > 1 else 0) + 7

@@ -68,7 +68,8 @@ class Add_sf(ChannelOp):
         return LATENCY
 
     def lut_estimation(self, fpgapart: str = "") -> int:
-        """An adder for each lane, where both terms have a bit; a sign goes on to the top."""
-        types, out = (self.get_input_datatype(0), self.get_input_datatype(1)), self.get_output_datatype().bitwidth()
-        tops = [out if t.signed() else t.bitwidth() + s for t, s in zip(types, self.shifts(), strict=True)]
-        return self.get_nodeattr("PE") * max(0, min(tops) - max(self.shifts())) + 4
+        """An adder for each lane, where both terms have a bit; a sign goes on to the top of the longer one."""
+        types = self.get_input_datatype(0), self.get_input_datatype(1)
+        ends = [t.bitwidth() + s for t, s in zip(types, self.shifts(), strict=True)]
+        tops = [max(ends) if t.signed() else end for t, end in zip(types, ends, strict=True)]
+        return self.get_nodeattr("PE") * max(0, min(tops) - max(self.shifts())) + 2

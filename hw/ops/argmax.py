@@ -39,4 +39,4 @@ class LabelSelect_sf(StreamOp, LabelSelect, RTLBackend):
 
     def lut_estimation(self, fpgapart: str = "") -> int:
         """A comparator and registers."""
-        return 2 * self.get_input_datatype().bitwidth() + 20
+        return self.get_input_datatype().bitwidth() + 8

@@ -118,18 +118,28 @@ def urams(width: int, depth: int) -> int:
 
 def lut_rams(width: int, depth: int) -> int:
     """LUTs of a memory with one write and one read port: 6 bits by 32 words or 3 bits by 64 words in four, and
-    multiplexers beyond that.
+    multiplexers of up to four, one a bit, beyond that.
     """
     if depth <= 32:
         return math.ceil(width / 6) * 4
-    return math.ceil(width / 3) * 4 * math.ceil(depth / 64) + width * ((depth - 1) // 256)
+    banks = math.ceil(depth / 64)
+    return math.ceil(width / 3) * 4 * banks + width * math.ceil((banks - 1) / 3)
+
+
+def bit_luts(width: int, own: int, shared: int) -> int:
+    """LUT sites of a function for each of ``width`` bits, of ``own`` inputs and of ``shared`` ones, the same for all:
+    two to a site where their inputs together are five at most; what is too much for a LUT is computed in front of it.
+    """
+    if own + shared > 6:
+        return 1 + bit_luts(width, own, 1)
+    return -(-width // 2) if 2 * own + shared <= 5 else width
 
 
 def rom_luts(width: int, depth: int) -> int:
-    """LUTs of constants, chosen by an address (fitted to yosys, which needs far more than one LUT for 64 of them)."""
+    """LUT sites of constants, chosen by an address (fitted to yosys, which needs far more than one for 64 of them)."""
     if depth == 1:
         return 0
-    return int(min(width, 2.0 ** min(depth, 64)) * max(1.0, 18 * (depth / 256) ** 1.3))
+    return int(min(width, 2.0 ** min(depth, 64)) * max(0.4, 0.06 * depth - 0.31))
 
 
 def in_block(style: str, width: int, depth: int) -> bool:
@@ -142,6 +152,19 @@ def in_block(style: str, width: int, depth: int) -> bool:
 def port_names(side: str, streams: int) -> list[str]:
     """Prefixes of a module's ports on a side, "in" or "out": ``in``, or ``in0``, ``in1`` with two streams."""
     return [side] if streams == 1 else [f"{side}{i}" for i in range(streams)]
+
+
+def counter_luts(states: int) -> int:
+    """LUT sites of a handshake and a counter of words, in which the bits of a carry chain need none."""
+    return 4 + 2 * (states & (states - 1) > 0)
+
+
+def decoded_bits(states: int, *limits: int) -> int:
+    """Bits of a counter of ``states`` that say between which of ``limits`` it is: all but the lowest ones, where the
+    limits are multiples.
+    """
+    low = min((limit & -limit).bit_length() - 1 for limit in limits if 0 < limit < states)
+    return (states - 1).bit_length() - low
 
 
 def times(shape: Iterable[int]) -> str:
@@ -428,7 +451,10 @@ __all__ = [
     "RTLBackend",
     "RtlInstance",
     "StreamOp",
+    "bit_luts",
     "brams",
+    "counter_luts",
+    "decoded_bits",
     "earliest",
     "hex_words",
     "in_block",

@@ -3,7 +3,7 @@
 import numpy as np
 from qonnx.core.datatype import DataType
 
-from signflow.hw.ops.base import RtlInstance, earliest
+from signflow.hw.ops.base import RtlInstance, bit_luts, counter_luts, decoded_bits, earliest
 from signflow.hw.ops.channels import ChannelOp
 
 
@@ -79,5 +79,7 @@ class Concat_sf(ChannelOp):
         return self._taken(arrivals).ravel()
 
     def lut_estimation(self, fpgapart: str = "") -> int:
-        """A multiplexer of two; a counter."""
-        return self.get_outstream_width() + 8
+        """A multiplexer of two, whose choice is a function of the counter; the counter."""
+        first, second = (self.folds(self.in_channels(i)) for i in range(2))
+        chosen = decoded_bits(first + second, first)
+        return bit_luts(self.get_outstream_width(), 2, chosen) + counter_luts(first + second)

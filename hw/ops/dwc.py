@@ -3,14 +3,14 @@
 import numpy as np
 from finn.custom_op.fpgadataflow.streamingdatawidthconverter import StreamingDataWidthConverter
 
-from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, earliest
+from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, counter_luts, earliest
 
 LATENCY = 1
 
 
 def luts(wide: int, narrow: int) -> int:
     """Estimated LUTs of a converter from words of ``wide`` bits to ``narrow`` ones, which may be wider."""
-    return 10 + (wide if wide > narrow else 0)
+    return counter_luts(-(-max(wide, narrow) // min(wide, narrow))) + max(0, wide - narrow)
 
 
 class StreamingDataWidthConverter_sf(StreamOp, StreamingDataWidthConverter, RTLBackend):
@@ -94,6 +94,6 @@ class StreamingDataWidthConverter_sf(StreamOp, StreamingDataWidthConverter, RTLB
         return taken[ratio - 1 :: ratio] + LATENCY if up else (taken[:, None] + LATENCY + np.arange(ratio)).ravel()
 
     def lut_estimation(self, fpgapart: str = "") -> int:
-        """A multiplexer for each bit of the wide register when converting down."""
+        """A multiplexer for each bit of the wide register but the last word, when converting down; a counter."""
         self._ratio()
         return luts(self.get_nodeattr("inWidth"), self.get_nodeattr("outWidth"))

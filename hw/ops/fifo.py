@@ -11,11 +11,13 @@ from signflow.hw.ops.flags import flagged
 
 def shallow_luts(width: int) -> int:
     """LUTs of a FIFO of at most 32 words of ``width`` bits."""
-    return _control(32) + lut_rams(width, 32)
+    return _luts(width, 32)
 
 
-def _control(words: int) -> int:
-    return 4 * math.ceil(math.log2(words)) + 4
+def _luts(width: int, words: int) -> int:
+    """Memory, pointers, counter; a choice of banks."""
+    banks = math.ceil(words / 64)
+    return lut_rams(width, words) + math.ceil(math.log2(words)) + 13 + banks * (banks > 1)
 
 
 class StreamingFIFO_sf(StreamOp, StreamingFIFO, RTLBackend):
@@ -82,8 +84,9 @@ class StreamingFIFO_sf(StreamOp, StreamingFIFO, RTLBackend):
         return 0 if self.get_nodeattr("depth") == 0 else 2 if self.block() else 1
 
     def lut_estimation(self, fpgapart: str = "") -> int:
-        """LUT RAM, pointers and counter."""
-        return _control(self.capacity()) + (0 if self.block() else lut_rams(self.get_instream_width(), self.capacity()))
+        """LUT RAM, pointers and counter; without the former, the words of the memory and those behind it."""
+        words = self.capacity()
+        return 2 * math.ceil(math.log2(words)) + 7 if self.block() else _luts(self.get_instream_width(), words)
 
     def bram_estimation(self, fpgapart: str = "") -> int:
         """Deep FIFOs only."""

@@ -78,7 +78,8 @@ class Lookup_sf(FunctionOp):
     def _logic_luts(self) -> float:
         """Of a lane's table in logic."""
         bits, words = self._memory()
-        return self.constant_luts(bits * words / LUT_ENTRIES, bits, words)
+        entries = LUT_ENTRIES if words > 64 else 64
+        return self.constant_luts(bits * max(0.5, words / entries), bits, words)
 
     def block(self) -> bool:
         """The tables lie in block RAM: attribute ram_style, "auto" by what is scarcer on a board."""
@@ -92,7 +93,7 @@ class Lookup_sf(FunctionOp):
     def lut_estimation(self, fpgapart: str = "") -> int:
         """Tables in logic; a counter."""
         pe, (bits, words) = self.get_nodeattr("PE"), self._memory()
-        return 4 + self.chain_luts((pe * bits, words)) + (0 if self.block() else int(pe * self._logic_luts()))
+        return 2 + self.chain_luts((pe * bits, words)) + (0 if self.block() else int(pe * self._logic_luts()))
 
     def bram_estimation(self, fpgapart: str = "") -> int:
         """Tables in block RAM."""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from qonnx.core.datatype import DataType
 
-from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, earliest, times
+from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, earliest, lut_rams, times
 from signflow.hw.ops.folding import divisors
 
 LATENCY = 1
@@ -121,7 +121,7 @@ class MaxPool_sf(StreamOp, RTLBackend):
 
     def lut_estimation(self, fpgapart: str = "") -> int:
         """A row of outputs in LUT RAM, an OR or a comparison for each lane, counters."""
-        _, w, _, kw, c, pe = self._dims()
+        _, w, kh, kw, c, pe = self._dims()
         bits, depth = self.get_input_datatype().bitwidth(), w // kw * (c // pe)
         larger = 1 if bits == 1 else 2 * bits - 1.5
-        return int(pe * (larger + 0.7 * bits * math.ceil(depth / 32)) + 45)
+        return int(pe * larger + (lut_rams(pe * bits, depth) if kh * kw > 1 else 0) + 15)

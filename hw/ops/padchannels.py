@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from signflow.hw.ops.base import RtlInstance, earliest
+from signflow.hw.ops.base import RtlInstance, bit_luts, counter_luts, decoded_bits, earliest
 from signflow.hw.ops.channels import ChannelOp
 from signflow.hw.ops.folding import divisors
 
@@ -85,5 +85,7 @@ class PadChannels_sf(ChannelOp):
         return self._given(arrivals[0]).ravel()
 
     def lut_estimation(self, fpgapart: str = "") -> int:
-        """A choice between the input and a constant; a counter."""
-        return self.get_outstream_width() + 10
+        """A choice between the input and a constant, which is a function of the counter; the counter."""
+        before, words, after = self.words()
+        chosen = decoded_bits(before + words + after, before, before + words)
+        return bit_luts(self.get_outstream_width(), 1, chosen) + counter_luts(before + words + after)

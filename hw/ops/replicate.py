@@ -69,4 +69,4 @@ class Replicate_sf(ChannelOp):
     def lut_estimation(self, fpgapart: str = "") -> int:
         """Counters; the vector in LUT RAM and a multiplexer, if it is more than one word."""
         width, words = self.get_instream_width(), self.folds()
-        return 20 + (lut_rams(width, words) + width if words > 1 else 0)
+        return 5 + (lut_rams(width, words) + width + 5 if words > 1 else 0)

@@ -6,13 +6,13 @@ import math
 import numpy as np
 from qonnx.core.datatype import DataType
 
-from signflow.hw.ops.base import LUT_PER_BRAM18, RtlInstance, brams, hex_words, to_bits
+from signflow.hw.ops.base import LUT_PER_BRAM18, RtlInstance, brams, hex_words, rom_luts, to_bits
 from signflow.hw.ops.channels import FunctionOp
 
 LATENCY = 4
 MAX_SUM = 48
 """Bits of a sum: what a DSP block adds to."""
-SPLIT_LUTS = 35
+SPLIT_LUTS = 30
 """Of the adders for each further DSP block of a product (fitted to yosys)."""
 
 
@@ -110,7 +110,7 @@ class Requantise_sf(FunctionOp):
 
     def _constant_luts(self) -> float:
         """LUTs of M and B in logic."""
-        return self.constant_luts(_rom_luts(*self._memory()), *self._memory())
+        return self.constant_luts(rom_luts(*self._memory()), *self._memory())
 
     def _factors(self) -> tuple[int, int]:
         """Bits of x and M in two's complement, the narrower first."""
@@ -120,9 +120,9 @@ class Requantise_sf(FunctionOp):
     def lut_estimation(self, fpgapart: str = "") -> int:
         """Constants in logic; for each lane the clipping, and a product in LUTs or the sums of several DSP blocks."""
         factors, blocks = self._factors(), self._blocks()
-        product = SPLIT_LUTS * (blocks - 1) if blocks else math.prod(factors) + sum(factors)
+        product = SPLIT_LUTS * (blocks - 1) if blocks else math.prod(factors) + sum(factors) / 2
         rounded = max(0, sum(factors) + 1 - self.get_nodeattr("shift"))
-        lane = product + self.get_output_datatype().bitwidth() + rounded / 3
+        lane = product + self.get_output_datatype().bitwidth() + rounded / 6
         constants = (0 if self.block() else self._constant_luts()) + self.chain_luts(self._memory())
         return int(5 + constants + self.get_nodeattr("PE") * lane)
 
@@ -139,8 +139,3 @@ class Requantise_sf(FunctionOp):
     def dsp_estimation(self, fpgapart: str = "") -> int:
         """A DSP block for each multiplier of 18 and 25 bits, several for a wider one."""
         return self.get_nodeattr("PE") * self._blocks()
-
-
-def _rom_luts(width: int, depth: int) -> float:
-    """LUTs of constants, chosen by an address (fitted to yosys, which fills up to a power of two)."""
-    return 0 if depth <= 2 else width * max(1, (2 ** math.ceil(math.log2(depth)) - 20) / 16)

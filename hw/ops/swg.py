@@ -255,16 +255,30 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
         (y, x), bits, loaded = self.axes(), self.get_instream_width(), 0
         if self.get_nodeattr("parallel_window"):
             rows = lut_rams((y.extent - 1) * bits, x.size) if y.extent > 1 else 0
-            return rows + 16 + 14 * self.padded() + 9 * (self.out_group() > 0)
+            return rows + 22 + 4 * self.padded()
         if self.padded() and not self.out_group():
             memory = bits, self._words()
             loaded = int(self.constant_luts(0, *memory)) + self.chain_luts(memory)
-        control = loaded + (6 if y.kernel == x.kernel == 1 else 14) * math.ceil(
-            math.log2(y.size * x.size * self._words() + 1)
-        )
+        control = int(loaded + self._control_luts())
         if self.block():
             return control + (bits // 2 if self.padded() and not self.out_group() else 0)
         return control + lut_rams(bits, self.ring_words())
+
+    def _control_luts(self) -> float:
+        """Of the counters: words there and wanted, addresses of the ring, places of windows, rows and columns of the
+        border (fitted to yosys).
+        """
+        y, x = self.axes()
+        fill, ring = y.size * x.size * self._words(), self.ring_words() - 1
+        places = (y.places - 1).bit_length() + (x.places - 1).bit_length()
+        ends = (y.size + y.before + y.after).bit_length() + (x.size + x.before + x.after).bit_length()
+        luts = 3.5 * (fill.bit_length() + 1) + 3 * ring.bit_length() + 2.5 * places
+        return (
+            luts
+            + 2 * (self._words() - 1).bit_length()
+            + (1.5 * ends + 3) * self.padded()
+            - 14 * (y.kernel == x.kernel == 1)
+        )
 
     def bram_estimation(self, fpgapart: str = "") -> int:
         """The ring, where it lies in block RAM."""

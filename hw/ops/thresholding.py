@@ -5,7 +5,16 @@
 import numpy as np
 from finn.custom_op.fpgadataflow.thresholding import Thresholding
 
-from signflow.hw.ops.base import LUT_PER_BRAM18, RTLBackend, RtlInstance, StreamOp, brams, hex_words, to_bits
+from signflow.hw.ops.base import (
+    LUT_PER_BRAM18,
+    RTLBackend,
+    RtlInstance,
+    StreamOp,
+    brams,
+    counter_luts,
+    hex_words,
+    to_bits,
+)
 from signflow.hw.ops.folding import divisors
 from signflow.hw.ops.lookup import TABLE_LATENCY, table
 
@@ -126,7 +135,7 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
     def _table_luts(self) -> float:
         """A comparator for each threshold, or any function where there are many."""
         bits, out = self.get_input_datatype().bitwidth(), self.get_output_datatype().bitwidth()
-        comparators, anything = self.get_nodeattr("numSteps") * self._folds() * bits / 4, (self._folds() << bits) / 40
+        comparators, anything = self.get_nodeattr("numSteps") * self._folds() * bits / 4, (self._folds() << bits) / 53
         return self.get_nodeattr("PE") * self.constant_luts(
             out * min(comparators, anything), out, self._folds() << bits
         )
@@ -136,8 +145,10 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         return [(self.get_input_datatype().bitwidth() + 1, self._folds() << s) for s in range(self.stages())]
 
     def _stage_luts(self, width: int, depth: int) -> float:
-        """LUTs of a lane's memory in logic."""
-        return self.constant_luts(_rom_luts(width, depth), width, depth)
+        """LUT sites of a lane's memory in logic (fitted to yosys); all lanes have the address of the first stage."""
+        alike = self.get_nodeattr("PE") if depth == self._folds() else 1
+        functions = min(width, 2.0 ** min(depth, 64) / alike)
+        return self.constant_luts(functions * max(0.5, depth / 47) if depth > 2 else 0, width, depth)
 
     def _in_block(self, width: int, depth: int) -> bool:
         """Whether a lane's memory lies in block RAM, by what is scarcer on a board."""
@@ -147,7 +158,8 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         """A comparison and a memory for each stage."""
         memory = self._memories()
         roms = sum(self._stage_luts(*shape) for shape in memory if not self._in_block(*shape))
-        return self.get_nodeattr("PE") * (roms + sum(bits / 2 for bits, _ in memory))
+        compared = sum(-(-bits // 2) + 1 for bits, _ in memory) + self.get_input_datatype().signed()
+        return self.get_nodeattr("PE") * (roms + compared)
 
     def rtl_instance(self, model) -> RtlInstance:
         """See `sf_lut.sv` and `sf_thresholds.sv`."""
@@ -204,22 +216,16 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
     def lut_estimation(self, fpgapart: str = "") -> int:
         """A table, or the comparisons and shallow memories of a search, for each lane."""
         pe, folds = self.get_nodeattr("PE"), self._folds()
+        control = counter_luts(folds) if folds > 1 else 2
         if self.is_table():
-            width = pe * self.get_output_datatype().bitwidth()
-            return (
-                int(self._table_luts()) + self.chain_luts((width, folds << self.get_input_datatype().bitwidth())) + 10
-            )
+            table = pe * self.get_output_datatype().bitwidth(), folds << self.get_input_datatype().bitwidth()
+            return int(self._table_luts()) + self.chain_luts(table) + control
         memories = [(pe, folds), *((pe * bits, words) for bits, words in self._memories())]
         signs = self.constant_luts(0, pe, folds)
-        return int(self._search_luts() + signs) + self.chain_luts(*memories) + 10
+        return int(self._search_luts() + signs) + self.chain_luts(*memories) + control * self.stages()
 
     def bram_estimation(self, fpgapart: str = "") -> int:
         """The deep memories of a search."""
         if self.is_table():
             return 0
         return self.get_nodeattr("PE") * sum(brams(*shape) for shape in self._memories() if self._in_block(*shape))
-
-
-def _rom_luts(width: int, depth: int) -> float:
-    """LUTs of constants, chosen by an address (fitted to yosys, which needs more than one LUT for 64 of them)."""
-    return 0 if depth <= 2 else width if depth <= 32 else width * depth / 32
