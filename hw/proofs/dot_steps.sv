@@ -1,25 +1,25 @@
-// Every count of sf_dot_steps is the number of places where the bits of STAGES cycles ago agree with the row's weights of
-// the step that came with them, a group whose flag is 1 being half of its places.
+// The count of sf_dot_steps is the number of places where the bits of STAGES cycles ago agree with the weights of the
+// step that came with them, a group whose flag is 1 being half of its places.
 //
 // The weights are constants, no inputs: those of a case have every pattern of three bits, in several places. A step that
 // does not exist counts as step 0.
 //
-//   case SIMD=1 PE=2 STEPS=2 STAGES=2
-//   case SIMD=5 PE=1 STEPS=4 STAGES=2
-//   case SIMD=4 PE=1 GROUP=2 STEPS=3 STAGES=2
-//   case SIMD=8 PE=2 GROUP=4 STEPS=3 STAGES=3
-//   case SIMD=7 PE=1 STEPS=1 STAGES=2
-//   case SIMD=5 PE=1 STEPS=4 STAGES=2 SF_LUT6_2
-//   case SIMD=8 PE=2 GROUP=4 STEPS=3 STAGES=3 SF_LUT6_2
-//   case SIMD=5 PE=1 STEPS=4 STAGES=2 SF_LUT6_2 SF_CARRY8
+//   case SIMD=1 STEPS=2 STAGES=2
+//   case SIMD=5 STEPS=4 STAGES=2
+//   case SIMD=4 GROUP=2 STEPS=3 STAGES=2
+//   case SIMD=8 GROUP=4 STEPS=3 STAGES=3
+//   case SIMD=7 STEPS=1 STAGES=2
+//   case SIMD=5 STEPS=4 STAGES=2 SF_LUT6_2
+//   case SIMD=8 GROUP=4 STEPS=3 STAGES=3 SF_LUT6_2
+//   case SIMD=5 STEPS=4 STAGES=2 SF_LUT6_2 SF_CARRY8
 //
-//   sum SIMD=147 PE=1 STEPS=4 STAGES=6
-//   sum SIMD=144 PE=1 GROUP=18 STEPS=3 STAGES=6
-//   sum SIMD=576 PE=1 STEPS=2 STAGES=8
+//   sum SIMD=147 STEPS=4 STAGES=6
+//   sum SIMD=144 GROUP=18 STEPS=3 STAGES=6
+//   sum SIMD=576 STEPS=2 STAGES=8
 //
 //   mutant k[i] == WEIGHTS => k[i] != WEIGHTS
 //   mutant [k / 8 < STEPS ? k / 8 : 0] => [k / 8 < STEPS - 1 ? k / 8 : 0]
-//   mutant [p][at + i] => [p][i]
+//   mutant [at + i]) => [i])
 //   mutant (3*t + N)/2 - 3*t/2 => N/2
 //   mutant (u + 1)*LANES/UNITS - 1 => u*LANES/UNITS
 //   mutant {step_i, act[3*t +: 3]} => {2'd0, act[3*t +: 3]}
@@ -29,7 +29,6 @@
 
 module prove_dot_steps #(
   parameter int SIMD   = 5,
-  parameter int PE     = 1,
   parameter int GROUP  = 0,
   parameter int STEPS  = 4,
   parameter int STAGES = 2,
@@ -41,34 +40,33 @@ module prove_dot_steps #(
   input wire [LANES-1:0] act_i,
   input wire       [1:0] step_i
 );
-  localparam int BITS = STEPS * PE * SIMD;
+  localparam int BITS = STEPS * SIMD;
   function automatic logic [BITS-1:0] weights();
     for (int k = 0; k < BITS; k++) weights[k] = 1'((k*k + 7*k) / 5) ^ 1'(k / 3);
   endfunction
-  localparam logic [STEPS-1:0][PE-1:0][SIMD-1:0] WEIGHTS = weights();
+  localparam logic [STEPS-1:0][SIMD-1:0] WEIGHTS = weights();
 
   wire rst_n;
-  wire [PE-1:0][WIDTH-1:0] counts;
+  wire [WIDTH-1:0] count;
   wake i_wake (.clk_i, .rst_no(rst_n));
-  sf_dot_steps #(.SIMD(SIMD), .PE(PE), .GROUP(GROUP), .STEPS(STEPS), .STAGES(STAGES), .WEIGHTS(WEIGHTS)) i_dot (
-    .clk_i, .act_i, .step_i, .counts_o(counts));
+  sf_dot_steps #(.SIMD(SIMD), .GROUP(GROUP), .STEPS(STEPS), .STAGES(STAGES), .WEIGHTS(WEIGHTS)) i_dot (
+    .clk_i, .act_i, .step_i, .count_o(count));
 
   logic [STEPS-1:0] now;
   always_comb begin
     now = STEPS'(1);
     for (int s = 1; s < STEPS; s++) if (step_i == 2'(s)) now = STEPS'(1) << s;
   end
-  logic [PE-1:0][WIDTH-1:0] want;
+  logic [WIDTH-1:0] want;
   always_comb begin
     want = '0;
-    for (int p = 0; p < PE; p++)
-      for (int i = 0; i < SIMD; i++)
-        if (GROUP == 0 || !act_i[i / UNIT * (UNIT + 1) + UNIT])
-          for (int s = 0; s < STEPS; s++)
-            want[p] += WIDTH'(now[s] && act_i[GROUP > 0 ? i / UNIT * (UNIT + 1) + i % UNIT : i] == WEIGHTS[s][p][i]);
-        else if (i % UNIT < UNIT / 2) want[p] += WIDTH'(1);
+    for (int i = 0; i < SIMD; i++)
+      if (GROUP == 0 || !act_i[i / UNIT * (UNIT + 1) + UNIT])
+        for (int s = 0; s < STEPS; s++)
+          want += WIDTH'(now[s] && act_i[GROUP > 0 ? i / UNIT * (UNIT + 1) + i % UNIT : i] == WEIGHTS[s][i]);
+      else if (i % UNIT < UNIT / 2) want += WIDTH'(1);
   end
-  delayed #(.STAGES(STAGES), .WIDTH(PE * WIDTH)) i_delayed (.clk_i, .rst_ni(rst_n), .want_i(want), .got_i(counts));
+  delayed #(.STAGES(STAGES), .WIDTH(WIDTH)) i_delayed (.clk_i, .rst_ni(rst_n), .want_i(want), .got_i(count));
 endmodule
 
 `default_nettype wire
