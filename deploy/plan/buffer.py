@@ -1,11 +1,12 @@
 """Width converters and FIFOs between the operators of a folded graph.
 
-Every edge gets a FIFO, but where the operator in front has one of its own with room enough (`StreamOp.room`). Its depth
-is the largest number of words that ever wait in it in a schedule of images at the interval of the slowest operator
-(`signflow.deploy.plan.schedule`), each counted from when it enters the pipeline of the operator in front: a pipeline
-that stands still has no room for the words that should follow. So beside a convolution the FIFO is as deep as its
-delay, a few rows, and beside a branch that takes a frame or longer, as the sum over all positions does, it is the frame
-buffer.
+Every edge gets a FIFO, but where the operator in front has one of its own with room enough (`StreamOp.room`), or keeps
+each word until its reader takes it and is in time nevertheless (`StreamOp.hold`): whole windows, width converters and
+interleavers need none, where their reader is slow enough. The depth of the others is the largest number of words that
+ever wait in them in a schedule of images at the interval of the slowest operator (`signflow.deploy.plan.schedule`),
+each counted from when it enters the pipeline of the operator in front: a pipeline that stands still has no room for the
+words that should follow. So beside a convolution the FIFO is as deep as its delay, a few rows, and beside a branch that
+takes a frame or longer, as the sum over all positions does, it is the frame buffer.
 
 As fast as the schedule: nothing in the accelerator is later than there. Suppose it were, and look at the earliest word
 that an operator takes or computes later. The operator does not lack input, which came in time. It does not lack room
@@ -100,13 +101,11 @@ def turns(given: int, taken: int, of: int, into: int) -> list[Turn]:
 
 
 def shallow_luts(given: int, taken: int, of: int, into: int, room: bool, bits: Callable[[int], int]) -> int:
-    """LUTs of the converters (`turns`) and FIFOs between a producer, with ``room`` of its own or not, and a consumer
+    """LUTs of the converters (`turns`) and the FIFO between a producer, with ``room`` of its own or not, and a consumer
     where few words wait; ``bits`` of a word of so many elements.
     """
-    found = [(bits(turn.given), bits(turn.taken)) for turn in turns(given, taken, of, into)]
-    return (0 if room else fifo.shallow_luts(bits(given))) + sum(
-        fifo.shallow_luts(b) + dwc.luts(a, b) for a, b in found
-    )
+    converters = sum(dwc.luts(bits(turn.given), bits(turn.taken)) for turn in turns(given, taken, of, into))
+    return converters + (0 if room else fifo.shallow_luts(bits(given)))
 
 
 def insert_width_converters(model: ModelWrapper) -> None:
@@ -183,38 +182,53 @@ def insert_fifos(model: ModelWrapper) -> None:
 
 def depths(ops: Sequence[StreamOp], frames: int = 4) -> dict[str, int]:
     """Most words that each FIFO of ``ops`` holds in the schedule of endlessly many images, as `stays` has them."""
-    return {name: waiting(pushed, popped) for name, (pushed, popped) in stays(ops, frames).items()}
+    return {name: stay.depth() for name, stay in stays(ops, frames).items()}
 
 
-def stays(ops: Sequence[StreamOp], frames: int = 4) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """FIFO -> (cycles in which each of its words enters it, or the pipeline in front of it; in which each leaves it),
-    of as many images as it takes until nothing new happens.
+class Stay(NamedTuple):
+    """The words of a FIFO."""
+
+    pushed: np.ndarray
+    """Cycles in which each of them enters it, or the pipeline in front of it."""
+    popped: np.ndarray
+    """In which each of them leaves it."""
+    held: bool
+    """The operator in front keeps each of them until then, and stands still meanwhile: there is no pipeline."""
+
+    def depth(self) -> int:
+        """Words that must have room."""
+        return max(waiting(self.pushed, self.popped), 1 if self.held else MIN_DEPTH)
+
+
+def stays(ops: Sequence[StreamOp], frames: int = 4) -> dict[str, Stay]:
+    """The words of every FIFO, of as many images as it takes until nothing new happens.
 
     From the schedule of ``frames`` images, or twice as many, and so on up to MANY, until one repeats the one before it,
     as all later ones will; without the last, behind which there is room.
     """
     interval, _ = intervals(ops)
-    steps = [Step([a[:-1] for a in accepts], leaves[:-1]) for accepts, leaves in _frames(ops, frames)]
+    steps = [Step([a[:-1] for a in accepts], leaves[:-1], held) for accepts, leaves, held in _frames(ops, frames)]
     again = all((f[-1] - f[-2] == interval).all() for step in steps for f in (*step.accepts, step.departures))
     if not again and frames < MANY:
         return stays(ops, 2 * frames)
-    pushed = {tensor: (op, step.departures) for op, step in zip(ops, steps, strict=True) for tensor in writes(op)}
+    pushed = {tensor: (op, step) for op, step in zip(ops, steps, strict=True) for tensor in writes(op)}
     popped = {}
     for op, step in zip(ops, steps, strict=True):
         popped |= dict(zip(reads(op), step.accepts, strict=True))
     found = {}
     for op in (op for op in ops if isinstance(op, StreamingFIFO_sf)):
-        producer, offered = pushed[reads(op)[0]]
-        taken, offered = popped[writes(op)[0]], offered - pipeline(producer)
-        held = max(0, -(-int(taken[-1, -1] - offered[-1, -1]) // interval))  # images
-        found[op.onnx_node.name] = _more(offered, interval, held), _more(taken, interval, held)
+        producer, step = pushed[reads(op)[0]]
+        offered = step.departures if step.held else step.departures - pipeline(producer)
+        taken = popped[writes(op)[0]]
+        inside = max(0, -(-int(taken[-1, -1] - offered[-1, -1]) // interval))  # images
+        found[op.onnx_node.name] = Stay(_more(offered, interval, inside), _more(taken, interval, inside), step.held)
     return found
 
 
-def _frames(ops: Sequence[StreamOp], frames: int) -> Iterator[tuple[list[np.ndarray], np.ndarray]]:
+def _frames(ops: Sequence[StreamOp], frames: int) -> Iterator[tuple[list[np.ndarray], np.ndarray, bool]]:
     """The schedule, cycles as (frames, words)."""
     for step in schedule(ops, images(ops, frames)):
-        yield [taken.reshape(frames, -1) for taken in step.accepts], step.departures.reshape(frames, -1)
+        yield [taken.reshape(frames, -1) for taken in step.accepts], step.departures.reshape(frames, -1), step.held
 
 
 def _more(cycles: np.ndarray, interval: int, count: int) -> np.ndarray:

@@ -68,14 +68,14 @@ class Choices:
     def _joint(self, producer: StreamOp, out: int, consumer: StreamOp, stream: int) -> Joint:
         names = [op.onnx_node.name for op in self.ops]
         i, j = (names.index(end.onnx_node.name) for end in (producer, consumer))
-        given = np.array([option.given[out] for option in self.options[i]])
+        given = np.array([(option.given[out], option.room) for option in self.options[i]])
         taken = np.array([option.taken[stream] for option in self.options[j]])
-        (wide, first), (narrow, second) = (np.unique(words, return_inverse=True) for words in (given, taken))
+        (wide, first), (narrow, second) = (np.unique(words, axis=0, return_inverse=True) for words in (given, taken))
         bits = consumer.get_input_datatype(stream).bitwidth()
         pixel = producer.channels() if producer.out_group(out) else 0
         vectors = producer.get_normal_output_shape(out)[-1], consumer.get_normal_input_shape(stream)[-1]
         table = np.array(
-            [[_edge_luts(int(a), int(b), *vectors, producer.room() > 0, bits, pixel) for b in narrow] for a in wide]
+            [[_edge_luts(int(a), int(b), *vectors, bool(room), bits, pixel) for b in narrow] for a, room in wide]
         )
         return Joint((i, j), (first, second), table)
 

@@ -12,9 +12,10 @@ how far words of its output lie apart at least. Both together give a time for ea
 its words then, is in time, is tried; where it is not, because it waits for room of its own, no word is taken more than
 some cycles later than it could be: the largest number of cycles that is in time.
 
-Last, operators that hold their words (`StreamOp.hold`: those with a memory) offer each of them when its reader takes
-it, through width converters, too. A fork takes a word when the first of its readers wants it: what waits for both, a
-frame where one of them needs a sum over all positions first, waits once, in front of it.
+Last, operators that hold their words (`StreamOp.hold`: those with a memory, or where a word in the output register
+stops all others) offer each of them when its reader takes it; those that only carry words on take them as late. A fork
+takes a word when the first of its readers wants it: what waits for both, a frame where one of them needs a sum over all
+positions first, waits once, in front of it.
 """
 
 from collections.abc import Sequence
@@ -27,11 +28,12 @@ from signflow.hw.ops.base import StreamOp
 from signflow.hw.ops.duplicate import Duplicate_sf
 from signflow.hw.ops.dwc import StreamingDataWidthConverter_sf
 from signflow.hw.ops.fifo import StreamingFIFO_sf
+from signflow.hw.ops.interleave import Interleave_sf
 
 ETERNITY = 1 << 32
 """Cycles in which everything comes to rest."""
 NEVER = 1 << 60
-PASSING = StreamingDataWidthConverter_sf, Duplicate_sf
+PASSING = StreamingDataWidthConverter_sf, Interleave_sf, Duplicate_sf
 """Operators that only carry words on: they may as well wait in front."""
 
 
@@ -44,11 +46,30 @@ def schedule(ops: Sequence[StreamOp], arrivals: np.ndarray) -> list[Step]:
 
 def _just_in_time(ops: Sequence[StreamOp], early: Sequence[Step]) -> np.ndarray:
     """Latest cycles of the input words with which the words of the last operator leave as in ``early``."""
-    due = {writes(ops[-1])[0]: early[-1].departures}
+    due, reader = {writes(ops[-1])[0]: early[-1].departures}, _readers(ops)
     for op, first in zip(reversed(ops), reversed(early), strict=True):
         deadline = np.minimum.reduce([due.pop(tensor) for tensor in writes(op)])
+        if op.holds() and op.room() and writes(op)[0] in reader:
+            deadline = _without_fifo(op, deadline, first, *_behind(ops, reader, writes(op)[0]))
         due |= dict(zip(reads(op), _latest(op, deadline, first), strict=True))
     return due[reads(ops[0])[0]]
+
+
+def _without_fifo(op: StreamOp, deadline: np.ndarray, early: Step, behind: StreamOp, stream: int) -> np.ndarray:
+    """Deadlines of ``op``, which holds its words, with which its reader ``behind`` takes each before the next must be
+    there: word j + 1 + BEHIND comes after word j has left, and is so many cycles apart from the one before it. As they
+    were where that is too early for ``op``: a FIFO is needed.
+    """
+    frames, ahead = len(deadline) // frame_words(behind, stream), 1 + op.BEHIND
+    pace = behind.both(*[np.zeros(frames * frame_words(behind, i), np.int64) for i in range(behind.IN_STREAMS)])[0]
+    low = _least_behind(deadline - pace[stream])
+    together = op.timing(np.zeros_like(early.accepts[0]))
+    more = together[ahead:] - together[op.BEHIND : -1] + op.BEHIND - (pace[stream][ahead:] - pace[stream][:-ahead])
+    for k in np.flatnonzero(more > 0)[::-1]:
+        bound = low[k + ahead] - more[k]
+        low[np.searchsorted(low[: k + 1], bound) : k + 1] = bound
+    apart = low + pace[stream]
+    return apart if (apart >= early.departures).all() else deadline
 
 
 def _latest(op: StreamOp, deadline: np.ndarray, early: Step) -> list[np.ndarray]:
@@ -95,7 +116,7 @@ def _least_behind(values: np.ndarray) -> np.ndarray:
 
 def _held(ops: Sequence[StreamOp], steps: list[Step]) -> list[Step]:
     """``steps``, in which operators that hold their words offer them when the readers behind the FIFOs take them."""
-    steps, reader = list(steps), {tensor: (i, k) for i, op in enumerate(ops) for k, tensor in enumerate(reads(op))}
+    steps, reader = list(steps), _readers(ops)
     for i, op in reversed(list(enumerate(ops))):
         passes = isinstance(op, PASSING)
         if not (op.holds() or passes) or writes(op)[0] not in reader:
@@ -103,11 +124,25 @@ def _held(ops: Sequence[StreamOp], steps: list[Step]) -> list[Step]:
         leave = np.minimum.reduce([_taken_behind(ops, steps, reader, tensor) for tensor in writes(op)])
         if passes:
             steps[i] = step(op, _latest(op, leave, steps[i]))
+        if not op.holds():
             continue
-        accepts = op.hold(steps[i].accepts[0], leave)
-        if (op.timing(accepts) <= leave).all():
-            steps[i] = Step([accepts], leave)
+        accepts, offered = op.hold(steps[i].accepts[0], leave)
+        if (offered <= leave).all():
+            steps[i] = Step([accepts], leave, held=True)
     return steps
+
+
+def _readers(ops: Sequence[StreamOp]) -> dict[str, tuple[int, int]]:
+    """Tensor -> (index of the operator that reads it, its input stream)."""
+    return {tensor: (i, k) for i, op in enumerate(ops) for k, tensor in enumerate(reads(op))}
+
+
+def _behind(ops: Sequence[StreamOp], reader: dict[str, tuple[int, int]], tensor: str) -> tuple[StreamOp, int]:
+    """The operator that reads ``tensor``, and its input stream; not a FIFO that is only thought of."""
+    behind, stream = reader[tensor]
+    if isinstance(ops[behind], StreamingFIFO_sf) and not ops[behind].delay():
+        behind, stream = reader[writes(ops[behind])[0]]
+    return ops[behind], stream
 
 
 def _taken_behind(

@@ -24,6 +24,8 @@ class Step:
 
     accepts: list[np.ndarray]
     departures: np.ndarray
+    held: bool = False
+    """The operator keeps each word until then, when its reader takes it (`signflow.deploy.plan.schedule`)."""
 
 
 @dataclass(frozen=True)

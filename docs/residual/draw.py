@@ -130,7 +130,7 @@ def waiting(name: str, folded: ModelWrapper, interval: int) -> None:
     figure = Figure(figsize=(10, 5.6), facecolor="white", layout="constrained")
     figure.suptitle(f"{name}: words in the FIFOs of the skip connections, from the first image on", fontsize=12)
     for axes, (add, fifo) in zip(figure.subplots(len(chosen), 1), chosen.items(), strict=True):
-        pushed, popped = at[fifo.onnx_node.name]
+        pushed, popped, _ = at[fifo.onnx_node.name]
         depth, frame = fifo.get_nodeattr("depth"), int(np.prod(fifo.get_folded_output_shape()[:-1]))
         cycles = np.arange(INTERVALS * interval)
         words = np.searchsorted(pushed, cycles, side="right") - np.searchsorted(popped, cycles, side="left")

@@ -191,6 +191,8 @@ class StreamOp:
 
     IN_STREAMS = 1
     OUT_STREAMS = 1
+    BEHIND = 0
+    """Words that can come together while one is held."""
     PLUMBING = ""
     """What tables call many of it ("FIFOs"), if it only carries words from one operator to the next."""
 
@@ -309,7 +311,7 @@ class StreamOp:
         taken = tuple(int(self.get_folded_input_shape(i)[-1]) // pixels for i in range(self.IN_STREAMS))
         given = tuple(int(self.get_folded_output_shape(i)[-1]) // pixels for i in range(self.OUT_STREAMS))
         lut, *rest = need(self)
-        return Option(values, int(self.get_exp_cycles()), (lut + self.plumbing(), *rest), taken, given)
+        return Option(values, int(self.get_exp_cycles()), (lut + self.plumbing(), *rest), taken, given, self.room() > 0)
 
     def pixels(self) -> int:
         """How many vectors stand side by side in its words (`signflow.hw.ops.interleave`)."""
@@ -360,12 +362,12 @@ class StreamOp:
         return 0
 
     def holds(self) -> bool:
-        """Whether it keeps its words in a memory until its reader asks for them (`hold`)."""
+        """Whether it keeps its words until its reader asks for them (`hold`)."""
         return False
 
-    def hold(self, arrivals: np.ndarray, leave: np.ndarray) -> np.ndarray:
-        """`accepts` of an operator that holds its words, where word j of its output is taken from it in cycle
-        ``leave[j]``, not before `timing`.
+    def hold(self, arrivals: np.ndarray, leave: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(`accepts`, `timing`) of an operator that holds its words, where word j of its output is taken from it in
+        cycle ``leave[j]``, not before the `timing` of one whose words are taken at once.
         """
         raise NotImplementedError
 

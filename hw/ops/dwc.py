@@ -93,6 +93,28 @@ class StreamingDataWidthConverter_sf(StreamOp, StreamingDataWidthConverter, RTLB
         taken = self.accepts(arrivals)
         return taken[ratio - 1 :: ratio] + LATENCY if up else (taken[:, None] + LATENCY + np.arange(ratio)).ravel()
 
+    def room(self) -> int:
+        """A word waits in its register for its reader."""
+        return 1
+
+    def holds(self) -> bool:
+        """And no part of another one comes in."""
+        return True
+
+    def hold(self, arrivals: np.ndarray, leave: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The first part of a word, or a word, is taken when the word before, or its last part, leaves."""
+        up, ratio = self._ratio()
+        bound = arrivals.copy()
+        free = leave[:-1] if up else leave[ratio - 1 : -1 : ratio]
+        step = ratio if up else 1
+        bound[step::step] = np.maximum(bound[step::step], free)
+        taken = earliest(bound)
+        if up:
+            return taken, taken[ratio - 1 :: ratio] + LATENCY
+        offered = np.concatenate([taken[:1], leave[:-1]])
+        offered[::ratio] = taken
+        return taken, offered + LATENCY
+
     def lut_estimation(self, fpgapart: str = "") -> int:
         """A multiplexer for each bit of the wide register but the last word, when converting down; a counter."""
         self._ratio()

@@ -32,6 +32,8 @@ class Option(NamedTuple):
     """Elements of a word of every input stream, of one vector."""
     given: tuple[int, ...]
     """Elements of a word of every output stream, of one vector."""
+    room: bool
+    """These need no FIFO, where few of them wait."""
 
 
 def divisors(n: int) -> list[int]:

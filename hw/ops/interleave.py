@@ -9,6 +9,7 @@ from finn.custom_op.fpgadataflow.streamingdatawidthconverter import StreamingDat
 
 from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, earliest, lut_rams
 from signflow.hw.ops.flags import flagged
+from signflow.hw.ops.window import NEVER_LATE
 
 LATENCY = 1
 """Cycles from the step that reads a word to the output; it can be the one after the last word of a group."""
@@ -96,22 +97,36 @@ class Interleave_sf(StreamOp, StreamingDataWidthConverter, RTLBackend):
         """Word by word from the cycle after the last one of the group."""
         return self._steps(arrivals)[1] + LATENCY
 
-    def _steps(self, arrivals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Cycles in which words are written and read."""
+    def room(self) -> int:
+        """A word waits in its register for its reader."""
+        return 1
+
+    def holds(self) -> bool:
+        """And those behind it in their halves."""
+        return True
+
+    def hold(self, arrivals: np.ndarray, leave: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A word is read when the one before it leaves."""
+        writes, reads = self._steps(arrivals, leave)
+        return writes, reads + LATENCY
+
+    def _steps(self, arrivals: np.ndarray, leave: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Cycles in which words are written and read, which leave at once, or in the cycles ``leave``."""
         _, pixels, words, _ = self._shape()
-        if self.get_nodeattr("join"):  # a half is read before the other one is full
+        come, go = (pixels * words, words) if self.get_nodeattr("join") else (words, pixels * words)
+        if leave is None and come > go:  # a half is read before the other one is full
             writes = earliest(arrivals)
-            return writes, (writes[pixels * words - 1 :: pixels * words, None] + 1 + np.arange(words)).ravel()
-        bound, ramp, out = arrivals.reshape(-1, words), np.arange(words), np.arange(pixels * words)
-        writes, reads = np.empty_like(bound), np.empty((len(bound), len(out)), np.int64)
-        last, free = -1, [0, 0]
-        for group, wanted in enumerate(bound):
-            start = wanted.copy()
-            start[0] = max(start[0], free[group % 2], writes[group - 1, -1] + 1 if group else 0)
-            writes[group] = np.maximum.accumulate(start - ramp) + ramp
-            reads[group] = max(writes[group, -1], last) + 1 + out
-            last = reads[group, -1]
-            free[group % 2] = last + 1
+            return writes, (writes[come - 1 :: come, None] + 1 + np.arange(go)).ravel()
+        writes, reads = arrivals.reshape(-1, come).copy(), np.full((len(arrivals) // come, go), NEVER_LATE)
+        if leave is not None:
+            reads.ravel()[1:] = leave[:-1]
+        free = [0, 0]  # from when on the half of this group is free, and that of the next one
+        for group in range(len(writes)):
+            writes[group, 0] = max(writes[group, 0], free[0], writes[group - 1, -1] + 1 if group else 0)
+            writes[group] = earliest(writes[group])
+            reads[group, 0] = max(reads[group, 0], writes[group, -1] + 1, free[1])
+            reads[group] = earliest(reads[group])
+            free = [free[1], int(reads[group, -1]) + 1]
         return writes.ravel(), reads.ravel()
 
     def lut_estimation(self, fpgapart: str = "") -> int:

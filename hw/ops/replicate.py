@@ -62,9 +62,10 @@ class Replicate_sf(ChannelOp):
         """The vector."""
         return True
 
-    def hold(self, arrivals: np.ndarray, leave: np.ndarray) -> np.ndarray:
+    def hold(self, arrivals: np.ndarray, leave: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A word is taken when its first copy is asked for."""
-        return leave.reshape(-1, self.copies(), self.folds())[:, 0].ravel() - LATENCY
+        accepts = leave.reshape(-1, self.copies(), self.folds())[:, 0].ravel() - LATENCY
+        return accepts, self.timing(accepts)
 
     def lut_estimation(self, fpgapart: str = "") -> int:
         """Counters; the vector in LUT RAM and a multiplexer, if it is more than one word."""

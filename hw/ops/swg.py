@@ -24,7 +24,9 @@ from signflow.hw.ops.folding import FoldingError, divisors
 from signflow.hw.ops.window import NEVER_LATE, Axis, fewest_rows, serial
 
 LATENCY = 1
-"""Cycles from the step that reads a word (or takes a window's last pixel) to the output."""
+"""Cycles from the step that reads a word to the output."""
+WINDOW_LATENCY = 2
+"""Cycles from the step that takes the last pixel of a whole window to the output."""
 
 
 class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBackend):
@@ -34,6 +36,8 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
     all; or, with padGroup > 0, the number 0 between bits (0.5 of BINARY ones, 0 of BIPOLAR ones), which travels as
     flags (`signflow.hw.ops.flags`).
     """
+
+    BEHIND = 1
 
     def get_nodeattr_types(self):
         """FINN's attributes, Pads, Border and padGroup; ram_style is "auto" unless set."""
@@ -219,12 +223,10 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
         return self._steps(arrivals)[:, : y.size, : x.size].ravel()
 
     def timing(self, arrivals: np.ndarray) -> np.ndarray:
-        """One cycle after the read step, or after the window's last pixel."""
-        y, x = self.axes()
+        """One cycle after the read step, or two after the window's last pixel."""
         if not self.get_nodeattr("parallel_window"):
-            return serial(y, x, self._words(), fewest_rows(y, x), arrivals)[1] + LATENCY
-        rows, columns = y.taps[:, -1], x.taps[:, -1]
-        return self._steps(arrivals)[:, rows][:, :, columns].ravel() + LATENCY
+            return serial(*self.axes(), self._words(), fewest_rows(*self.axes()), arrivals)[1] + LATENCY
+        return self._steps(arrivals)[:, *self._ends()].ravel() + WINDOW_LATENCY
 
     def both(self, *arrivals: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
         """One look at the ring."""
@@ -233,19 +235,39 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
         writes, reads = serial(*self.axes(), self._words(), fewest_rows(*self.axes()), *arrivals)
         return [writes], reads + LATENCY
 
+    def room(self) -> int:
+        """A whole window waits in a register for its reader."""
+        return int(self.get_nodeattr("parallel_window"))
+
     def holds(self) -> bool:
-        """The ring keeps its rows until their windows are sent."""
-        return not self.get_nodeattr("parallel_window")
+        """The ring keeps its rows until their windows are sent, whole windows stay where they are."""
+        return True
 
-    def hold(self, arrivals: np.ndarray, leave: np.ndarray) -> np.ndarray:
-        """While a word waits for its reader, the ring takes what it has room for."""
-        return serial(*self.axes(), self._words(), fewest_rows(*self.axes()), arrivals, leave - LATENCY)[0]
+    def hold(self, arrivals: np.ndarray, leave: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """While a word waits for its reader, the ring takes what it has room for; behind a whole window comes one."""
+        if not self.get_nodeattr("parallel_window"):
+            accepts = serial(*self.axes(), self._words(), fewest_rows(*self.axes()), arrivals, leave - LATENCY)[0]
+            return accepts, self.timing(accepts)
+        y, x = self.axes()
+        steps = self._steps(arrivals, leave)
+        return steps[:, : y.size, : x.size].ravel(), steps[:, *self._ends()].ravel() + WINDOW_LATENCY
 
-    def _steps(self, arrivals: np.ndarray) -> np.ndarray:
-        """Cycles in which `sf_swg_parallel.sv` takes the pixels, and steps over the border to their right and below."""
+    def _ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """The steps of a frame that take the last pixel of a window, as an index of rows and columns."""
+        y, x = self.axes()
+        return np.ix_(y.taps[:, -1], x.taps[:, -1])
+
+    def _steps(self, arrivals: np.ndarray, leave: np.ndarray | None = None) -> np.ndarray:
+        """Cycles in which `sf_swg_parallel.sv` takes the pixels, and steps over the border to their right and below,
+        (frames, rows, columns); the windows are taken from it at once, or in the cycles ``leave``.
+        """
         y, x = self.axes()
         bound = np.full((len(arrivals) // (y.size * x.size), y.size + y.after, x.size + x.after), NEVER_LATE)
         bound[:, : y.size, : x.size] = arrivals.reshape(-1, y.size, x.size)
+        if leave is not None:  # the step behind a window waits until the window before it has left
+            free = np.full_like(bound, NEVER_LATE)
+            free[:, *self._ends()] = np.concatenate([[NEVER_LATE], leave[:-1]]).reshape(-1, y.places, x.places)
+            bound.ravel()[1:] = np.maximum(bound.ravel()[1:], free.ravel()[:-1])
         return earliest(bound.ravel()).reshape(bound.shape)
 
     # ---- space

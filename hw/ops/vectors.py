@@ -2,7 +2,7 @@
 
 import math
 
-from signflow.hw.ops import fifo, interleave
+from signflow.hw.ops import interleave
 from signflow.hw.ops.flags import flagged
 from signflow.hw.ops.folding import FoldingError
 
@@ -38,14 +38,13 @@ class Vectors:
         return self.get_nodeattr("Pixels")
 
     def plumbing(self) -> int:
-        """LUTs of the interleavers and their FIFOs."""
+        """LUTs of the interleavers."""
         if self.pixels() == 1:
             return 0
-        nf, sf = self._folds()
-        wide, narrow = self.get_instream_width(), self.get_outstream_width() // self.pixels()
-        mixers = (wide // self.pixels(), sf), (narrow, nf)
-        return sum(interleave.luts(w, self.pixels(), words) for w, words in mixers) + sum(
-            map(fifo.shallow_luts, (wide, narrow))
+        widths = (stream // self.pixels() for stream in (self.get_instream_width(), self.get_outstream_width()))
+        return sum(
+            interleave.luts(width, self.pixels(), words)
+            for width, words in zip(widths, reversed(self._folds()), strict=True)
         )
 
     def get_folded_input_shape(self, ind: int = 0):

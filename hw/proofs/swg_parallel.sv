@@ -97,7 +97,7 @@ module prove_swg_parallel #(
       assign want = pixel_q;
     end
   end
-  watch #(.IN(H * W), .OUT(OH * OW), .WIDTH(PIXEL), .AHEAD(2), .LATENCY(1 + BOTTOM * (W + RIGHT) + RIGHT),
+  watch #(.IN(H * W), .OUT(OH * OW), .WIDTH(PIXEL), .AHEAD(2), .LATENCY(2 + BOTTOM * (W + RIGHT) + RIGHT),
           .IDLE(RIGHT + BOTTOM * (W + RIGHT))) i_watch (
     .clk_i, .rst_no(rst_n), .pick_i, .place_i, .in_valid_i, .in_ready_i(in_ready), .out_data_i(shown),
     .out_valid_i(out_valid), .out_ready_i, .take_o(take), .in_place_o(in_place), .in_watched_o(in_watched),

@@ -6,8 +6,8 @@
 //
 //   throughput  one pixel per cycle; the border right and below takes a cycle a pixel, that above and to the left none:
 //               (H+BOTTOM) * (W+RIGHT) cycles for a frame
-//   latency     1 cycle from the last pixel of a window to the window
-//   storage     rows of pixels above, and a window of registers
+//   latency     2 cycles from the last pixel of a window to the window
+//   storage     rows of pixels above, and a window of registers twice: one moves on while the other waits for its reader
 //
 // Border: GROUP = 0, the word of BORDER_FILE ($readmemh, one pixel; "" where there is none). GROUP > 0, the number 0
 // between bits: behind every GROUP bits of a window stands a flag, which is 1 in the border; then these bits mean
@@ -32,8 +32,8 @@ module sf_swg_parallel #(
   input  wire        [WIDTH-1:0] in_data_i,
   input  wire                    in_valid_i,
   output wire                    in_ready_o,
-  output wire [KH*KW*PIXEL-1:0]  out_data_o,
-  output wire                    out_valid_o,
+  output logic [KH*KW*PIXEL-1:0] out_data_o,
+  output logic                   out_valid_o,
   input  wire                    out_ready_i
 );
   localparam int EH  = (KH - 1) * DH + 1;  // from the first to the last pixel of a window
@@ -64,11 +64,12 @@ module sf_swg_parallel #(
   logic [YW-1:0] y_q;
   logic [WXW-1:0] wait_x_q;
   logic [WYW-1:0] wait_y_q;
-  logic          out_valid_q;
+  logic          whole_q;  // window_q is a window
 
   wire right  = RIGHT > 0 && int'(x_q) >= W;
   wire below  = BOTTOM > 0 && int'(y_q) >= H;
-  wire move   = !out_valid_q || out_ready_i;
+  wire pass   = !out_valid_o || out_ready_i;
+  wire move   = !whole_q || pass;
   wire take   = move && (right || below || in_valid_i);  // a step
   wire last_x = x_q == XW'(WS - 1);
   wire last_y = y_q == YW'(HS - 1);
@@ -103,7 +104,8 @@ module sf_swg_parallel #(
       y_q         <= '0;
       wait_x_q    <= WXW'(EW - 1 - LEFT);
       wait_y_q    <= WYW'(EH - 1 - TOP);
-      out_valid_q <= 1'b0;
+      whole_q     <= 1'b0;
+      out_valid_o <= 1'b0;
     end else begin
       if (take) begin
         x_q      <= last_x ? '0 : x_q + 1'b1;
@@ -113,7 +115,8 @@ module sf_swg_parallel #(
         y_q      <= last_y ? '0 : y_q + 1'b1;
         wait_y_q <= last_y ? WYW'(EH - 1 - TOP) : ends_y ? WYW'(SH - 1) : wait_y_q - 1'b1;
       end
-      if (move) out_valid_q <= take && ends_x && ends_y;
+      if (move) whole_q <= take && ends_x && ends_y;
+      if (pass) out_valid_o <= whole_q;
     end
   end
 
@@ -136,6 +139,8 @@ module sf_swg_parallel #(
       end
 
   // ---- the words
+  wire [KH*KW*PIXEL-1:0] word;
+  always_ff @(posedge clk_i) if (pass) out_data_o <= word;
   if (GROUP > 0) begin : gen_flagged
     logic [KH-1:0] row_q;  // which rows of the window, and which of its columns, lie in the border
     logic [EW-1:0] column_q;
@@ -148,14 +153,13 @@ module sf_swg_parallel #(
     for (genvar i = 0; i < KH * KW * WIDTH / GROUP; i++) begin : gen_group
       localparam int PLACE = i / (WIDTH / GROUP);  // in the window
       localparam int R = PLACE / KW, K = PLACE % KW * DW, G = i % (WIDTH / GROUP);
-      assign out_data_o[i*(GROUP+1) +: GROUP+1] = {row_q[R] || column_q[K], window_q[R][K][G*GROUP +: GROUP]};
+      assign word[i*(GROUP+1) +: GROUP+1] = {row_q[R] || column_q[K], window_q[R][K][G*GROUP +: GROUP]};
     end
   end else begin : gen_plain
     for (genvar i = 0; i < KH * KW; i++) begin : gen_pixel
-      assign out_data_o[i*WIDTH +: WIDTH] = window_q[i/KW][i%KW*DW];
+      assign word[i*WIDTH +: WIDTH] = window_q[i/KW][i%KW*DW];
     end
   end
-  assign out_valid_o = out_valid_q;
 endmodule
 
 `default_nettype wire

@@ -255,8 +255,8 @@ class Bench:
         return results if len(results) > 1 else results[0]
 
     def check(self, rng, frames=4):
-        """RTL = numpy under all stall patterns; RTL = timing model for several arrival patterns; steady interval =
-        get_exp_cycles.
+        """RTL = numpy under all stall patterns; RTL = timing model for several arrival patterns, and while words are
+        held where no FIFO needs to stand behind; steady interval = get_exp_cycles.
         """
         self.check_words(rng, frames)
         x = self.draw(rng, frames)
@@ -272,10 +272,21 @@ class Bench:
             late = len(self.outs) - 1  # a FIFO of the wrapper
             np.testing.assert_array_equal(run.in_cycles, self.op.accepts(arrivals), err_msg="accepts")
             np.testing.assert_array_equal(run.out_cycles, self.op.timing(arrivals) + late, err_msg="timing")
+        if self.op.holds() and self.op.room():
+            self.check_held(x, arrivals, expected)
         always = [np.zeros(12 * s.words, np.int64) for s in self.ins]
         last = self.op.timing(*always).reshape(12, -1)[:, -1]
         assert last[-1] - last[-2] == self.op.get_exp_cycles()
         return self
+
+    def check_held(self, x, arrivals, expected):
+        """While words wait for their reader, others are taken when `hold` says, and none is late."""
+        for stall in (0.3, 0.8):
+            got, run = self.stream(x, arrivals=arrivals, out_stall=stall)
+            np.testing.assert_array_equal(got, expected)
+            accepts, offered = self.op.hold(arrivals, run.out_cycles)
+            np.testing.assert_array_equal(run.in_cycles, accepts, err_msg="accepts while words are held")
+            assert (offered <= run.out_cycles).all()
 
     def check_estimate(self):
         """The estimates against yosys: LUTs within a fifth and ten, block RAMs and DSP blocks as counted."""

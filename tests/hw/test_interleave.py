@@ -36,6 +36,11 @@ def test_order_and_cycles(bench, pixels, words, lanes, join, dt):
             run = dut.run(packed, len(expected), frames=frames, stamps=True, strict=True, arrivals=arrivals)
         np.testing.assert_array_equal(run.in_cycles, node.op.accepts(arrivals))
         np.testing.assert_array_equal(run.out_cycles, node.op.timing(arrivals))
+    with StreamModel(node.compiled, node.folder) as dut:
+        run = dut.run(packed, len(expected), frames=frames, stamps=True, arrivals=arrivals, out_stall=0.7)
+    accepts, offered = node.op.hold(arrivals, run.out_cycles)
+    np.testing.assert_array_equal(run.in_cycles, accepts)
+    assert (offered <= run.out_cycles).all()
     last = node.op.timing(np.zeros(8 * node.ins[0].words, np.int64)).reshape(8, -1)[:, -1]
     assert last[-1] - last[-2] == node.op.get_exp_cycles() == 3 * pixels * words
 
