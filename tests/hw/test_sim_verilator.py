@@ -214,7 +214,7 @@ def test_what_was_asked_for_lately_stays(cache, monkeypatch):
 
 def test_tidying_waits_for_who_looks_an_entry_up(cache, monkeypatch):
     """Another process has just found the oldest entry, and has dropped another one meanwhile."""
-    monkeypatch.setattr(toolchain, "KEEP", 0)
+    monkeypatch.setattr(toolchain, "KEEP", 1)
     old = toolchain.cached("things", "old", lambda folder: None)
     os.utime(old, (0, 0))
     listed = Path.iterdir
