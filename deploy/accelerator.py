@@ -8,32 +8,34 @@ The driver on the board (`signflow.deploy.board.accelerator`) has the same call.
 """
 
 import re
+import sys
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
-from torch import nn
 
-from signflow.deploy import flow, products
+from signflow.deploy import flow, known, products
 from signflow.deploy.board import bitstream, package
 from signflow.deploy.board.accelerator import Accelerator as Driver
 from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.compile.passes.notes import notes_of
-from signflow.deploy.page.write import write
 from signflow.deploy.plan.timing import Prediction
 from signflow.deploy.tools.report import Report, report
 from signflow.deploy.verify.images import Images, from_files, images_of, own
 from signflow.deploy.verify.ladder import Climb, Row, verify
 from signflow.deploy.verify.rungs import Rungs, Tick, silent
 from signflow.deploy.verify.simulate import Simulation, simulate
-from signflow.hw import boards as known
 from signflow.hw.boards import Board
+from signflow.hw.boards import board as board_of
 from signflow.hw.scratch import Scratch
 from signflow.hw.sim import RtlSimulator
-from signflow.models.networks import NETWORKS
+
+if TYPE_CHECKING:
+    from torch import nn
 
 BACKENDS = ("golden", "rtl", "torch", "qonnx", "board")
 
@@ -59,7 +61,7 @@ class Operator:
 class Accelerator:
     """The accelerator in a work folder. ``acc(images)`` gives logits; `verify` compares every rung."""
 
-    def __init__(self, work: str | Path, net: nn.Module | None = None):
+    def __init__(self, work: str | Path, net: "nn.Module | None" = None):
         """Open the build in ``work``. ``net``: the torch module that was built, where it is the user's own; without it
         the top rung of the ladder is the exported QONNX graph.
 
@@ -147,7 +149,7 @@ class Accelerator:
 
     def load_weights(
         self,
-        source: str | Path | nn.Module,
+        source: "str | Path | nn.Module",
         *,
         input: str = "",
         weights: str | Path = "",
@@ -163,11 +165,11 @@ class Accelerator:
 
         Raises ExchangeError for a network that does not fit, FlowError where weights are fixed, and as `build` does.
         """
-        module, old = source if isinstance(source, nn.Module) else None, self.settings
+        module, old = source if _is_module(source) else None, self.settings
         label = str(source)
         if module is not None:
-            label = _name_of(module, self.shape, old.source if old.source not in NETWORKS else "")
-        usual = "" if label in NETWORKS else old.input or ("uint8" if module is not None else "")
+            label = _name_of(module, self.shape, old.source if old.source not in known.networks() else "")
+        usual = "" if label in known.networks() else old.input or ("uint8" if module is not None else "")
         settings = replace(
             old, source=label, input=input or usual, weights=str(weights), random_weights=random_weights, check=check
         )
@@ -267,6 +269,8 @@ class Accelerator:
         logits of every rung, cycles, resources on every board; returns its path. What nobody measured yet (`verify`,
         `report`) is said to be missing. ``tick`` gets what is being made, parts done, parts in all.
         """
+        from signflow.deploy.page.write import write
+
         return write(self._rungs, Path(path), tick)
 
     # ---- what is made of it
@@ -301,13 +305,13 @@ class Accelerator:
         return Path(folder)
 
 
-def load(work: str | Path, net: nn.Module | None = None) -> Accelerator:
+def load(work: str | Path, net: "nn.Module | None" = None) -> Accelerator:
     """Open a build; see `Accelerator`."""
     return Accelerator(work, net)
 
 
 def build(
-    source: str | Path | nn.Module,
+    source: "str | Path | nn.Module",
     board: str = "pynq-z2",
     *,
     shape: tuple[int, ...] = (),
@@ -341,9 +345,9 @@ def build(
     Raises UnsupportedError for what has no exact hardware, ModelFileError for an unusable file, FlowError and
     BoardError for settings that cannot be, LadderError when the check finds a difference.
     """
-    module = source if isinstance(source, nn.Module) else None
+    module = source if _is_module(source) else None
     label = _name_of(module, shape, name) if module is not None else str(source)
-    own_board = asdict(known.board(board, Path(boards))) if boards else None
+    own_board = asdict(board_of(board, Path(boards))) if boards else None
     settings = products.Settings(
         label, board, input or ("uint8" if module is not None else ""), str(weights), fps,
         "" if isinstance(folding, Mapping) else str(folding), random_weights, clock, own_board, check, loadable,
@@ -359,11 +363,16 @@ def build(
     return Accelerator(work, module)
 
 
-def _name_of(module: nn.Module, shape: tuple[int, ...], name: str) -> str:
+def _is_module(source: object) -> bool:
+    """Whether it is one of torch, which is not imported to find out."""
+    return "torch" in sys.modules and isinstance(source, sys.modules["torch"].nn.Module)
+
+
+def _name_of(module: "nn.Module", shape: tuple[int, ...], name: str) -> str:
     """The name of a user's module; ValueError where it cannot be built."""
     if not shape:
         raise ValueError("a torch module needs shape=(channels, height, width), or (features,): one image of its input")
     label = name or re.sub(r"\W", "_", type(module).__name__)
-    if label in NETWORKS:
+    if label in known.networks():
         raise ValueError(f"{label!r} is one of signflow's own networks: give your module another name=")
     return label

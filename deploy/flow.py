@@ -15,9 +15,9 @@ from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from torch import nn
-
+from signflow.deploy import known
 from signflow.deploy.compile import lower, streamline
 from signflow.deploy.compile.export import export, load, save
 from signflow.deploy.compile.names import name_tensors, sort_nodes
@@ -52,8 +52,11 @@ from signflow.deploy.steps import (
 from signflow.deploy.verify.check import mark, prove
 from signflow.hw.scratch import Scratch
 from signflow.hw.sim import verilator
+from signflow.hw.sim.toolchain import cached
 from signflow.models.files import replacing
-from signflow.models.networks import network
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = [
     "ACCELERATOR",
@@ -76,12 +79,23 @@ __all__ = [
 
 
 def step_export(settings: Settings, work: Path) -> None:
-    """`signflow.deploy.compile.export`. Raises FlowError for a file whose input is not declared."""
-    net = torch_network(settings)
-    if net is not None:
-        save(export(net, network(settings.source).input_shape, "uint8"), work / NETWORK)
-        return
+    """`signflow.deploy.compile.export`, of a network of ours as it was kept (`signflow.deploy.known`). Raises FlowError
+    for a file whose input is not declared.
+    """
+    if row := known.networks().get(settings.source):
+
+        def build(folder: Path) -> None:
+            save(export(torch_network(settings), row.input_shape, "uint8"), folder / NETWORK)
+
+        if (contents := known.contents(settings.source, settings.weights, settings.random_weights)) is None:
+            return build(work)
+        kept = cached("exports", contents, build) / NETWORK
+        with replacing(work / NETWORK) as partial_file:
+            shutil.copyfile(kept, partial_file)
+        return None
     if not Path(settings.source).exists() and Path(settings.source).suffix != ".onnx":
+        from signflow.models.networks import network
+
         network(settings.source)  # raises with the list of names
     if not settings.input:
         raise FlowError(
@@ -144,14 +158,14 @@ def step_compile(_: Settings, work: Path) -> None:
     verilator.compile(facts["top"], [work / ACCELERATOR / s for s in facts["sources"]])
 
 
-def step_check(settings: Settings, work: Path, net: nn.Module | None = None) -> None:
+def step_check(settings: Settings, work: Path, net: "nn.Module | None" = None) -> None:
     """Prove the accelerator on images that probe it, or note that nobody did. ``net``: the PyTorch module, where the
     settings do not tell. Raises LadderError.
     """
     mark(work, prove(work, net) if settings.check else {"result": "skipped"})
 
 
-def export_module(net: nn.Module, shape: tuple[int, ...], settings: Settings, work: Path) -> None:
+def export_module(net: "nn.Module", shape: tuple[int, ...], settings: Settings, work: Path) -> None:
     """The step "export" for a torch module of the user's own, whose images have ``shape``."""
     save(export(net, shape, settings.input or "uint8"), work / NETWORK)
 
@@ -181,7 +195,7 @@ def build(
     work: Path,
     start: str = "export",
     tick: Callable[[str, float | None], None] = lambda *_: None,
-    module: tuple[nn.Module, tuple[int, ...]] | None = None,
+    module: "tuple[nn.Module, tuple[int, ...]] | None" = None,
 ) -> dict[str, float]:
     """Run the steps from ``start``; returns seconds of each. ``tick(step, None)`` is called before and ``tick(step,
     seconds)`` after a step. ``module``: a torch module of the user's own and the shape of its images, exported instead
@@ -219,7 +233,7 @@ def load_weights(
     settings: Settings,
     work: Path,
     tick: Callable[[str, float | None], None] = lambda *_: None,
-    module: tuple[nn.Module, tuple[int, ...]] | None = None,
+    module: "tuple[nn.Module, tuple[int, ...]] | None" = None,
 ) -> None:
     """Put the network of ``settings`` (or ``module``, as in `build`) into the loadable accelerator in ``work``: its
     graphs, and `weights.bin` for the load chain; sources, memory images and compiled simulation stay. Ends with the

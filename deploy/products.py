@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_type_hints
+from typing import TYPE_CHECKING, get_type_hints
 
 from qonnx.core.modelwrapper import ModelWrapper
-from torch import nn
 
+from signflow.deploy import known
 from signflow.deploy.compile import engine
 from signflow.deploy.compile.soundness import one_line
 from signflow.deploy.steps import ACCELERATOR, STEPS
@@ -23,9 +23,9 @@ from signflow.hw import ops
 from signflow.hw.boards import Board, board
 from signflow.hw.names import identifier
 from signflow.models.files import replacing
-from signflow.models.networks import NETWORKS, network
-from signflow.models.untrained import untrained
-from signflow.models.weights import load_into, trained
+
+if TYPE_CHECKING:
+    from torch import nn
 
 SETTINGS, LOCK = "settings.json", ".lock"
 FACTS = ("name", "top", "sources", "input", "output", "predicted", "operators", "board", "clock_mhz", "image")
@@ -79,7 +79,7 @@ class Settings:
             raise FlowError(
                 f"--weights {self.weights} and --random-weights {self.random_weights} exclude each other: give one"
             )
-        if self.source not in NETWORKS and Path(self.source).exists():
+        if self.source not in known.networks() and Path(self.source).exists():
             raise FlowError(
                 f"--random-weights {self.random_weights}: {self.source} is a file and has weights of its own"
             )
@@ -87,7 +87,7 @@ class Settings:
     @property
     def name(self) -> str:
         """Short name of the network, for its folder and its module (`signflow.hw.names`)."""
-        return self.source if self.source in NETWORKS else identifier(Path(self.source).stem)
+        return self.source if self.source in known.networks() else identifier(Path(self.source).stem)
 
     @property
     def target(self) -> Board:
@@ -114,10 +114,14 @@ def write_json(result: dict, *files: Path | None) -> None:
             partial.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def torch_network(settings: Settings) -> nn.Module | None:
+def torch_network(settings: Settings) -> "nn.Module | None":
     """The PyTorch network of ``settings``, or None when the source is a foreign file."""
-    if settings.source not in NETWORKS:
+    if settings.source not in known.networks():
         return None
+    from signflow.models.networks import network
+    from signflow.models.untrained import untrained
+    from signflow.models.weights import load_into, trained
+
     if settings.random_weights is not None:
         return untrained(settings.source, settings.random_weights)
     if settings.weights:

@@ -23,6 +23,7 @@ ROOMS = (
         "golden",
         "plan",
         "generate",
+        "known",
         "products",
         "tools",
         "verify",

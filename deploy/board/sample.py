@@ -4,13 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from signflow.deploy import flow
 from signflow.deploy.compile.passes.head import Head
 from signflow.deploy.verify import images
-from signflow.models.data import CLASSES
-from signflow.models.networks import network, predict
 
 
 def sample(work: Path, vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -25,6 +22,11 @@ def sample(work: Path, vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarra
     shipped = images.sample(settings.source)
     if shipped is None:
         return _without_data(work, vectors)
+    import torch
+
+    from signflow.models.data import CLASSES
+    from signflow.models.networks import network, predict
+
     logits = predict(flow.torch_network(settings), torch.as_tensor(shipped.pixels)).numpy()
     fashion = network(settings.source).dataset == "fashion-mnist"
     names = CLASSES if fashion else range(logits.shape[1])

@@ -104,13 +104,14 @@ def load(network: str, board: str, out: Path | None):
     from signflow.deploy.accelerator import load as found
     from signflow.deploy.products import SETTINGS, FlowError, settings_of
     from signflow.deploy.steps import ACCELERATOR
-    from signflow.models.networks import network as lookup
 
     folder = work(network, board, out)
     if (folder / SETTINGS).exists():
         settings_of(folder)  # raises for what is no setting
     if not (folder / ACCELERATOR / "accel.json").exists():
         if not Path(network).exists():
+            from signflow.models.networks import network as lookup
+
             lookup(network)
         words = ["signflow", "build", network, *(["--board", board] if board != "pynq-z2" else [])]
         words += ["--out", str(out)] if out else []

@@ -8,11 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from shlex import quote
 
-from signflow.deploy import products
+from signflow.deploy import known, products
 from signflow.deploy.steps import ACCELERATOR, NETWORK, SYNTHESISED, VERIFIED
 from signflow.deploy.tools.estimate import Resources
 from signflow.hw.boards import Board, boards
-from signflow.models.networks import NETWORKS
 
 PACKAGES = (
     "signflow",
@@ -86,7 +85,7 @@ def utilisation(total: Mapping, target: Board) -> list[dict]:
 
 def commands(settings: products.Settings) -> list[str]:
     """What to type to get this build and these figures again; for a module of the user's own, what to write."""
-    if settings.source not in NETWORKS and not settings.source.endswith(".onnx"):
+    if settings.source not in known.networks() and not settings.source.endswith(".onnx"):
         return [
             f'signflow.build({settings.source}(), board="{settings.board}", shape=...)',
             "acc.verify()",

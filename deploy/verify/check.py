@@ -6,17 +6,22 @@ files than those that passed, nothing is made of an accelerator (`require`).
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from torch import nn
+import numpy as np
 
-from signflow.deploy import products
+from signflow.deploy import known, products
 from signflow.deploy.compile.passes.notes import notes_of
 from signflow.deploy.generate.accelerator import changed
-from signflow.deploy.steps import ACCELERATOR
+from signflow.deploy.steps import ACCELERATOR, INTEGER
 from signflow.deploy.verify.ladder import check, climb
 from signflow.deploy.verify.probes import probes
 from signflow.deploy.verify.rungs import LadderError, Rung, Rungs
+from signflow.hw.sim.toolchain import cached, digest
 from signflow.models.files import replacing
+
+if TYPE_CHECKING:
+    from torch import nn
 
 TORCH_WORK, RTL_WORK = 2e10, 8e9
 """Multiply-accumulates (and what costs as much) that PyTorch and the simulation do in about two seconds."""
@@ -43,30 +48,57 @@ def mark(work: Path, found: dict | None) -> None:
         partial.write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
 
 
-def prove(work: Path, net: nn.Module | None = None) -> dict:
+def prove(work: Path, net: "nn.Module | None" = None) -> dict:
     """Compare the build in ``work`` with the network it was made from, every result of every image; returns the note
     for `mark`. ``net``: the PyTorch module, where the settings do not tell. Raises LadderError that names the first
     node that differs.
     """
     form = Rungs(work, net)
-    images = probes(form.settings.source, form.integer)
     many, some = limits(products.accelerator(work))
-    torch, qonnx = form.torch(), form.qonnx()
-    top = Rung(torch.name, torch.run, many) if torch else Rung(qonnx.name, qonnx.run, min(many, QONNX_IMAGES))
+    images, top = _asked(form, many) if net is None else _asked_now(form, many)
     rungs = [
         top,
         Rung("integer graph", form.golden().run, many),
         form.rtl(limit=some),
     ]
-    rows = climb(rungs, images.pixels)
+    rows = climb(rungs, images)
     try:
-        check(rows, lambda at: form.where(images.pixels[at]))
+        check(rows, lambda at: form.where(images[at]))
     except LadderError as error:
         notes = "".join(f"; note: {note}" for note in notes_of(form.integer))
         raise LadderError(f"the accelerator in {work / ACCELERATOR} is wrong: {error}{notes}") from None
     if names := changed(work / ACCELERATOR):
         raise LadderError(f"{work / ACCELERATOR} is not as it was generated: {', '.join(names)} changed")
     return {"result": "passed", "images": {row.rung: row.images for row in rows}}
+
+
+def _asked(form: Rungs, count: int) -> tuple[np.ndarray, Rung]:
+    """(all images, top rung, which runs ``count`` of them). Of a network of ours, images and PyTorch's logits are taken
+    from the cache where they are known (`known.contents`).
+    """
+    settings = form.settings
+    contents = known.contents(settings.source, settings.weights, settings.random_weights)
+    if contents is None:
+        return _asked_now(form, count)
+
+    def build(folder: Path) -> None:
+        images = probes(settings.source, form.integer).pixels
+        np.savez(folder / "asked.npz", images=images, logits=form.torch_logits(images[:count]))
+
+    with np.load(
+        cached("logits", digest(contents, (form.work / INTEGER).read_bytes(), str(count)), build) / "asked.npz"
+    ) as kept:
+        images, logits = kept["images"], kept["logits"]
+    return images, Rung("PyTorch", lambda part: form.torch_integers(logits[: len(part)]), count)
+
+
+def _asked_now(form: Rungs, count: int) -> tuple[np.ndarray, Rung]:
+    """The same of any network, by running it; the QONNX graph where there is no PyTorch, with fewer images."""
+    images = probes(form.settings.source, form.integer).pixels
+    torch, qonnx = form.torch(), form.qonnx()
+    return images, Rung(torch.name, torch.run, count) if torch else Rung(
+        qonnx.name, qonnx.run, min(count, QONNX_IMAGES)
+    )
 
 
 def require(work: Path) -> None:

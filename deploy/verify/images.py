@@ -10,11 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as Picture
 
-from signflow.deploy import products
+from signflow.deploy import known, products
 from signflow.deploy.compile.images import ImageInput, image_kind
 from signflow.deploy.steps import NETWORK
-from signflow.models.data import DataError, load
-from signflow.models.networks import NETWORKS
 
 RANDOM_IMAGES = 64
 """Random images where no number is asked for."""
@@ -50,9 +48,11 @@ def of_dataset(source: str, split: str, count: int | None = None) -> Images:
 
     Raises DataError for a foreign file, and where the images are not here.
     """
-    if source not in NETWORKS:
+    from signflow.models.data import DataError, load
+
+    if source not in known.networks():
         raise DataError(f"{source} has no data set of its own: use --split random")
-    spec = NETWORKS[source]
+    spec = known.networks()[source]
     images, labels = load(spec.dataset, split, spec.input_shape[1:])
     images, labels = images[:count].numpy(), labels[:count].numpy()
     return Images(images, labels, f"{len(images):,} images of the {spec.dataset} {SPLITS[split]}")
@@ -60,6 +60,10 @@ def of_dataset(source: str, split: str, count: int | None = None) -> Images:
 
 def sample(source: str, count: int | None = None) -> Images | None:
     """The first ``count`` shipped images of the network ``source``; None where none are shipped."""
+    if source not in known.networks():
+        return None
+    from signflow.models.data import DataError
+
     with suppress(DataError):
         return of_dataset(source, "sample", count)
     return None

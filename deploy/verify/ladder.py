@@ -9,15 +9,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import nn
 
 from signflow.deploy import products
 from signflow.deploy.steps import VERIFIED
 from signflow.deploy.verify.images import Images
 from signflow.deploy.verify.rungs import LadderError, Rung, Rungs, Tick, silent
 from signflow.deploy.verify.simulate import cycles
+
+if TYPE_CHECKING:
+    from torch import nn
 
 STALL = 0.3
 """Probability of a pause in a cycle on both sides, in the ladder's last rung."""
@@ -136,7 +139,7 @@ def verify(
     images: Images,
     stall_images: int = 200,
     seed: int = 1,
-    net: nn.Module | None = None,
+    net: "nn.Module | None" = None,
     tick: Tick = silent,
 ) -> Climb:
     """Climb the ladder of the build in ``work`` and write what was found to `6-verify.json`; `Climb.check` then raises

@@ -11,11 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from qonnx.core.modelwrapper import ModelWrapper
-from torch import nn
 
 from signflow.deploy import products
 from signflow.deploy.compile import streamline
@@ -28,7 +27,9 @@ from signflow.deploy.verify.images import RANDOM_IMAGES
 from signflow.deploy.verify.locate import locate
 from signflow.deploy.verify.signs import first_difference
 from signflow.hw.sim import RtlSimulator, SimResult
-from signflow.models.networks import predict
+
+if TYPE_CHECKING:
+    from torch import nn
 
 QONNX_IMAGES, HARDWARE_IMAGES = 16, 4
 """Images for the two rungs that run node by node in Python (about 50 ms and 1 s for a CNV image)."""
@@ -66,7 +67,7 @@ class Rungs:
     is raised for a missing one.
     """
 
-    def __init__(self, work: Path, net: nn.Module | None = None, tick: Tick = silent):
+    def __init__(self, work: Path, net: "nn.Module | None" = None, tick: Tick = silent):
         """``net``: the PyTorch module that was built, where its settings do not tell (`products.torch_network`)."""
         self.work, self._net, self.tick = work, net, tick
         self.runs: dict[float, SimResult] = {}
@@ -78,7 +79,7 @@ class Rungs:
         return products.settings_of(self.work)
 
     @cached_property
-    def net(self) -> nn.Module | None:
+    def net(self) -> "nn.Module | None":
         """The network in PyTorch; None for a foreign file."""
         return products.torch_network(self.settings) if self._net is None else self._net
 
@@ -128,6 +129,10 @@ class Rungs:
 
     def torch_logits(self, images: np.ndarray) -> np.ndarray:
         """What PyTorch gives for integer ``images``, float32 (N, classes); only where there is a `net`."""
+        import torch
+
+        from signflow.models.networks import predict
+
         return predict(self.net, torch.from_numpy(self.image.seen(images))).numpy()
 
     def torch(self) -> Rung | None:
@@ -135,10 +140,11 @@ class Rungs:
         if self.net is None:
             return None
 
-        def run(images: np.ndarray) -> np.ndarray:
-            return self._integers("PyTorch", self.torch_logits(images), 0 if self._net is None else ROUNDING)
+        return Rung("PyTorch", lambda images: self.torch_integers(self.torch_logits(images)))
 
-        return Rung("PyTorch", run)
+    def torch_integers(self, logits: np.ndarray) -> np.ndarray:
+        """The integers that PyTorch's ``logits`` stand for."""
+        return self._integers("PyTorch", logits, 0 if self._net is None else ROUNDING)
 
     def qonnx_logits(self, images: np.ndarray) -> np.ndarray:
         """What the QONNX graph gives for integer ``images``, float32 (N, classes)."""

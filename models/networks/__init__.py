@@ -131,6 +131,8 @@ def every_method(networks: dict[str, Network]) -> dict[str, Network]:
 
 
 NETWORKS: dict[str, Network] = every_method(CHAINS) | every_method(PROPOSED) | BASELINES | NARROW | STREAMS | BORDERS
+SHIPPED = dict(NETWORKS)
+"""The table as it came; a program may add to `NETWORKS`."""
 
 
 def networks() -> list[str]:
