@@ -8,10 +8,12 @@ done again.
 
 import contextlib
 import json
+import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, fields
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -79,6 +81,16 @@ def read_comparison(path: Path) -> Comparison:
     return comparison
 
 
+def end_with_parent() -> None:
+    """Let this process end when the one that started it does, however that ends: a killed experiment trains no more."""
+
+    def watch() -> None:
+        parent_process().join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
 def _train(recipe: Recipe, out: Path, jobs: int) -> None:
     """One run in a process of its own, on its share of the cores that this process may use; what it prints goes to
     `train.log`.
@@ -104,7 +116,9 @@ def run(comparison: Comparison, runs: Path, jobs: int) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with (
         Progress(*columns, refresh_per_second=1) as bar,
-        ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool,
+        ProcessPoolExecutor(
+            jobs, mp_context=get_context("spawn"), max_tasks_per_child=1, initializer=end_with_parent
+        ) as pool,
     ):
         task = bar.add_task(comparison.name, total=len(recipes), completed=len(recipes) - len(todo))
         futures = {pool.submit(_train, recipes[key], places[key], jobs): key for key in todo}

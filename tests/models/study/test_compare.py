@@ -1,6 +1,10 @@
 """Comparisons: which runs they have, doing and collecting them, the table against numbers made by hand."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 from dataclasses import asdict
 
 import numpy as np
@@ -87,6 +91,36 @@ def test_runs_are_done_once_and_collected(small_data, tmp_path):
         collect(other, tmp_path / "runs")
     facts = json.loads((tmp_path / "runs/two/tfc-3/run.json").read_text())
     assert facts["recipe"] == json.loads(json.dumps(asdict(comparison.recipes()["tfc", 3])))
+
+
+PARENT = """
+import os, time
+from multiprocessing import get_context
+from signflow.models.study.compare import end_with_parent
+
+def child():
+    end_with_parent()
+    print(os.getpid(), flush=True)
+    time.sleep(120)
+
+if __name__ == "__main__":
+    process = get_context("spawn").Process(target=child)
+    process.start()
+    process.join()
+"""
+
+
+def test_a_killed_experiment_leaves_no_training(tmp_path):
+    (tmp_path / "parent.py").write_text(PARENT)
+    with subprocess.Popen([sys.executable, tmp_path / "parent.py"], stdout=subprocess.PIPE, text=True) as parent:
+        child = int(parent.stdout.readline())
+        os.kill(child, 0)
+        parent.kill()
+        parent.communicate(timeout=60)  # until the last process that holds the pipe has ended
+    with pytest.raises(ProcessLookupError):
+        for _ in range(100):
+            os.kill(child, 0)
+            time.sleep(0.1)
 
 
 def test_table_and_findings_against_numbers_made_by_hand():
