@@ -136,7 +136,7 @@ class Mul(Operator):
         """The threshold behind takes it along."""
         behind = hardware.readers(self.node.output[0])
         if len(behind) != 1 or behind[0].op_type != MultiThreshold.__name__:
-            reason = "a product with signs that no threshold reads"
+            reason = "it turns the signs of values (a factor of -1) that no sign or quantiser reads"
             raise refuse(self.node, reason, "Mul in front of a MultiThreshold")
         MultiThreshold.of(hardware.model, behind[0]).lower(hardware, self)
 
