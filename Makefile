@@ -22,7 +22,7 @@ WITHOUT_TORCH := awk '/^[a-z]/ { keep = !/^(torch|triton|cuda-|nvidia-)/ } keep'
 COUNT = awk -v of=$$(grep -c == requirements.lock) '/^(Collecting|Processing|Ignoring)/ && ++n % 10 == 0 { print "  " n " of " of " packages"; fflush() } \
   /^Installing/ { print "  unpacking, half a minute"; fflush() }'
 
-.PHONY: help setup lock demo test test-slow prove ladder cost build-bitstream package train lint format clean
+.PHONY: help setup lock demo test test-slow prove ladder cost bench build-bitstream package train lint format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 25
@@ -78,6 +78,9 @@ cost: setup ## what each normalisation costs: sfc and cnv in all that ship, at t
 	    $(BIN)/signflow verify $$n --out $$work --split test && \
 	    $(BIN)/signflow report $$n --out $$work --exact || exit 1; done; \
 	  $(BIN)/signflow table $$all --board $(BOARD) --out out/cost --against | tee out/cost/$$net.md; done
+
+bench: setup ## the figures and pictures of docs/performance.md: models against synthesis, networks against others; resumable
+	@$(BIN)/signflow bench $(ARGS)
 
 build-bitstream: setup ## bitstream of NET for BOARD [tfc, ulx3s: no vendor tool]; PYNQ boards need Vivado (VIVADO=...), without it exit code 3
 	@$(BIN)/signflow bitstream $(BIT_NET) --board $(BIT_BOARD) $(ARGS)

@@ -32,6 +32,7 @@ ROOMS = (
         "survey",
         "board",
         "page",
+        "bench",
     ),
     *("accelerator", "command"),
 )

@@ -331,6 +331,19 @@ def package(network, board, out) -> None:
     console.print(f"{path}: {path.stat().st_size:,} bytes")
 
 
+@main.command()
+@click.option("--out", type=PATH, default=Path("out/bench"), show_default=True, help="Folder of the builds.")
+@click.option("--docs", type=PATH, default=Path("docs"), show_default=True, help="Folder of the page and its pictures.")
+def bench(out: Path, docs: Path) -> None:
+    """Models of cost and time against synthesis and simulation, networks against others: docs/performance.md.
+
+    Interrupted, it goes on where it was.
+    """
+    from signflow.deploy.command import bench
+
+    bench.run(console, errors, out, docs)
+
+
 @main.command("load-weights", epilog=NETWORK_HELP)
 @options.where
 @click.option("--source", default="", help="The other network: a name, or a QONNX file [NETWORK itself].")

@@ -6,7 +6,7 @@ CHAIN = 8
 """Full adders in a row of `sf_dot_binary.sv`: 8 for 100 MHz on the 7 series, 4 for 200 MHz."""
 
 
-def _reduced(heights: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
+def reduced(heights: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
     """Heights of the columns behind a level of counters and full adders, and its LUTs."""
     counters = [(h + 1) // 6 for h in heights]
     adders = [int(h % 6 in (3, 4)) for h in heights]
@@ -21,7 +21,7 @@ def compress(heights: tuple[int, ...]) -> tuple[int, int]:
     """(LEVELS, LUTs) of `sf_compress.sv` for bits in columns of these heights."""
     levels = luts = 0
     while max(heights) > 3:
-        heights, more = _reduced(heights)
+        heights, more = reduced(heights)
         levels, luts = levels + 1, luts + more
     low = next((r for r, h in enumerate(heights) if h > 1), len(heights))  # columns that are their sum
     return levels, luts + len(heights) - low
