@@ -290,13 +290,14 @@ class Accelerator:
         with products.locked(self.work):
             return bitstream.make(self.work, bitstream.make_project(self.work), say)
 
-    def package(self, path: str | Path | None = None) -> Path:
+    def package(self, path: str | Path | None = None, sign: str | Path | None = None) -> Path:
         """One zip for the board: bitstream (or a simulation image), driver, self-test, notebook; returns its path.
-        Raises what `project` raises.
+        ``sign``: an SSH key (a file) that signs it. Raises what `project` raises, SignatureError for an unusable key.
         """
         destination = self.work / self.settings.package if path is None else Path(path)
         with products.locked(self.work):
-            return package.package(self.work, bitstream.make_project(self.work), destination)
+            key = None if sign is None else Path(sign)
+            return package.package(self.work, bitstream.make_project(self.work), destination, key)
 
     def unpack(self, folder: str | Path) -> Path:
         """The files of `package` in ``folder``, as they lie on the board; returns it."""

@@ -112,16 +112,18 @@ class Throughput:
 class Accelerator:
     """One network on one board; call it with images. Use it in a `with` block, or `close` it."""
 
-    def __init__(self, bitfile, link=None, timeout: float = 10.0):
+    def __init__(self, bitfile, link=None, timeout: float = 10.0, signers=None):
         """Check the package, load the bitstream, check what answers, and run the self-test.
 
         Args:
             bitfile: the bitstream; its package lies in the same folder.
             link: how to reach the board; default `PynqLink()` of pynq_link.py.
             timeout: seconds without any progress after which a transfer has failed.
+            signers: a file of names and public keys, one of which must have signed the package (signature.py).
         Raises: AcceleratorError (also: when another process holds the board, or the self-test differs).
         """
         self.bitfile, self.timeout = Path(bitfile).resolve(), timeout
+        self.signer = None if signers is None else _signer(self.bitfile, signers)
         self.facts, self._vectors = _read_package(self.bitfile)
         self._shell = self.facts["shell"]
         self._codec = Codec(self.facts)
@@ -519,6 +521,15 @@ def _count(side) -> int:
     for n in side["shape"]:
         count *= n
     return count
+
+
+def _signer(bitfile: Path, signers) -> str:
+    """Who signed the package of ``bitfile``; AcceleratorError unless it is one of ``signers``."""
+    module = importlib.import_module(f"{__package__}.signature" if __package__ else "signature")
+    try:
+        return module.signer(bitfile.parent, signers, (bitfile.name, "accel.json", "accel.npz"))
+    except (RuntimeError, OSError, ValueError) as error:
+        raise AcceleratorError(str(error)) from None
 
 
 def _check_sums(package, bitfile: Path, vectors_file: Path) -> None:

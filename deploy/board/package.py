@@ -7,7 +7,7 @@
     sample.npz                images with labels and PyTorch's logits (`signflow.deploy.board.sample`)
     accelerator.py                  the driver, and pynq_link.py or serial_link.py
     30_board.ipynb            the notebook
-    MANIFEST.json             SHA-256 of every file
+    SHA256SUMS                of every file; signed, SHA256SUMS.sig beside it, and signature.py, which checks it
 
 Without a bitstream a PYNQ board's package holds a *simulation image* in its place, and says so ("simulated": true): the
 project itself as a zip, which only signflow's simulated board loads. Same project, same bytes.
@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from signflow.deploy import flow
+from signflow.deploy.board import signature
 from signflow.deploy.board.sample import sample
 from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.compile.passes.head import Head
@@ -47,12 +48,12 @@ LINKS = {"pynq": "pynq_link.py", "serial": "serial_link.py"}
 DATE = (1980, 1, 1, 0, 0, 0)
 
 
-def package(work: Path, project: Path, destination: Path) -> Path:
+def package(work: Path, project: Path, destination: Path, key: Path | None = None) -> Path:
     """Write the package of ``project`` (made by `shell.write_project` from the build in ``work``) to the zip file
-    ``destination``, whole or not at all; returns it.
+    ``destination``, whole or not at all, signed with the SSH key in the file ``key``; returns it.
 
     Raises FlowError when a product or, for a board without a simulated one, the bitstream is missing, and when the
-    accelerator has not passed its check.
+    accelerator has not passed its check; SignatureError when the key cannot sign.
     """
     require(work)
     path = project / "accel.json"
@@ -63,7 +64,7 @@ def package(work: Path, project: Path, destination: Path) -> Path:
     simulated = files.pop("simulated")
     kind = Board.of(facts).link
     known, link = vectors(work, VECTORS[kind]), LINKS[kind]
-    files |= {name: (HERE / name).read_bytes() for name in ("accelerator.py", link)}
+    files |= {name: (HERE / name).read_bytes() for name in ("accelerator.py", "signature.py", link)}
     files |= {"accel.npz": _npz(known), "sample.npz": _npz(sample(work, known))}
     if NOTEBOOK.exists():
         files[NOTEBOOK.name] = NOTEBOOK.read_bytes()
@@ -71,7 +72,9 @@ def package(work: Path, project: Path, destination: Path) -> Path:
     facts["package"] = {f"{what}_sha256": _sha256(files[name]) for what, name in sums.items()}
     facts["package"] |= {"link": link, "simulated": simulated}
     files["accel.json"] = _json(facts)
-    files["MANIFEST.json"] = _json({name: _sha256(files[name]) for name in sorted(files)})
+    files[signature.SUMS] = signature.sums(files)
+    if key is not None:
+        files[signature.SIGNATURE] = signature.sign(files[signature.SUMS], key)
     destination.parent.mkdir(parents=True, exist_ok=True)
     with replacing(destination) as partial:
         partial.write_bytes(zipped(files))

@@ -322,12 +322,13 @@ def bitstream(network, board, out, images, json_file) -> None:
 
 @main.command(epilog=NETWORK_HELP)
 @options.where
-def package(network, board, out) -> None:
+@click.option("--sign", type=PATH, metavar="KEY", help="Sign it with this SSH key, a file.")
+def package(network, board, out, sign) -> None:
     """One zip for the board: bitstream, address map, accel.json, driver, self-test, notebook, checksums.
 
     Without a bitstream, a PYNQ board's package holds a simulation image, which only the simulated board loads.
     """
-    path = _built(network, board, out).package()
+    path = _built(network, board, out).package(sign=sign)
     console.print(f"{path}: {path.stat().st_size:,} bytes")
 
 

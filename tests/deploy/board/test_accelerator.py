@@ -289,7 +289,7 @@ def test_unpacking_follows_the_definitions(form, output, count, seed):
     )
 
 
-@pytest.mark.parametrize("name", ["accelerator.py", "pynq_link.py"])
+@pytest.mark.parametrize("name", ["accelerator.py", "pynq_link.py", "signature.py"])
 def test_the_driver_stands_alone(name):
     """Old Pythons of board images parse it, and it imports nothing of ours when it is imported."""
     tree = ast.parse(

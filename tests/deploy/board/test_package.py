@@ -36,9 +36,10 @@ def content(archive):
 def test_what_is_in_it(work, project, tmp_path):
     path = package(work, project, tmp_path / "new" / "tfc.zip")
     files = content(path)
-    made = {"tfc.bit", "tfc.hwh", "accel.json", "accel.npz", "sample.npz", "MANIFEST.json"}
-    assert set(files) == made | {"accelerator.py", "pynq_link.py", "30_board.ipynb"}
-    manifest = json.loads(files.pop("MANIFEST.json"))
+    made = {"tfc.bit", "tfc.hwh", "accel.json", "accel.npz", "sample.npz", "SHA256SUMS"}
+    assert set(files) == made | {"accelerator.py", "pynq_link.py", "signature.py", "30_board.ipynb"}
+    lines = files.pop("SHA256SUMS").decode().splitlines()
+    manifest = {name: digest for digest, name in (line.split("  ") for line in lines)}
     assert manifest == {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     facts = json.loads(files["accel.json"])
     assert facts["package"] == {
