@@ -47,9 +47,7 @@ class Case:
         return flow.Settings(self.source, board=BOARD, fps=float(self.rate), random_weights=seed)
 
 
-CASES = (
-    Case(CIFAR), *(Case(name) for name in (*FAMILY, "tfc", "sfc", "lfc")), *(Case(name, RATE) for name in FAMILY),
-)  # fmt: skip
+CASES = (*map(Case, (CIFAR, "cnv", "cnv-sd", "tfc", "sfc")), *(Case(name, RATE) for name in FAMILY))
 
 
 @dataclass(frozen=True)
@@ -103,5 +101,5 @@ def builds(
 
 def fronts(work: Path) -> dict[str, list[Point]]:
     """Network of `FAMILY` -> the cheapest foldings at `RATES`, estimated, from the graphs that `builds` left."""
-    graphs = {name: products.read(work / Case(name).name, flow.HARDWARE) for name in FAMILY}
+    graphs = {name: products.read(work / Case(name, RATE).name, flow.HARDWARE) for name in FAMILY}
     return {name: explore(model, board(BOARD), RATES) for name, model in graphs.items()}

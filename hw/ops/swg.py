@@ -277,7 +277,7 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
         (y, x), bits, loaded = self.axes(), self.get_instream_width(), 0
         if self.get_nodeattr("parallel_window"):
             rows = lut_rams((y.extent - 1) * bits, x.size) if y.extent > 1 else 0
-            return rows + 22 + 4 * self.padded()
+            return rows + 22 + 9 * self.padded()
         if self.padded() and not self.out_group():
             memory = bits, self._words()
             loaded = int(self.constant_luts(0, *memory)) + self.chain_luts(memory)
@@ -295,12 +295,8 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
         places = (y.places - 1).bit_length() + (x.places - 1).bit_length()
         ends = (y.size + y.before + y.after).bit_length() + (x.size + x.before + x.after).bit_length()
         luts = 3.5 * (fill.bit_length() + 1) + 3 * ring.bit_length() + 2.5 * places
-        return (
-            luts
-            + 2 * (self._words() - 1).bit_length()
-            + (1.5 * ends + 3) * self.padded()
-            - 14 * (y.kernel == x.kernel == 1)
-        )
+        luts += (self._words() - 1).bit_length() / 2 + (1.5 * ends + 3) * self.padded()
+        return luts - 14 * (y.kernel == x.kernel == 1) - 8 * (y.places == x.places == 1)
 
     def bram_estimation(self, fpgapart: str = "") -> int:
         """The ring, where it lies in block RAM."""
