@@ -1,10 +1,11 @@
 """Thresholds on integers: a table for narrow ones (`hw/rtl/sf_lut.sv`), a binary search for wide ones
-(`hw/rtl/sf_thresholds.sv`).
+(`hw/rtl/sf_thresholds.sv`), an adder where they only round (`hw/rtl/sf_round.sv`).
 """
 
 import numpy as np
 from finn.custom_op.fpgadataflow.thresholding import Thresholding
 
+from signflow.hw.ops import rounding
 from signflow.hw.ops.base import (
     LUT_PER_BRAM18,
     RTLBackend,
@@ -31,8 +32,10 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
     """
 
     def get_nodeattr_types(self):
-        """FINN's attributes; ``window``; ``shared``: one row of thresholds stands for all channels."""
-        own = {"window": ("i", False, 0, {0, 1}), "shared": ("i", False, 0, {0, 1})}
+        """FINN's attributes; ``window``; ``shared``: one row of thresholds stands for all channels; ``shift``: they are
+        those of `signflow.hw.ops.rounding`, 0: any.
+        """
+        own = {"window": ("i", False, 0, {0, 1}), "shared": ("i", False, 0, {0, 1}), "shift": ("i", False, 0)}
         return super().get_nodeattr_types() | own
 
     def picture(self) -> tuple[str, str]:
@@ -118,6 +121,16 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
 
     # ---- which hardware
 
+    def rounds(self) -> bool:
+        """Whether the node is an adder, because its thresholds are those of rounding, and stay so."""
+        if not self.get_nodeattr("shift") or self.get_nodeattr("loadable"):
+            return False
+        return self._round_luts() < min(self._search_luts(), self._table_luts())
+
+    def _round_luts(self) -> int:
+        bits, out = self.get_input_datatype().bitwidth(), self.get_output_datatype().bitwidth()
+        return self.get_nodeattr("PE") * rounding.luts(bits, self.get_nodeattr("shift"), out)
+
     def stages(self) -> int:
         """Comparisons of a binary search."""
         return int(self.get_nodeattr("numSteps")).bit_length()
@@ -130,7 +143,7 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
     def is_table(self) -> bool:
         """Whether the node is a table, because that takes no more LUTs."""
         bits = self.get_input_datatype().bitwidth()
-        return bits <= MAX_TABLE_WIDTH and self._table_luts() <= self._search_luts()
+        return not self.rounds() and bits <= MAX_TABLE_WIDTH and self._table_luts() <= self._search_luts()
 
     def _table_luts(self) -> float:
         """A comparator for each threshold, or any function where there are many."""
@@ -162,12 +175,24 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         return self.get_nodeattr("PE") * (roms + compared)
 
     def rtl_instance(self, model) -> RtlInstance:
-        """See `sf_lut.sv` and `sf_thresholds.sv`."""
+        """See `sf_lut.sv`, `sf_thresholds.sv`, `sf_round.sv`."""
         self._check()
+        if self.rounds():
+            return self._rounded(self._constants(model)[0])
         limits, turned = self.limits(model)
         if self.get_nodeattr("shared") and len(limits) > 1:
             raise self.fail(f"shared = 1, but thresholds of {len(limits)} channels differ")
         return self._table(limits, turned) if self.is_table() else self._search(limits, turned)
+
+    def _rounded(self, thresholds: np.ndarray) -> RtlInstance:
+        get, low, dt = self.get_nodeattr, self._bias(), self.get_input_datatype()
+        if rounding.shift_of(thresholds, low) != get("shift") or len(self.onnx_node.input) > 2:
+            raise self.fail(f"shift = {get('shift')}, but its thresholds do not round by that power of two")
+        params = {
+            "IN_WIDTH": dt.bitwidth(), "IN_SIGNED": int(dt.signed()), "SHIFT": get("shift"), "LOW": low,
+            "HIGH": low + get("numSteps"), "OUT_WIDTH": self.get_output_datatype().bitwidth(), "PE": get("PE"),
+        }  # fmt: skip
+        return RtlInstance("sf_round", params)
 
     def _table(self, limits: np.ndarray, turned: np.ndarray) -> RtlInstance:
         """Output codes (channels or 1, 2**bits), addressed by the input's bits."""
@@ -211,11 +236,15 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
 
     def delay(self) -> int:
         """Cycles from a word to its codes: a search reads, then compares, in every stage."""
+        if self.rounds():
+            return rounding.LATENCY
         return TABLE_LATENCY if self.is_table() else 2 * self.stages()
 
     def lut_estimation(self, fpgapart: str = "") -> int:
         """A table, or the comparisons and shallow memories of a search, for each lane."""
         pe, folds = self.get_nodeattr("PE"), self._folds()
+        if self.rounds():
+            return self._round_luts() + 4
         control = counter_luts(folds) if folds > 1 else 2
         if self.is_table():
             table = pe * self.get_output_datatype().bitwidth(), folds << self.get_input_datatype().bitwidth()
@@ -226,6 +255,6 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
 
     def bram_estimation(self, fpgapart: str = "") -> int:
         """The deep memories of a search."""
-        if self.is_table():
+        if self.is_table() or self.rounds():
             return 0
         return self.get_nodeattr("PE") * sum(brams(*shape) for shape in self._memories() if self._in_block(*shape))

@@ -15,6 +15,7 @@ from signflow.deploy.compile.dialect.hardware import Hardware
 from signflow.deploy.compile.dialect.own import Own
 from signflow.deploy.compile.dialect.program import COUNT, STEP, THRESHOLD, WINDOW, Layer, Program, Steps, View
 from signflow.deploy.compile.errors import refuse
+from signflow.hw.ops.rounding import shift_of
 
 
 class Threshold(Operator):
@@ -55,6 +56,7 @@ class Threshold(Operator):
             weightDataType=hardware.type(node.input[1]).name, outputDataType=hardware.type(node.output[0]).name,
             ActVal=self.lowest, numInputVectors=vectors, window=int(window),
             shared=int(len(self.rows) == 1 and signs is None),
+            shift=0 if signs is not None or window else shift_of(self.rows, self.lowest),
         )  # fmt: skip
 
     @property
