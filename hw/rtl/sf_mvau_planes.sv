@@ -10,13 +10,14 @@
 //   throughput  one vector of MW activations in STEPS = ceil(ACT_WIDTH / PLANES) cycles, for all MH neurons
 //   latency     3 + STAGES cycles from the last step of a vector to its output word
 //
-// Threes of activations are counted once for all neurons, with every pattern of weights (sf_lut_pair.sv); a neuron adds
-// its counts of PLANES planes (sf_compress.sv). The low planes come first: sums are shifted down, the bits that leave
-// are compared with those of the limits at once, and the accumulator stays as narrow as MW.
+// The planes of a step are counted for all neurons (sf_dot_planes.sv). The low planes come first: sums are shifted
+// down, the bits that leave are compared with those of the limits at once, and the accumulator stays as narrow as MW.
 //
 // WEIGHTS and LIMITS are constants, neuron 0 lowest: MW bits, and THRESHOLDS limits of LIMIT_W bits, L1 lowest. Nothing
-// stalls between the input and the FIFO at the output (as in sf_mvau.sv). STAGES is what the caller expects, and
-// refused where it is not 2 + LEVELS of sf_compress.sv.
+// stalls between the input and the FIFO at the output (as in sf_mvau.sv). STAGES is that of sf_dot_planes.sv.
+//
+// TREE = 0 replaces sf_dot_planes by sf_dot_count for every plane, which gives the same after the same number of
+// cycles. Synthesis builds the tree; Verilator counts unless told otherwise. The tests compare both.
 `default_nettype none
 
 module sf_mvau_planes #(
@@ -28,6 +29,11 @@ module sf_mvau_planes #(
   parameter int  STAGES     = 3,
   parameter int  THRESHOLDS = 1,
   parameter bit  WINDOW     = 1'b0,
+`ifdef VERILATOR
+  parameter bit  TREE       = 1'b0,
+`else
+  parameter bit  TREE       = 1'b1,
+`endif
   localparam int STEPS      = (ACT_WIDTH + PLANES - 1) / PLANES,
   localparam int HIGH_W     = $clog2(MW + 1),          // of a sum that is shifted down
   localparam int LIMIT_W    = STEPS*PLANES + HIGH_W,
@@ -51,7 +57,6 @@ module sf_mvau_planes #(
     $error("sf_mvau_planes: THRESHOLDS = %0d, WINDOW = %0d; one, two, or a window of two", THRESHOLDS, WINDOW);
 
   localparam int SW     = STEPS > 1 ? $clog2(STEPS) : 1;
-  localparam int THREES = (MW + 2) / 3;
   localparam int PART_W = $clog2(MW*(2**PLANES - 1) + 1);
   localparam int SUM_W  = PLANES + HIGH_W;
   localparam int ROOM   = 32;  // words of the FIFO at the output
@@ -78,58 +83,42 @@ module sf_mvau_planes #(
   // ---- planes of this step, of the vector that is held
   logic [MW-1:0][STEPS*PLANES-1:0] hold_q;
   logic [SW-1:0]                   now_q;
-  wire  [PLANES-1:0][3*THREES-1:0] plane;
+  wire  [PLANES-1:0][MW-1:0]       plane;
   always_ff @(posedge clk_i) now_q <= step_q;
   localparam logic [ACT_WIDTH-1:0] OFFSET = ACT_WIDTH'(ACT_SIGNED) << (ACT_WIDTH - 1);
-  for (genvar i = 0; i < 3*THREES; i++) begin : gen_activation
-    if (i < MW) begin : gen_here
-      wire [ACT_WIDTH-1:0] raw = in_data_i[i*ACT_WIDTH +: ACT_WIDTH];
-      always_ff @(posedge clk_i)
-        if (step && fresh) hold_q[i] <= (STEPS*PLANES)'(raw ^ OFFSET);
-      for (genvar b = 0; b < PLANES; b++) begin : gen_plane
-        wire [STEPS-1:0] choice;
-        for (genvar s = 0; s < STEPS; s++) begin : gen_step
-          assign choice[s] = hold_q[i][s*PLANES + b];
-        end
-        assign plane[b][i] = choice[now_q];
+  for (genvar i = 0; i < MW; i++) begin : gen_activation
+    wire [ACT_WIDTH-1:0] raw = in_data_i[i*ACT_WIDTH +: ACT_WIDTH];
+    always_ff @(posedge clk_i)
+      if (step && fresh) hold_q[i] <= (STEPS*PLANES)'(raw ^ OFFSET);
+    for (genvar b = 0; b < PLANES; b++) begin : gen_plane
+      wire [STEPS-1:0] choice;
+      for (genvar s = 0; s < STEPS; s++) begin : gen_step
+        assign choice[s] = hold_q[i][s*PLANES + b];
       end
-    end else begin : gen_missing
-      for (genvar b = 0; b < PLANES; b++) begin : gen_plane
-        assign plane[b][i] = 1'b0;
-      end
+      assign plane[b][i] = choice[now_q];
     end
   end
 
-  // ---- threes, with every pattern of weights: how many agree; what is missing does not
-  function automatic logic [63:0] tables(input int pattern, input int n);
-    logic [1:0] agree;
-    for (int k = 0; k < 32; k++) begin
-      agree = '0;
-      for (int i = 0; i < n; i++) agree += 2'(k[i] == pattern[i]);
-      {tables[32 + k], tables[k]} = agree;
+  // ---- counts of PLANES planes, the low ones worth less
+  wire [MH-1:0][PART_W-1:0] part;
+  if (TREE) begin : gen_tree
+    sf_dot_planes #(.MW(MW), .MH(MH), .PLANES(PLANES), .STAGES(STAGES), .WEIGHTS(WEIGHTS)) i_dot (
+      .clk_i, .act_i(plane), .sums_o(part));
+  end else begin : gen_count
+    wire [PLANES-1:0][MH-1:0][HIGH_W-1:0] count;
+    for (genvar b = 0; b < PLANES; b++) begin : gen_plane
+      sf_dot_count #(.SIMD(MW), .PE(MH), .STAGES(STAGES)) i_count (
+        .clk_i, .act_i(plane[b]), .weights_i(WEIGHTS), .enable_i(valid_q[STAGES-1]), .count_o(count[b]));
     end
-  endfunction
-  logic [PLANES-1:0][THREES-1:0][7:0][1:0] agree_q;
-  for (genvar b = 0; b < PLANES; b++) begin : gen_plane
-    for (genvar t = 0; t < THREES; t++) begin : gen_three
-      for (genvar q = 0; q < 8; q++) begin : gen_pattern
-        wire [1:0] agree;
-        sf_lut_pair #(.TABLES(tables(q, 3*t + 3 < MW ? 3 : MW - 3*t))) i_count (
-          .in_i({2'b00, plane[b][3*t +: 3]}), .out_o(agree));
-        always_ff @(posedge clk_i) agree_q[b][t][q] <= agree;
+    for (genvar n = 0; n < MH; n++) begin : gen_neuron
+      logic [PART_W-1:0] sum;
+      always_comb begin
+        sum = '0;
+        for (int b = 0; b < PLANES; b++) sum += PART_W'(count[b][n]) << b;
       end
+      assign part[n] = sum;
     end
   end
-  wire unused_patterns = &{1'b0, agree_q};
-
-  // ---- columns of a neuron's counts: column r has the low bits of plane r and the high bits of plane r - 1
-  function automatic logic [PART_W-1:0][15:0] heights();
-    for (int r = 0; r < PART_W; r++) heights[r] = 16'(THREES * (32'(r < PLANES) + 32'(r > 0 && r <= PLANES)));
-  endfunction
-  function automatic int from(input int r);  // first bit of column r
-    return THREES * (r == 0 ? 0 : 2*r - 1);
-  endfunction
-  localparam int TOTAL = PART_W > PLANES ? 2*PLANES*THREES : (2*PLANES - 1)*THREES;
 
   // ---- sums from the low planes on, compared as their bits leave
   logic [SW-1:0] at_q;  // the step whose counts come
@@ -146,20 +135,8 @@ module sf_mvau_planes #(
 
   wire [MH*OUT_WIDTH-1:0] results;
   for (genvar n = 0; n < MH; n++) begin : gen_neuron
-    wire [TOTAL-1:0]  bits;
-    wire [PART_W-1:0] part;
-    for (genvar b = 0; b < PLANES; b++) begin : gen_plane
-      for (genvar t = 0; t < THREES; t++) begin : gen_three
-        localparam int PATTERN = 32'((3*THREES)'(WEIGHTS[n]) >> 3*t) % 8;
-        assign bits[from(b) + t + (b > 0 ? THREES : 0)] = agree_q[b][t][PATTERN][0];
-        if (b + 1 < PART_W) assign bits[from(b + 1) + t] = agree_q[b][t][PATTERN][1];
-      end
-    end
-    sf_compress #(.WIDTH(PART_W), .HEIGHTS(heights()), .TOTAL(TOTAL), .LEVELS(STAGES - 2)) i_compress (
-      .clk_i, .bits_i(bits), .sum_o(part));
-
     logic [HIGH_W-1:0] high_q;
-    wire  [SUM_W-1:0]  sum = SUM_W'(part) + SUM_W'(first ? '0 : high_q);
+    wire  [SUM_W-1:0]  sum = SUM_W'(part[n]) + SUM_W'(first ? '0 : high_q);
     always_ff @(posedge clk_i) if (valid_q[STAGES]) high_q <= sum[SUM_W-1:PLANES];
     wire [THRESHOLDS-1:0] reached;
     for (genvar k = 0; k < THRESHOLDS; k++) begin : gen_limit

@@ -4,7 +4,7 @@ from itertools import combinations_with_replacement, product
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from signflow.hw.ops.base import OpError
@@ -311,12 +311,17 @@ def test_estimate_of_weights_in_the_adders(bench):
     st.sampled_from(["bit", "count", "window"]),
     st.sampled_from([1, 2, 9, 27, 31]),
     of(9),
+    st.sampled_from([0, 1]),
 )
-def test_bit_planes(bench, act, form, mw, mh):
-    """Signed and unsigned, planes that divide the bits and that do not, thresholds beyond the ends."""
+@example(("INT5", 5), "window", 27, 3, 0)
+@example(("UINT8", 3), "count", 9, 4, 1)
+def test_bit_planes(bench, act, form, mw, mh, tree):
+    """Signed and unsigned, planes that divide the bits and that do not, thresholds beyond the ends; as synthesis builds
+    it, and as Verilator counts.
+    """
     (act, planes), rng = act, np.random.default_rng(mw)
     style = {"ram_style": "adders", "planes": planes, "vectors": (3,)}
-    mvau(bench, rng, mw, mh, mw, mh, act, form, **style).compile().check(rng)
+    mvau(bench, rng, mw, mh, mw, mh, act, form, **style).compile(TREE=tree).check(rng)
 
 
 @pytest.mark.parametrize(
