@@ -36,10 +36,8 @@ module prove_replay_fifo #(
     .out_data_o(out_data), .out_valid_o(out_valid), .out_pop_i, .release_i, .rewind_i, .release_to_i,
     .head_o(head), .read_o(read), .tail_o(tail));
 
-  // the caller's side: tail <= release_to_i <= head, and reading is not overtaken by the release
-  wire [15:0] ahead = release_to_i - tail;
-  always_comb
-    if (rst_n) assume (!(release_i || rewind_i) || (ahead <= head - tail && (rewind_i || ahead <= read - tail)));
+  // the caller's side, which serial_link.sv proves of the one there is: tail <= release_to_i <= read
+  always_comb if (rst_n) assume (!(release_i || rewind_i) || release_to_i - tail <= read - tail);
   always_comb if (rst_n) assume (!rewind_i || release_i);
 
   // the word chosen: written now, at this position; it counts until it is taken back, released or cleared

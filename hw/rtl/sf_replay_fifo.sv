@@ -6,7 +6,7 @@
 //   throughput  1 word/cycle; holds exactly DEPTH words from tail_o to the next write
 //
 // commit_i takes a word pushed in the same cycle with it; rollback_i does not and wins over push_i. release_i frees the
-// words before release_to_i, rewind_i reads on from there; the caller keeps tail <= release_to_i <= head. A push while
+// words before release_to_i, rewind_i reads on from there; the caller keeps tail <= release_to_i <= read. A push while
 // full_o is lost. With release_i = 1 and release_to_i = read_o it is a plain FIFO to its reader.
 `default_nettype none
 

@@ -16,7 +16,7 @@
 //             bit 3: the last byte of the payload is the last of a packet of frames (TLAST)
 //             bit 4: AGAIN, send results from `acknowledged` on, not from where the previous reply ended
 //   sequence  READ and WRITE are executed only if it differs from that of the one before: a repeat is answered again
-//   acknowledged  results before this position have arrived: their room is given back
+//   acknowledged  results before this position have arrived: their room is given back; ignored beyond what was sent
 //   accepted  position of the next byte wanted; DATA for any other position, or beyond accepted + room, is ignored
 //   from      position of the first result byte in the reply
 //   flags     bit 0: the last result byte in the reply is the last of a packet of frames
@@ -93,7 +93,7 @@ module sf_serial_link #(
   // ---- buffers
   wire [8:0]  push_data, sent_data, result_data;
   wire        push, commit, rollback, push_full, result_full, result_valid, result_pop;
-  wire [15:0] accepted, consumed, consumed_tail, result_head, result_from, result_tail;
+  wire [15:0] accepted, consumed, consumed_tail, unused_head, result_from, result_tail;
   wire        start;
   logic [15:0] acknowledged_q;
   logic        again_q;
@@ -112,15 +112,15 @@ module sf_serial_link #(
     .release_i(1'b1), .rewind_i(1'b0), .release_to_i(consumed),
     .head_o(accepted), .read_o(consumed), .tail_o(consumed_tail)
   );
-  // an acknowledgement is believed only between what was released and what there is
-  wire plausible = acknowledged_q - result_tail <= result_head - result_tail;
+  // an acknowledgement is believed only between what was released and what was sent
+  wire plausible = acknowledged_q - result_tail <= result_from - result_tail;
   sf_replay_fifo #(.WIDTH(9), .DEPTH(OUT_DEPTH)) i_out_buffer (
     .clk_i, .rst_ni, .clear_i(sync),
     .in_data_i({in_last_i, in_data_i}), .in_push_i(in_valid_i), .commit_i(1'b1), .rollback_i(1'b0),
     .full_o(result_full),
     .out_data_o(result_data), .out_valid_o(result_valid), .out_pop_i(result_pop),
     .release_i(start && plausible), .rewind_i(start && plausible && again_q), .release_to_i(acknowledged_q),
-    .head_o(result_head), .read_o(result_from), .tail_o(result_tail)
+    .head_o(unused_head), .read_o(result_from), .tail_o(result_tail)
   );
   assign {out_last_o, out_data_o} = sent_data;
   assign in_ready_o = !result_full;

@@ -172,6 +172,24 @@ def test_results_are_kept_until_acknowledged(host):
     assert host.ask(POLL | AGAIN, got=10)[5:] == (10, inverted(b"x"), 1)
 
 
+def test_what_was_never_sent_cannot_be_acknowledged(power):
+    """Else its place would be written again before it is sent, and the host would get the later bytes instead."""
+    host = power(OUT_DEPTH=512)
+    host.sync(1)
+    data = rubbish(5, 900)
+    host.ask(DATA, 0, data[:400])  # its reply has no more than 240 results
+    host.read(SCRATCH, got=400)  # a reply without results
+    for reply in (host.ask(DATA, 400, data[400:], got=400), host.ask(POLL, got=400), host.ask(POLL, got=400)):
+        start, payload = reply[5:7]
+        assert payload == inverted(data[start : start + len(payload)])
+    results = inverted(data[:400])  # sent by now, so they are gone
+    while len(results) < len(data):
+        start, payload = host.ask(POLL | AGAIN, got=len(results))[5:7]
+        assert start == len(results) and payload
+        results += payload
+    assert results == inverted(data)
+
+
 def test_data_for_another_position_are_ignored(host):
     host.ask(DATA, 0, b"abc")
     for position in (0, 2, 4, 65535):
