@@ -52,6 +52,21 @@ def test_every_import_of_the_library_is_declared():
                 assert makers & names, f"{path}: {top} is of {makers or 'nothing'}, which pyproject.toml does not name"
 
 
+def test_the_wheel_has_every_file():
+    setup = PROJECT["tool"]["setuptools"]
+    packages, data = set(setup["packages"]), setup["package-data"]
+    for path in (path for folder in ("models", "deploy", "hw") for path in (ROOT / folder).rglob("*.*")):
+        if path.suffix in (".md", ".pyc") or path.is_dir():
+            continue
+        name = ".".join(("signflow", *path.parent.relative_to(ROOT).parts))
+        if path.suffix == ".py":
+            assert name in packages, f"{path}: {name} is not among the packages of pyproject.toml"
+        else:
+            owner = next(name for name in (name.rsplit(".", k)[0] for k in range(4)) if name in packages)
+            inside = path.relative_to(ROOT.joinpath(*owner.split(".")[1:]))
+            assert any(inside.match(pattern) for pattern in data.get(owner, [])), f"{path} is not in the wheel"
+
+
 def test_the_engine_is_the_one_of_its_group():
     assert PROJECT["dependency-groups"]["engine"] == [start.ENGINE]
 

@@ -7,6 +7,7 @@
     sample.npz                images with labels and PyTorch's logits (`signflow.deploy.board.sample`)
     accelerator.py                  the driver, and pynq_link.py or serial_link.py
     30_board.ipynb            the notebook
+    sbom.cdx.json             what the driver needs and what made the package (`signflow.deploy.board.bill`)
     SHA256SUMS                of every file; signed, SHA256SUMS.sig beside it, and signature.py, which checks it
 
 Without a bitstream a PYNQ board's package holds a *simulation image* in its place, and says so ("simulated": true): the
@@ -24,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from signflow.deploy import flow
-from signflow.deploy.board import signature
+from signflow.deploy.board import bill, signature
 from signflow.deploy.board.sample import sample
 from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.compile.passes.head import Head
@@ -45,6 +46,8 @@ found all, 64 found 53, 16 found 32, because a weight in a middle layer often ch
 HERE = Path(__file__).parent
 NOTEBOOK = HERE.parents[1] / "notebooks" / "30_board.ipynb"
 LINKS = {"pynq": "pynq_link.py", "serial": "serial_link.py"}
+NEEDS = {"pynq": ("numpy", "pynq"), "serial": ("numpy", "pyserial")}
+"""Python packages that the driver imports."""
 DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -72,6 +75,7 @@ def package(work: Path, project: Path, destination: Path, key: Path | None = Non
     facts["package"] = {f"{what}_sha256": _sha256(files[name]) for what, name in sums.items()}
     facts["package"] |= {"link": link, "simulated": simulated}
     files["accel.json"] = _json(facts)
+    files[bill.NAME] = bill.bill(facts["name"], facts["shell"]["network_hash"], NEEDS[kind]).encode()
     files[signature.SUMS] = signature.sums(files)
     if key is not None:
         files[signature.SIGNATURE] = signature.sign(files[signature.SUMS], key)

@@ -36,7 +36,7 @@ def content(archive):
 def test_what_is_in_it(work, project, tmp_path):
     path = package(work, project, tmp_path / "new" / "tfc.zip")
     files = content(path)
-    made = {"tfc.bit", "tfc.hwh", "accel.json", "accel.npz", "sample.npz", "SHA256SUMS"}
+    made = {"tfc.bit", "tfc.hwh", "accel.json", "accel.npz", "sample.npz", "sbom.cdx.json", "SHA256SUMS"}
     assert set(files) == made | {"accelerator.py", "pynq_link.py", "signature.py", "30_board.ipynb"}
     lines = files.pop("SHA256SUMS").decode().splitlines()
     manifest = {name: digest for digest, name in (line.split("  ") for line in lines)}
