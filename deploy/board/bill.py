@@ -16,8 +16,8 @@ from packageurl import PackageURL
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from signflow.deploy.command.start import ENGINE
-
+ROOTS = "signflow", "finn-plus"
+"""What makes a package; FINN is no dependency of the wheel."""
 NAME = "sbom.cdx.json"
 DATE = datetime(1980, 1, 1, tzinfo=UTC)
 """Packages have no dates: the same content, the same bytes."""
@@ -28,10 +28,7 @@ def bill(name: str, version: str, board: tuple[str, ...]) -> str:
     same text for the same packages installed.
     """
     parts = [_component(part, ComponentScope.REQUIRED) for part in board]
-    parts += [
-        _component(canonicalize_name(found.name), ComponentScope.EXCLUDED, found)
-        for found in installed("signflow", ENGINE)
-    ]
+    parts += [_component(canonicalize_name(found.name), ComponentScope.EXCLUDED, found) for found in installed(*ROOTS)]
     package = Component(name=name, version=version, type=ComponentType.FIRMWARE, bom_ref="package")
     serial = uuid5(NAMESPACE_URL, " ".join(f"{part.name}=={part.version}" for part in [package, *parts]))
     bom = Bom(components=parts, serial_number=serial, metadata=BomMetaData(component=package, timestamp=DATE))

