@@ -1,0 +1,75 @@
+"""Run by `test_old_pythons` under the Python of a board's image: FOLDER of a package, ADDRESS of who has the board.
+
+The link hands every call on to the simulated board, which lives in the process of the tests.
+"""
+
+import json
+import sys
+from multiprocessing.connection import Client
+from pathlib import Path
+
+import numpy as np
+
+folder, address = Path(sys.argv[1]), sys.argv[2]
+sys.path.insert(0, str(folder))
+from accelerator import Accelerator, AcceleratorError  # noqa: E402
+
+
+class Remote:
+    """A link whose board is elsewhere."""
+
+    chunk_bytes = 1 << 16
+
+    def __init__(self):
+        self._connection, self._packet = Client(address), None
+
+    def _ask(self, *words):
+        self._connection.send(words)
+        failed, value = self._connection.recv()
+        if failed:
+            raise RuntimeError(value)
+        return value
+
+    def open(self, bitfile, facts):
+        self.clock_khz = self._ask("open", str(bitfile), json.dumps(facts))
+
+    def buffer(self, nbytes):
+        return np.zeros(nbytes, np.uint8)
+
+    def receive(self, buffer, nbytes):
+        self._packet = buffer, nbytes
+        self._ask("receive", nbytes)
+
+    def send(self, buffer, nbytes):
+        self._ask("send", buffer[:nbytes].tobytes())
+
+    def received(self):
+        content = self._ask("received")
+        if content is None:
+            return False
+        buffer, nbytes = self._packet
+        buffer[:nbytes] = np.frombuffer(content, np.uint8)
+        return True
+
+    def __getattr__(self, name):
+        return lambda *words: self._ask(name, *words)
+
+
+facts = json.loads((folder / "accel.json").read_text())
+with np.load(str(folder / "sample.npz")) as arrays:
+    images, expected = arrays["images"], arrays["logits"]
+with Accelerator(folder / (facts["name"] + ".bit"), Remote()) as accelerator:
+    logits = accelerator(images)
+    assert logits.dtype == expected.dtype and (logits == expected).all()
+    assert (accelerator(images[::-1].astype(np.int64)) == expected[::-1]).all()
+    assert accelerator.page()["FRAMES_OUT"] == len(images)
+    print(accelerator.throughput_test(20))
+    try:
+        accelerator(images.astype(float))
+    except TypeError as error:
+        print(error)
+try:
+    accelerator(images)
+except AcceleratorError as error:
+    print(error)
+print(f"{logits.size} logits equal with Python {sys.version.split()[0]} and numpy {np.__version__}")
