@@ -7,6 +7,7 @@
     sample.npz                images with labels and PyTorch's logits (`signflow.deploy.board.sample`)
     accelerator.py                  the driver, and pynq_link.py or serial_link.py
     30_board.ipynb            the notebook
+    README.md                 for people (`signflow.deploy.board.readme`)
     sbom.cdx.json             what the driver needs and what made the package (`signflow.deploy.board.bill`)
     SHA256SUMS                of every file; signed, SHA256SUMS.sig beside it, and signature.py, which checks it
 
@@ -26,6 +27,7 @@ import numpy as np
 
 from signflow.deploy import flow
 from signflow.deploy.board import bill, signature
+from signflow.deploy.board.readme import readme
 from signflow.deploy.board.sample import sample
 from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.compile.passes.head import Head
@@ -75,6 +77,7 @@ def package(work: Path, project: Path, destination: Path, key: Path | None = Non
     facts["package"] = {f"{what}_sha256": _sha256(files[name]) for what, name in sums.items()}
     facts["package"] |= {"link": link, "simulated": simulated}
     files["accel.json"] = _json(facts)
+    files["README.md"] = readme(facts, NEEDS[kind]).encode()
     files[bill.NAME] = bill.bill(facts["name"], facts["shell"]["network_hash"], NEEDS[kind]).encode()
     files[signature.SUMS] = signature.sums(files)
     if key is not None:

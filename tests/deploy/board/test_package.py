@@ -36,7 +36,7 @@ def content(archive):
 def test_what_is_in_it(work, project, tmp_path):
     path = package(work, project, tmp_path / "new" / "tfc.zip")
     files = content(path)
-    made = {"tfc.bit", "tfc.hwh", "accel.json", "accel.npz", "sample.npz", "sbom.cdx.json", "SHA256SUMS"}
+    made = {"tfc.bit", "tfc.hwh", "accel.json", "accel.npz", "sample.npz", "README.md", "sbom.cdx.json", "SHA256SUMS"}
     assert set(files) == made | {"accelerator.py", "pynq_link.py", "signature.py", "30_board.ipynb"}
     lines = files.pop("SHA256SUMS").decode().splitlines()
     manifest = {name: digest for digest, name in (line.split("  ") for line in lines)}
@@ -52,6 +52,23 @@ def test_what_is_in_it(work, project, tmp_path):
     }
     del facts["package"]
     assert facts == json.loads((project / "accel.json").read_text())
+
+
+@pytest.mark.parametrize("board", ["pynq-z2", "ulx3s"])
+def test_the_readme_names_every_file_and_its_code_is_right(work, tmp_path, board):
+    project = write_project(work / flow.ACCELERATOR, boards.board(board), tmp_path / "8-project")
+    (project / "build").mkdir()
+    for suffix in ("bit", "hwh"):
+        (project / "build" / f"tfc.{suffix}").write_bytes(b"bits")
+    files = content(package(work, project, tmp_path / "tfc.zip"))
+    text = files["README.md"].decode()
+    assert {name for name in files if name not in text} == {"README.md"}
+    code = "\n".join(line[4:] for line in text.split("In this folder:")[1].splitlines() if line[:4] == "    ")
+    compile(code, "README.md", "exec")
+    assert "simulation image" not in text and f"# tfc for {board}" in text
+    assert max(map(len, text.splitlines())) <= 120
+    facts = json.loads(files["accel.json"])
+    assert f"{facts['predicted']['interval']:,} cycles an image" in text and "1, 28, 28" in text
 
 
 def test_the_same_bytes_from_anywhere(work, project, tmp_path):

@@ -1,0 +1,78 @@
+"""The README of a package: what it is, how to start it, what to expect. For people who have never heard of signflow."""
+
+from collections.abc import Mapping, Sequence
+
+from signflow.hw.boards import Board
+
+LINK = {
+    "pynq": ("", "a PYNQ image (2.7 or later)"),
+    "serial": (', link=SerialLink("/dev/ttyUSB0")', "a serial cable, after `openFPGALoader -b {board} {name}.bit`"),
+}
+"""Of a link: what the driver is told, what it needs."""
+
+
+def readme(facts: Mapping, needs: Sequence[str]) -> str:
+    """README.md of the package that ``facts`` (its accel.json) describe; ``needs``: Python packages of its driver."""
+    name, board, image, shell = facts["name"], Board.of(facts), facts["image"], facts["shell"]
+    plan, mhz = facts["predicted"], shell["clock_khz"] / 1000
+    told, where = LINK[board.link]
+    lines = ["from accelerator import Accelerator"]
+    lines += ["from serial_link import SerialLink"] if board.link == "serial" else []
+    shape = ", ".join(map(str, image["shape"]))
+    lines += [
+        "",
+        f'with Accelerator("{name}.bit"{told}) as net:',
+        f"    logits = net(images)  # {image['kind']} images (N, {shape})",
+        "    print(net.throughput_test())",
+    ]
+    text = f"""\
+# {name} for {board.name}
+
+A neural network as a circuit: {plan["interval"]:,} cycles an image at {mhz:g} MHz, that is
+{shell["clock_khz"] * 1e3 / plan["interval"]:,.0f} images a second, the first after {plan["latency"]:,} cycles
+(predicted by the cycle; the link may be slower). It gives the very logits of the PyTorch network that it was made of.
+{_simulated(facts)}
+## Start
+
+Needs {where.format(board=board.name, name=name)}, and Python 3.8 or later with {" and ".join(needs)}:
+
+    pip install {" ".join(needs)}
+
+In this folder:
+
+    {_indented(lines)}
+
+or open `30_board.ipynb`. Opening checks every file by its SHA-256, loads the bitstream, and runs images with known
+results. Whatever is wrong is an `AcceleratorError` with one sentence that says so.
+
+## What is in it
+
+| file | |
+|---|---|
+| {name}.bit{_map(facts, name)} | the circuit |
+| accelerator.py, {facts["package"]["link"]} | the driver |
+| accel.json, accel.npz | what the circuit is; images with known results, the table from integers to logits |
+| sample.npz | images with labels, and PyTorch's logits |
+| SHA256SUMS, signature.py | checksums of all files, and what checks their signature, if there is one |
+| sbom.cdx.json | what made this package |
+
+A package is a program: run it if you trust who made it. `sha256sum -c SHA256SUMS` finds damage; the head of
+`signature.py` says how to see who signed it.
+
+Made by signflow; network hash {shell["network_hash"]}.
+"""
+    return text
+
+
+def _simulated(facts: Mapping) -> str:
+    if not facts["package"]["simulated"]:
+        return ""
+    return "\nThis one holds no bitstream but a *simulation image*: only signflow's simulated board loads it.\n"
+
+
+def _indented(lines: Sequence[str]) -> str:
+    return "\n    ".join(lines).replace("    \n", "\n")
+
+
+def _map(facts: Mapping, name: str) -> str:
+    return f", {name}.hwh" if facts["package"]["link"] == "pynq_link.py" else ""
