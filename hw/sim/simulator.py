@@ -22,6 +22,7 @@ import numpy as np
 from signflow.hw.sim import verilator
 from signflow.hw.sim.stream import StreamModel, StreamRun
 from signflow.hw.sim.toolchain import SimError
+from signflow.hw.sim.view import view
 from signflow.hw.sim.words import pack, unpack
 
 Progress = Callable[[int, int], None]  # (images done, images in all)
@@ -118,14 +119,19 @@ class RtlSimulator:
         """Run a few images and write their waves to `file`, of one operator (a node name of `accel.json`) or of all.
 
         A ".vcd" file is written as VCD; any other suffix is made ".fst", or ".vcd" where lz4.h and zlib.h are missing.
-        About 4 times slower than `run`.
+        Beside the waves of all operators lies a save file for GTKWave (`signflow.hw.sim.view`). About 4 times slower
+        than `run`.
         """
         nodes = [entry["node"] for entry in self.facts.get("operators", [])]
         if operator and operator not in nodes:
             raise SimError(f"no operator {operator!r} in {self.facts['name']}: it has {', '.join(nodes)}")
         model = self._compile("vcd" if file.suffix == ".vcd" else "trace")
         scope = f"i_{operator}" if operator else ""
-        options = {"wave": file.with_suffix(f".{model.wave}"), "scope": scope, "load": self._load}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file = file.with_suffix(f".{model.wave}")
+        if not operator:
+            file.with_suffix(".gtkw").write_text(view(self.facts, file))
+        options = {"wave": file, "scope": scope, "load": self._load}
         with StreamModel(model, self.folder, **options) as instance:
             run = self._stream(instance, _codes(np.asarray(images), self.facts["input"]))
         return self._result([run], (0,), run.seconds)

@@ -1,9 +1,12 @@
 """Waves: what is read from the file is what the simulation exchanged, and what is drawn is what was read."""
 
+import re
+
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
+from vcdvcd import VCDVCD
 
 from signflow.deploy import flow
 from signflow.deploy.compile.images import ImageInput
@@ -42,6 +45,20 @@ def test_the_first_operator_takes_the_images(simulator, frames, tmp_path):
     assert into.name == "in" and into.bits == side["word_elems"] * side["elem_bits"]
     assert into.words == as_words(frames, side)
     assert into.taken[:: side["words"]].tolist() == run.first_in.tolist()
+
+
+def test_the_view_shows_every_stream_of_the_file(simulator, frames, tmp_path):
+    simulator.wave(frames, tmp_path / "new" / "all.vcd")
+    file = VCDVCD(str(tmp_path / "new" / "all.vcd"), only_sigs=True)
+    top = f"TOP.{simulator.facts['top']}."
+    streams = [
+        name for name in file.signals if re.fullmatch(re.escape(top) + r"n\d+_(data\[\d+:0\]|valid|ready)", name)
+    ]
+    rows = (tmp_path / "new" / "all.gtkw").read_text().splitlines()
+    shown = [row for row in rows if row.startswith(top)]
+    assert sorted(set(shown)) == sorted(streams) and len(shown) == len(streams) + 1  # the results as a curve, too
+    opened = [row[1:] for row, flags in zip(rows[1:], rows, strict=False) if flags in ("@800200", "@c00200")]
+    assert opened == [*(entry["node"] for entry in simulator.facts["operators"]), "results"]
 
 
 def test_the_last_operator_gives_the_results(simulator, frames, tmp_path):
