@@ -10,14 +10,21 @@ from signflow.hw.ops.flags import flagged
 
 
 def shallow_luts(width: int) -> int:
-    """LUTs of a FIFO of at most 32 words of ``width`` bits."""
-    return _luts(width, 32)
+    """LUTs of a FIFO in which few words of ``width`` bits wait."""
+    return _luts(width, 8)
+
+
+SIZES = {2: 4, 8: 10}
+"""Words of the smallest FIFOs, which have as many LUTs besides their memory (fitted to yosys: four words take more than
+eight).
+"""
 
 
 def _luts(width: int, words: int) -> int:
     """Memory, pointers, counter; a choice of banks."""
     banks = math.ceil(words / 64)
-    return lut_rams(width, words) + math.ceil(math.log2(words)) + 13 + banks * (banks > 1)
+    control = SIZES.get(words, math.ceil(math.log2(words)) + 13)
+    return lut_rams(width, words) + control + banks * (banks > 1)
 
 
 class StreamingFIFO_sf(StreamOp, StreamingFIFO, RTLBackend):
@@ -58,6 +65,8 @@ class StreamingFIFO_sf(StreamOp, StreamingFIFO, RTLBackend):
     def capacity(self) -> int:
         """Words it holds: at least ``depth``, up to the end of the memory that this takes."""
         depth = self.get_nodeattr("depth")
+        if not self.block() and depth <= max(SIZES):
+            return min(words for words in SIZES if words >= depth)
         unit = 512 if self.block() else 32 if depth <= 32 else 64
         return math.ceil(depth / unit) * unit
 

@@ -30,7 +30,9 @@ def test_it_carries_flags(bench):
 
 def test_the_depth_is_rounded_up_to_the_memory_it_takes(bench):
     for depth, ram_style, capacity in [
-        (2, "auto", 32),
+        (2, "auto", 2),
+        (3, "auto", 8),
+        (9, "auto", 32),
         (33, "auto", 64),
         (65, "distributed", 128),
         (3, "block", 512),
