@@ -120,6 +120,7 @@ def step_fold(settings: Settings, work: Path) -> None:
     for op in graph.operators(model) if settings.loadable else ():
         op.set_nodeattr("loadable", 1)
     if settings.folding:
+        fit.for_clock(model, target)
         fold.apply_folding(model, fold.read_folding(Path(settings.folding)))
         fit.check_fits(model, target, fit.ALL)
     elif settings.fps:

@@ -19,6 +19,10 @@ LINE_MBAUD, BYTE_BITS = 2, 10
 """Of a serial link: bits a microsecond, a rate that the USB chip of the board makes exactly, at which
 `signflow.deploy.board.serial_link` opens the port; and how many bits a byte takes.
 """
+PLAIN_MHZ = {"xc7": 125, "xcup": 125, "ecp5": 75}
+"""Device -> up to which clock operators are not made for a fast one: those of the 7 series by their logic (no open tool
+knows its timing), of UltraScale+ by the same number, of ECP5 as nextpnr times them (docs/hardware.md).
+"""
 NARROW = 64
 """Bits of a beat that costs nothing: no narrower one is chosen, where the link has it."""
 
@@ -65,6 +69,11 @@ class Board:
         """The board that an accelerator was made for, from its `accel.json`."""
         known = cls(**facts["target"]) if "target" in facts else board(facts["board"])
         return replace(known, clock_mhz=facts.get("clock_mhz", known.clock_mhz))
+
+    @property
+    def fast(self) -> bool:
+        """Operators are made for a fast clock: more registers, a few more LUTs."""
+        return self.clock_mhz > PLAIN_MHZ[self.device]
 
     @property
     def widest_beat(self) -> int:

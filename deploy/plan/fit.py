@@ -49,9 +49,17 @@ def fold_to_fps(model: ModelWrapper, board: Board, fps: float, prefer: str = "ba
         raise FoldingError(
             f"{fps:g} images a second at {board.clock_mhz:g} MHz leaves less than one cycle for an image"
         )
+    for_clock(model, board)
     whole = Choices(model, stream_bits or board.widest_beat)
     shares = ALL | {"BRAM18": UTILISATION["BRAM18"]}
     _settle(model, whole, board, shares, target, lambda budget: whole.best(target, budget, _aim(prefer)))
+
+
+def for_clock(model: ModelWrapper, board: Board) -> None:
+    """Make the operators for the board's clock, a fast one or not."""
+    for op in operators(model):
+        if op.get_nodeattr("fast") != board.fast:
+            op.set_nodeattr("fast", int(board.fast))
 
 
 def _aim(prefer: str) -> Aim:
@@ -124,6 +132,7 @@ def fold_to_board(
     a name of `AIMS`; for "latency", one in which an image takes the fewest cycles. ``stream_bits`` as above. Raises
     FoldingError when none fits.
     """
+    for_clock(model, board)
     whole, shares, aim = Choices(model, stream_bits or board.widest_beat), shares or usable(board), _aim(prefer)
 
     targets, low = whole.targets(), -1  # targets[low] and less do not fit: budgets shrink from one round to the next

@@ -197,8 +197,11 @@ class StreamOp:
     """What tables call many of it ("FIFOs"), if it only carries words from one operator to the next."""
 
     def get_nodeattr_types(self):
-        """FINN's attributes, the RTL backend's one, and loadable: its memories can be filled at run time."""
-        return super().get_nodeattr_types() | {"gen_top_module": ("s", False, ""), "loadable": ("i", False, 0)}
+        """FINN's attributes, the RTL backend's one; loadable: its memories can be filled at run time; fast: it is made
+        for a fast clock (`signflow.hw.boards.Board.fast`).
+        """
+        own = {"gen_top_module": ("s", False, ""), "loadable": ("i", False, 0), "fast": ("i", False, 0)}
+        return super().get_nodeattr_types() | own
 
     def get_nodeattr_def(self, name):
         """(type, whether it must be there, default, allowed values or None) of an attribute, looked up once a class."""

@@ -2,8 +2,8 @@
 
 from functools import cache
 
-CHAIN = 8
-"""Full adders in a row of `sf_dot_binary.sv`: 8 for 100 MHz on the 7 series, 4 for 200 MHz."""
+CHAIN, FAST_CHAIN = 8, 4
+"""Full adders in a row of `sf_dot_binary.sv`: for 100 MHz on the 7 series, and for 200 MHz."""
 
 
 def reduced(heights: tuple[int, ...]) -> tuple[tuple[int, ...], int]:

@@ -10,7 +10,7 @@ from finn.custom_op.fpgadataflow.matrixvectoractivation import MVAU
 from qonnx.core.datatype import DataType
 
 from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, hex_words, lut_rams, to_bits
-from signflow.hw.ops.compress import popcount, popcount_of_constants
+from signflow.hw.ops.compress import CHAIN, FAST_CHAIN, popcount, popcount_of_constants
 from signflow.hw.ops.flags import check_flags, sharing
 from signflow.hw.ops.folding import steps
 from signflow.hw.ops.planes import Planes
@@ -115,7 +115,8 @@ class MVAU_sf(Vectors, Weights, Planes, StreamOp, MVAU, RTLBackend):
 
     def latency(self) -> int:
         """Cycles from the last step of a fold to its output word: one register in front of the products, one more where
-        they are replayed, their tree, two behind, and one for a second threshold.
+        they are replayed or wait for a register behind the weights, their tree, two behind, and one for a second
+        threshold.
         """
         simd = self.get_nodeattr("SIMD")
         if self.planes():
@@ -124,11 +125,15 @@ class MVAU_sf(Vectors, Weights, Planes, StreamOp, MVAU, RTLBackend):
             stages = self._count()[0]
         else:
             stages = 2 + (-(-simd // (1 if self._weight_bits() > 1 else 3)) - 1).bit_length()
-        return 3 + self._replays() + stages + (self._steps() == 2)
+        later = self._replays() or (self.get_nodeattr("fast") and (self.block() or self.ultra()))
+        return 3 + bool(later) + stages + (self._steps() == 2)
 
     def _count(self) -> tuple[int, int]:
         """(STAGES, LUTs) of the popcount of a PE."""
-        return (popcount_of_constants if self.adders() else popcount)(self.get_nodeattr("SIMD"), self.in_group())
+        simd, group = self.get_nodeattr("SIMD"), self.in_group()
+        if self.adders():
+            return popcount_of_constants(simd, group)
+        return popcount(simd, group, FAST_CHAIN if self.get_nodeattr("fast") else CHAIN)
 
     def _check(self) -> None:
         get = self.get_nodeattr
@@ -275,6 +280,7 @@ class MVAU_sf(Vectors, Weights, Planes, StreamOp, MVAU, RTLBackend):
         if self._binary_input():
             params["TREE_STAGES"] = self._count()[0]
         params |= self.memory_params() | ({"ULTRA": 1} if self.ultra() else {})
+        params |= {"FAST": 1} if get("fast") else {}
         params |= {key: name if key in images else "" for key, name in files.items()}
         if self.adders():
             bits = self._words(weights).reshape(1, -1)

@@ -30,8 +30,8 @@ class Vectors:
             )
 
     def room(self) -> int:
-        """Its own FIFO, but for one word: a step, also one that ends no fold, waits while there is no room."""
-        return ROOM - 1
+        """Its own FIFO, but for two words: a step, also one that ends no fold, waits for room that was there before."""
+        return ROOM - 2
 
     def pixels(self) -> int:
         """Attribute Pixels."""

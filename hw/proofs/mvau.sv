@@ -13,18 +13,18 @@
 //   case MW=1 MH=3 SIMD=1 PE=2 THRESHOLDS=1
 //   case MW=2 MH=1 SIMD=1 PE=1 PIXELS=2 THRESHOLDS=1
 //   case MW=2 MH=2 SIMD=2 PE=1 ADDERS=1 THRESHOLDS=1
+//   case MW=2 MH=2 SIMD=1 PE=1 THRESHOLDS=1 FAST=1
 //
 //   assumes sf_memory
 //   free out_valid, in_ready of out_ready_i
 //
 //   mutant addr_q == AW'(DEPTH - 1) => addr_q == AW'(DEPTH)
-//   mutant first_q, sf_q == '0} => first_q, sf_last}
-//   mutant read_q <= sf_q => read_q <= '0
-//   mutant room_q - 6'(step && sf_last) => room_q - 6'(step)
-//   mutant ROOM   = 32; => ROOM   = 1;
-//   mutant step_q <= 2'(nf_q) => step_q <= '0
+//   mutant first_q, sf == '0} => first_q, sf_last}
+//   mutant read_q <= sf => read_q <= '0
+//   mutant step_q <= 2'(nf) => step_q <= '0
 //   mutant act_q[m*VECTOR +: VECTOR] => act_q[0 +: VECTOR]
-//   mutant DELAY > 0 ? valid_q[0] : step => step
+//   mutant DELAY > 0 && !BEHIND ? valid_q[0] : step => step
+//   mutant BEHIND && !COUNT ? word_q : word => word
 `default_nettype none
 
 module prove_mvau #(
@@ -36,6 +36,7 @@ module prove_mvau #(
   parameter int THRESHOLDS = 1,
   parameter bit ADDERS     = 1'b0,
   parameter bit TREE       = 1'b1,
+  parameter bit FAST       = 1'b0,
   localparam int SF    = (MW + SIMD - 1) / SIMD,
   localparam int NF    = (MH + PE - 1) / PE,
   localparam int ACC   = 2,
@@ -54,8 +55,8 @@ module prove_mvau #(
   wire rst_n, in_ready, out_valid, take, in_watched;
   wire [7:0] in_place, place;
   sf_mvau #(.MW(MW), .MH(MH), .SIMD(SIMD), .PE(PE), .PIXELS(PIXELS), .TREE_STAGES(2), .ACC_WIDTH(ACC),
-            .THRESHOLDS(THRESHOLDS), .ADDERS(ADDERS), .TREE(TREE), .WEIGHTS_FILE("any"), .START_FILE("any"),
-            .WEIGHTS((ADDERS ? NF*WORD : 1)'(CONSTANTS))) i_mvau (
+            .THRESHOLDS(THRESHOLDS), .ADDERS(ADDERS), .TREE(TREE), .FAST(FAST), .BLOCK(FAST),
+            .WEIGHTS_FILE("any"), .START_FILE("any"), .WEIGHTS((ADDERS ? NF*WORD : 1)'(CONSTANTS))) i_mvau (
     .clk_i, .rst_ni(rst_n), .in_data_i, .in_valid_i, .in_ready_o(in_ready), .out_data_o(), .out_valid_o(out_valid),
     .out_ready_i, .load_i('0), .load_o());
 
@@ -89,27 +90,29 @@ module prove_mvau #(
     end
   end
   watch #(.IN(SF), .OUT(NF), .WIDTH(PIXELS*PE*OUT), .AHEAD(8), .LATENCY(SF + 6), .IDLE(SF * NF + 1)) i_watch (
-    .clk_i, .rst_no(rst_n), .pick_i, .place_i, .able_i(i_mvau.room_q != '0), .flows_i(i_mvau.room_q != '0),
+    .clk_i, .rst_no(rst_n), .pick_i, .place_i, .able_i(i_mvau.i_steps.able_q), .flows_i(i_mvau.i_steps.able_q),
     .in_valid_i, .in_ready_i(in_ready), .out_data_i(i_mvau.results), .out_valid_i(i_mvau.result), .out_ready_i(1'b1),
     .take_o(take), .in_place_o(in_place), .in_watched_o(in_watched), .place_o(place), .due_i(known_q), .want_i(want));
 
   // every word of the FIFO is free, filled, or promised to a step under way
-  localparam int SUM = 2 + 32'(NF > 1 && SF > 1);
+  localparam int SUM = 2 + 32'((NF > 1 && SF > 1) || FAST);
   logic [5:0] promised;
   always_comb begin
     promised = 6'(i_mvau.result);
     for (int k = 0; k <= SUM; k++) promised += 6'(i_mvau.valid_q[k] && i_mvau.last_q[k]);
   end
-  wire active = i_mvau.nf_q != '0 || i_mvau.sf_q != '0;  // a vector is at work whose last step is to come
+  wire active = i_mvau.i_steps.nf_q != '0 || i_mvau.i_steps.sf_q != '0;  // its last step is to come
   always_comb
     if (rst_n) begin
       room: assert (!i_mvau.result || i_mvau.i_fifo.in_ready_o);
-      help_room: assert (i_mvau.room_q + i_mvau.i_fifo.count_q + promised == 6'd32 && i_mvau.i_fifo.count_q <= 6'd32
-                         && i_mvau.room_q <= 6'd32);
-      help_flow: assert ((8'(i_watch.inside_q) - 8'(active)) * 8'(NF) + 8'(i_mvau.nf_q)
+      help_room: assert (i_mvau.i_steps.room_q + 6'(i_mvau.i_steps.pop_q) + i_mvau.i_fifo.count_q + promised == 6'd32
+                         && i_mvau.i_fifo.count_q <= 6'd32 && i_mvau.i_steps.room_q <= 6'd32
+                         && (!i_mvau.i_steps.able_q || i_mvau.i_steps.room_q != '0)
+                         && i_mvau.i_steps.fresh_q == (i_mvau.i_steps.nf_q == '0));
+      help_flow: assert ((8'(i_watch.inside_q) - 8'(active)) * 8'(NF) + 8'(i_mvau.i_steps.nf_q)
                          == 8'(promised) + 8'(i_watch.out_q));
-      help_step: assert (32'(i_mvau.sf_q) < SF && 32'(i_mvau.nf_q) < NF
-                         && in_place == (i_mvau.nf_q == '0 ? 8'(i_mvau.sf_q) : '0));
+      help_step: assert (32'(i_mvau.i_steps.sf_q) < SF && 32'(i_mvau.i_steps.nf_q) < NF
+                         && in_place == (i_mvau.i_steps.nf_q == '0 ? 8'(i_mvau.i_steps.sf_q) : '0));
     end
 endmodule
 

@@ -14,13 +14,12 @@
 //   free out_valid, in_ready of out_ready_i
 //
 //   mutant raw ^ OFFSET => raw
-//   mutant choice[now_q] => choice[step_q]
+//   mutant choice[now_q] => choice[at]
 //   mutant k[i] == pattern[i] => k[i] != pattern[i]
 //   mutant high_q <= sum[SUM_W-1:PLANES] => high_q <= sum[HIGH_W-1:0]
 //   mutant first ? '0 : high_q => high_q
 //   mutant first || reached_q} > {digit => 1'b1} > {digit
 //   mutant {high_q, reached_q} > => {high_q, 1'b1} >
-//   mutant room_q - 6'(step && last) => room_q - 6'(step)
 //   mutant !reached[0] || reached[1] => reached[0] && reached[1]
 //   mutant valid_q[STAGES] && at_q == SW'(STEPS - 1) => valid_q[STAGES]
 `default_nettype none
@@ -74,7 +73,7 @@ module prove_mvau_planes #(
     assign want[n] = THRESHOLDS == 1 ? OUT'(one) : WINDOW ? OUT'(!one || two) : OUT'(one) + OUT'(two);
   end
   watch #(.WIDTH(MH * OUT), .AHEAD(8), .LATENCY(STEPS + STAGES + 2), .IDLE(STEPS)) i_watch (
-    .clk_i, .rst_no(rst_n), .pick_i, .place_i(8'd0), .able_i(i_dut.room_q != '0), .flows_i(i_dut.room_q != '0),
+    .clk_i, .rst_no(rst_n), .pick_i, .place_i(8'd0), .able_i(i_dut.i_steps.able_q), .flows_i(i_dut.i_steps.able_q),
     .in_valid_i, .in_ready_i(in_ready), .out_data_i(i_dut.results), .out_valid_i(i_dut.result_q), .out_ready_i(1'b1),
     .take_o(take), .in_watched_o(in_watched), .due_i(known_q), .want_i(want));
 
@@ -84,10 +83,12 @@ module prove_mvau_planes #(
   always_comb
     if (rst_n) begin
       room: assert (!i_dut.result_q || i_dut.i_fifo.in_ready_o);
-      help_room: assert (i_dut.room_q + i_dut.i_fifo.count_q + promised == 6'd32 && i_dut.i_fifo.count_q <= 6'd32
-                         && i_dut.room_q <= 6'd32);
-      help_step: assert (steps % 6'(STEPS) == 6'(i_dut.step_q) && 32'(i_dut.at_q) < STEPS);
-      help_flow: assert (6'(i_watch.inside_q) == promised + 6'(i_dut.step_q != '0));
+      help_room: assert (i_dut.i_steps.room_q + 6'(i_dut.i_steps.pop_q) + i_dut.i_fifo.count_q + promised == 6'd32
+                         && i_dut.i_fifo.count_q <= 6'd32 && i_dut.i_steps.room_q <= 6'd32
+                         && (!i_dut.i_steps.able_q || i_dut.i_steps.room_q != '0)
+                         && i_dut.i_steps.fresh_q == (i_dut.at == '0));
+      help_step: assert (steps % 6'(STEPS) == 6'(i_dut.at) && 32'(i_dut.at_q) < STEPS);
+      help_flow: assert (6'(i_watch.inside_q) == promised + 6'(i_dut.at != '0));
     end
 endmodule
 

@@ -18,6 +18,7 @@ module sf_dot #(
   parameter int  GROUP        = 0,
   parameter int  STAGES       = 3,
   parameter bit  COUNT        = 1'b0,
+  parameter int  CHAIN        = 8,  // of sf_dot_binary.sv
   parameter int  STEPS        = 0,
   parameter logic [(STEPS > 0 ? STEPS*PE*SIMD : 1)-1:0] WEIGHTS = '0,
   parameter int  TERM_WIDTH   = 8,
@@ -59,7 +60,7 @@ module sf_dot #(
     end
   end else begin : gen_tree
     for (genvar p = 0; p < PE; p++) begin : gen_pe
-      sf_dot_binary #(.SIMD(SIMD), .GROUP(GROUP), .STAGES(STAGES)) i_dot (
+      sf_dot_binary #(.SIMD(SIMD), .GROUP(GROUP), .CHAIN(CHAIN), .STAGES(STAGES)) i_dot (
         .clk_i, .act_i, .weights_i(weights_i[p*SIMD +: SIMD]), .count_o(parts[p]));
     end
   end

@@ -18,7 +18,7 @@
 //               output words PE results of each, the first vector at the bottom (sf_interleave.sv)
 //   throughput  PIXELS vectors in exactly NF*SF cycles, no gaps; the SF input words are taken in nf = 0, then replayed
 //   latency     3 + STAGES cycles from the last step of a fold to its output word (sf_dot_*.sv), 1 more where
-//               words are replayed (NF > 1 and SF > 1), 1 more for a T2
+//               words are replayed (NF > 1 and SF > 1) or FAST weights lie in block RAM, 1 more for a T2
 //
 // Accumulators (sf_accumulate.sv) start at a constant of their neuron: start = -T1, or N - T1 with sf_dot_integer's N.
 //
@@ -27,8 +27,11 @@
 // logic, with BLOCK = 1 in block RAM, with ULTRA = 1 in UltraRAM. With ADDERS = 1 they lie in the adders of the dot
 // product, as the constant WEIGHTS, word 0 lowest: NF <= 4 and SF = 1. ACC_WIDTH must hold acc - T1.
 //
-// Nothing stalls between the input and the FIFO at the output: a step starts only if its result will find room there.
-// So in_ready_o does not depend on out_ready_i, and the data path has no enables.
+// Nothing stalls between the input and the FIFO at the output: a step starts only if its result will find room there
+// (sf_steps.sv). So in_ready_o does not depend on out_ready_i, and the data path has no enables.
+//
+// FAST = 1 is for clocks up to 200 MHz: chains of 4 instead of 8 full adders (sf_dot_binary.sv), and a second register
+// behind weights in block RAM, which costs a cycle of latency where no words are replayed.
 //
 // TREE = 0 replaces sf_dot_binary and sf_dot_steps by sf_dot_count, which gives the same after the same number of
 // cycles. Synthesis builds the tree; Verilator counts unless told otherwise. The tests compare both.
@@ -51,6 +54,7 @@ module sf_mvau #(
   parameter bit    BLOCK        = 1'b0,
   parameter bit    ULTRA        = 1'b0,
   parameter bit    ADDERS       = 1'b0,
+  parameter bit    FAST         = 1'b0,
   parameter bit    LOAD         = 1'b0,
   parameter WEIGHTS_FILE = "",
   parameter START_FILE   = "",
@@ -105,42 +109,34 @@ module sf_mvau #(
   localparam int  ROOM   = 32;  // words of the FIFO at the output: more than are under way at once, one LUT RAM
 
   // ---- step control
-  logic [SFW-1:0] sf_q;
-  logic [NFW-1:0] nf_q;
-  logic [$clog2(ROOM+1)-1:0] room_q;  // words of the FIFO that no step under way will need
-  wire            fresh = nf_q == '0;
-  wire            step  = room_q != '0 && (!fresh || in_valid_i);
-  wire            sf_last = sf_q == SFW'(SF - 1);
-  wire            nf_last = nf_q == NFW'(NF - 1);
-  assign in_ready_o = room_q != '0 && fresh;
+  wire [SFW-1:0] sf;
+  wire [NFW-1:0] nf;
+  wire           step, fresh, sf_last, unused_nf = &{1'b0, nf};
+  sf_steps #(.SF(SF), .NF(NF), .ROOM(ROOM)) i_steps (
+    .clk_i, .rst_ni, .in_valid_i, .in_ready_o, .pop_i(out_valid_o && out_ready_i), .step_o(step), .fresh_o(fresh),
+    .last_o(sf_last), .sf_o(sf), .nf_o(nf));
 
-  always_ff @(posedge clk_i)
-    if (!rst_ni) room_q <= 6'(ROOM);
-    else room_q <= room_q - 6'(step && sf_last) + 6'(out_valid_o && out_ready_i);
-
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      sf_q <= '0;
-      nf_q <= '0;
-    end else if (step) begin
-      sf_q <= sf_last ? '0 : sf_q + 1'b1;
-      if (sf_last) nf_q <= nf_last ? '0 : nf_q + 1'b1;
-    end
-  end
-
-  // ---- activation of a step: of the input, held, or read from the buffer a cycle later, with no multiplexer to pass
-  localparam int DELAY = NF > 1 && SF > 1 ? 1 : 0;
+  // ---- activation of a step: of the input, held, or read from the buffer a cycle later, with no multiplexer to pass;
+  // what is written while no step is made, is written again with the next one
+  localparam bit BEHIND = FAST && (BLOCK || ULTRA);  // a second register behind the weights
+  localparam int DELAY  = (NF > 1 && SF > 1) || BEHIND ? 1 : 0;
   logic [LANES-1:0] act_q;
-  if (DELAY > 0) begin : gen_replay
+  if (NF > 1 && SF > 1) begin : gen_replay
     (* ram_style = "distributed" *) logic [LANES-1:0] buffer_q [SF];
     logic [SFW-1:0] read_q;
     always_ff @(posedge clk_i) begin
-      if (step && fresh) buffer_q[sf_q] <= in_data_i;
-      read_q <= sf_q;
+      if (fresh) buffer_q[sf] <= in_data_i;
+      read_q <= sf;
       act_q  <= buffer_q[read_q];
     end
+  end else if (DELAY > 0) begin : gen_later
+    logic [LANES-1:0] hold_q;
+    always_ff @(posedge clk_i) begin
+      if (fresh) hold_q <= in_data_i;
+      act_q <= hold_q;
+    end
   end else begin : gen_hold
-    always_ff @(posedge clk_i) if (step && fresh) act_q <= in_data_i;
+    always_ff @(posedge clk_i) if (fresh) act_q <= in_data_i;
   end
 
   // ---- what accompanies the step through the pipeline; [SUM] is where its sum arrives
@@ -148,15 +144,15 @@ module sf_mvau #(
   logic [SUM:0] valid_q, first_q, last_q;
   always_ff @(posedge clk_i) begin
     valid_q <= rst_ni ? (SUM + 1)'({valid_q, step}) : '0;
-    first_q <= (SUM + 1)'({first_q, sf_q == '0});
+    first_q <= (SUM + 1)'({first_q, sf == '0});
     last_q  <= (SUM + 1)'({last_q, sf_last});
   end
 
-  // ---- weights: read with the activation, or (COUNT) for the step that is counted
+  // ---- weights: read with the activation, or a cycle before, or (COUNT) for the step that is counted
   logic [AW-1:0] addr_q;
   wire  [WORD-1:0] weights;
   wire  [32:0]     load;  // behind the weights
-  wire advance = COUNT ? valid_q[SUM-1] : DELAY > 0 ? valid_q[0] : step;
+  wire advance = COUNT ? valid_q[SUM-1] : DELAY > 0 && !BEHIND ? valid_q[0] : step;
   always_ff @(posedge clk_i)
     if (!rst_ni) addr_q <= '0;
     else if (advance) addr_q <= addr_q == AW'(DEPTH - 1) ? '0 : addr_q + 1'b1;
@@ -165,19 +161,23 @@ module sf_mvau #(
     assign weights = WEIGHTS[addr_q*WORD +: WORD];
     assign load    = load_i;
   end else begin : gen_memory
+    wire [WORD-1:0] word;
     sf_memory #(.WIDTH(WORD), .DEPTH(DEPTH), .REGISTERED(!COUNT), .BLOCK(BLOCK), .ULTRA(ULTRA), .LOAD(LOAD),
                 .FILE(WEIGHTS_FILE)) i_weights (
-      .clk_i, .rst_ni, .read_i(1'b1), .addr_i(addr_q), .word_o(weights), .load_i, .load_o(load));
+      .clk_i, .rst_ni, .read_i(1'b1), .addr_i(addr_q), .word_o(word), .load_i, .load_o(load));
+    logic [WORD-1:0] word_q;
+    always_ff @(posedge clk_i) word_q <= word;
+    assign weights = BEHIND && !COUNT ? word_q : word;
   end
 
   // ---- sums of SIMD products, accumulated, compared, handed over
   wire [PIXELS*PE*ACC_WIDTH-1:0] terms;
   logic [1:0] step_q;  // beside act_q, for ADDERS
-  always_ff @(posedge clk_i) step_q <= 2'(nf_q);
+  always_ff @(posedge clk_i) step_q <= 2'(nf);
   for (genvar m = 0; m < PIXELS; m++) begin : gen_vector
     sf_dot #(.SIMD(SIMD), .PE(PE), .ACT_WIDTH(ACT_WIDTH), .ACT_SIGNED(ACT_SIGNED), .WEIGHT_WIDTH(WEIGHT_WIDTH),
-             .GROUP(GROUP), .STAGES(STAGES), .COUNT(COUNT), .STEPS(ADDERS ? NF : 0), .WEIGHTS(WEIGHTS),
-             .TERM_WIDTH(ACC_WIDTH)) i_dot (
+             .GROUP(GROUP), .CHAIN(FAST ? 4 : 8), .STAGES(STAGES), .COUNT(COUNT), .STEPS(ADDERS ? NF : 0),
+             .WEIGHTS(WEIGHTS), .TERM_WIDTH(ACC_WIDTH)) i_dot (
       .clk_i, .act_i(act_q[m*VECTOR +: VECTOR]), .weights_i(weights), .step_i(step_q),
       .enable_i(valid_q[SUM-1]), .terms_o(terms[m*PE*ACC_WIDTH +: PE*ACC_WIDTH]));
   end

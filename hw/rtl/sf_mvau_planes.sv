@@ -62,20 +62,11 @@ module sf_mvau_planes #(
   localparam int ROOM   = 32;  // words of the FIFO at the output
 
   // ---- step control
-  logic [SW-1:0] step_q;
-  logic [$clog2(ROOM+1)-1:0] room_q;
-  wire fresh = step_q == '0;
-  wire last  = step_q == SW'(STEPS - 1);
-  wire step  = room_q != '0 && (!fresh || in_valid_i);
-  assign in_ready_o = room_q != '0 && fresh;
-  always_ff @(posedge clk_i)
-    if (!rst_ni) begin
-      step_q <= '0;
-      room_q <= 6'(ROOM);
-    end else begin
-      if (step) step_q <= last ? '0 : step_q + 1'b1;
-      room_q <= room_q - 6'(step && last) + 6'(out_valid_o && out_ready_i);
-    end
+  wire [SW-1:0] at;  // the step
+  wire          step, fresh, unused_last, unused_sf;
+  sf_steps #(.SF(1), .NF(STEPS), .ROOM(ROOM), .ONCE(1'b1)) i_steps (
+    .clk_i, .rst_ni, .in_valid_i, .in_ready_o, .pop_i(out_valid_o && out_ready_i), .step_o(step), .fresh_o(fresh),
+    .last_o(unused_last), .sf_o(unused_sf), .nf_o(at));
 
   logic [STAGES:0] valid_q;  // [0]: the step's planes are selected; [STAGES]: they are counted
   always_ff @(posedge clk_i) valid_q <= rst_ni ? (STAGES + 1)'({valid_q, step}) : '0;
@@ -84,12 +75,12 @@ module sf_mvau_planes #(
   logic [MW-1:0][STEPS*PLANES-1:0] hold_q;
   logic [SW-1:0]                   now_q;
   wire  [PLANES-1:0][MW-1:0]       plane;
-  always_ff @(posedge clk_i) now_q <= step_q;
+  always_ff @(posedge clk_i) now_q <= at;
   localparam logic [ACT_WIDTH-1:0] OFFSET = ACT_WIDTH'(ACT_SIGNED) << (ACT_WIDTH - 1);
   for (genvar i = 0; i < MW; i++) begin : gen_activation
     wire [ACT_WIDTH-1:0] raw = in_data_i[i*ACT_WIDTH +: ACT_WIDTH];
     always_ff @(posedge clk_i)
-      if (step && fresh) hold_q[i] <= (STEPS*PLANES)'(raw ^ OFFSET);
+      if (fresh) hold_q[i] <= (STEPS*PLANES)'(raw ^ OFFSET);
     for (genvar b = 0; b < PLANES; b++) begin : gen_plane
       wire [STEPS-1:0] choice;
       for (genvar s = 0; s < STEPS; s++) begin : gen_step

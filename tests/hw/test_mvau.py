@@ -73,6 +73,7 @@ def shapes(draw, most=72):
         "mw": mw,
         "mh": mh,
         "simd": draw(st.integers(1, mw)),
+        "fast": draw(st.integers(0, 1)),
         "pe": draw(st.integers(1, mh)),
         "form": draw(st.sampled_from(sorted(STEPS))),
         "vectors": draw(st.sampled_from([(1,), (3,), (1, 2, 2)])),
@@ -188,11 +189,11 @@ def test_integer_weights_take_dsp_blocks_and_memory(bench, act, weights, dsp, br
     assert (node.op.dsp_estimation(), node.op.bram_estimation(), node.op.macs_per_cycle()) == (dsp, bram, 8)
 
 
-@pytest.mark.parametrize("ram_style", ["block", "distributed"])
+@pytest.mark.parametrize(("ram_style", "fast"), [("block", 0), ("block", 1), ("distributed", 0)])
 @pytest.mark.parametrize(("simd", "pe"), [(64, 4), (192, 2), (5, 1)])
-def test_the_synthesised_tree_is_the_count_that_is_simulated(bench, simd, pe, ram_style):
+def test_the_synthesised_tree_is_the_count_that_is_simulated(bench, simd, pe, ram_style, fast):
     rng = np.random.default_rng(simd)
-    node = mvau(bench, rng, simd * 2, 8, simd, pe, vectors=(2,), ram_style=ram_style)
+    node = mvau(bench, rng, simd * 2, 8, simd, pe, vectors=(2,), ram_style=ram_style, fast=fast)
     node.compile(TREE=1).check(rng)
 
 
