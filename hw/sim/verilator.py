@@ -142,8 +142,8 @@ def _build(
     text, facts = harness.header(name, ports)
     (cpp / "ports.h").write_text(text)
     options = [*_options(wave), *level]
-    header = _precompiled(options) if variant in ("check", "once") else POPCOUNT
-    _compile_cpp(name, harness.source, cpp, folder / "model.so", [*options, "-I", cpp, "-include", header], wave)
+    options += ["-I", cpp, "-include", _precompiled(options)]
+    _compile_cpp(name, harness.source, cpp, folder / "model.so", options, wave)
     (folder / "model.json").write_text(json.dumps(dict(facts, top=top, wave=wave)))
     for path in cpp.iterdir():
         path.unlink()
