@@ -71,11 +71,14 @@ class Requantise_sf(FunctionOp):
 
     def rtl_instance(self, model) -> RtlInstance:
         """See `sf_requantise.sv`."""
+        return self.instance(*np.broadcast_arrays(*self._constants(model)))
+
+    def instance(self, factor: np.ndarray, offset: np.ndarray) -> RtlInstance:
+        """The module with M and B, int64 (C or 1,) each."""
         self.folds()
         dt, out, (shift, low, high) = self.get_input_datatype(), self.get_output_datatype(), self._limits()
         self.check_integer(dt)
         self.check_holds(out, low, high, "codes")
-        factor, offset = np.broadcast_arrays(*self._constants(model))
         lines = list(zip(factor, offset, strict=True))
         if self.get_nodeattr("loadable"):  # any that their types hold
             lines = list(itertools.product(*((kind.min(), kind.max()) for kind in self._types())))

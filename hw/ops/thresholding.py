@@ -1,13 +1,16 @@
 """Thresholds on integers: a table for narrow ones (`hw/rtl/sf_lut.sv`), a binary search for wide ones
-(`hw/rtl/sf_thresholds.sv`), an adder where they only round (`hw/rtl/sf_round.sv`).
+(`hw/rtl/sf_thresholds.sv`), an adder where they only round (`hw/rtl/sf_round.sv`), a product where they lie on lines
+(`hw/rtl/sf_requantise.sv`).
 """
 
 import numpy as np
 from finn.custom_op.fpgadataflow.thresholding import Thresholding
+from onnx import helper
 
 from signflow.hw.ops import rounding
 from signflow.hw.ops.base import (
     LUT_PER_BRAM18,
+    RTL_DOMAIN,
     RTLBackend,
     RtlInstance,
     StreamOp,
@@ -18,6 +21,7 @@ from signflow.hw.ops.base import (
 )
 from signflow.hw.ops.folding import divisors
 from signflow.hw.ops.lookup import TABLE_LATENCY, table
+from signflow.hw.ops.requantise import Requantise_sf
 
 MAX_TABLE_WIDTH = 10
 MAX_WIDTH = 30
@@ -33,9 +37,13 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
 
     def get_nodeattr_types(self):
         """FINN's attributes; ``window``; ``shared``: one row of thresholds stands for all channels; ``shift``: they are
-        those of `signflow.hw.ops.rounding`, 0: any.
+        those of `signflow.hw.ops.rounding`, 0: any; ``factors``, ``offsets``, ``line``: M and B of every channel;
+        shift, lowest and highest code of the line that gives the same codes of every integer that occurs, or none;
+        ``form``: which of both the hardware does.
         """
         own = {"window": ("i", False, 0, {0, 1}), "shared": ("i", False, 0, {0, 1}), "shift": ("i", False, 0)}
+        own |= {name: ("ints", False, []) for name in ("factors", "offsets", "line")}
+        own["form"] = ("s", False, "search", {"search", "line"})
         return super().get_nodeattr_types() | own
 
     def picture(self) -> tuple[str, str]:
@@ -43,8 +51,9 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         return "decision", f"{self.get_input_datatype().bitwidth()} → {self.get_output_datatype().bitwidth()} bit"
 
     def foldings(self) -> dict[str, list]:
-        """PE divides NumChannels."""
-        return {"PE": divisors(self.get_nodeattr("NumChannels"))}
+        """PE divides NumChannels; a product, where there is one and it stays, instead of a search."""
+        either = self.get_nodeattr("line") and not self.get_nodeattr("loadable")
+        return {"PE": divisors(self.get_nodeattr("NumChannels"))} | ({"form": ["search", "line"]} if either else {})
 
     def get_instream_width(self, ind: int = 0) -> int:
         """Bits of the data stream; thresholds and signs are no streams here."""
@@ -68,6 +77,10 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
             raise self.fail(f"the input is {idt.name}; thresholds have hardware for integers")
         if idt.bitwidth() > MAX_WIDTH:
             raise self.fail(f"the input is {idt.name}; thresholds have hardware up to {MAX_WIDTH} bits")
+        if get("form") == "line" and (get("loadable") or not get("line")):
+            raise self.fail(
+                f"form = line with loadable = {get('loadable')} and line = {get('line')}; a line is constant"
+            )
         if get("window"):
             if (get("numSteps"), get("ActVal"), odt.name) != (2, 0, "BINARY"):
                 raise self.fail(
@@ -86,7 +99,7 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         """The code of no threshold reached; that of a bipolar output is bit 0."""
         return 0 if self.get_nodeattr("outputDataType") == "BIPOLAR" else self.get_nodeattr("ActVal")
 
-    def _constants(self, model) -> tuple[np.ndarray, np.ndarray]:
+    def constants(self, model) -> tuple[np.ndarray, np.ndarray]:
         """Thresholds (rows, numSteps) in float64 and signs -1 as True (rows,), for each channel or one row for all."""
         channels, steps = self.get_nodeattr("NumChannels"), self.get_nodeattr("numSteps")
         t, *more = (model.get_initializer(name) for name in self.onnx_node.input[1:])
@@ -107,7 +120,7 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         0..2**bits, and turned (rows,) bool. s*x reaches threshold i where u >= limits[i], or 2**bits - 1 - u if turned.
         One row when all channels agree; of a loadable node, when they always must. Raises OpError.
         """
-        thresholds, turned = self._constants(model)
+        thresholds, turned = self.constants(model)
         dt, end = self.get_input_datatype(), 1 << self.get_input_datatype().bitwidth()
         scale, low = (2, -1) if dt.name == "BIPOLAR" else (1, -end // 2 if dt.signed() else 0)
         high = scale * (end - 1) + low
@@ -120,6 +133,25 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         return (limits[:1], turned[:1]) if common else (limits, turned)
 
     # ---- which hardware
+
+    def set_line(self, factor: np.ndarray, offset: np.ndarray, shift: int, low: int, high: int) -> None:
+        """The line of every channel, int64 (NumChannels,)."""
+        self.set_nodeattr("factors", factor.tolist())
+        self.set_nodeattr("offsets", offset.tolist())
+        self.set_nodeattr("line", [shift, low, high])
+
+    def product(self) -> Requantise_sf | None:
+        """The product that takes its place, if one does."""
+        get = self.get_nodeattr
+        if get("form") == "search":
+            return None
+        shift, low, high = get("line")
+        same = ("NumChannels", "PE", "inputDataType", "outputDataType", "numInputVectors")
+        kinds = {f"{name}DataType": _type_of(get(f"{name}s")) for name in ("factor", "offset")}
+        return Requantise_sf(helper.make_node(
+            "Requantise_sf", ["x", "m", "b"], ["y"], self.onnx_node.name, domain=RTL_DOMAIN, shift=shift, low=low,
+            high=high, **{name: get(name) for name in same}, **kinds,
+        ))  # fmt: skip
 
     def rounds(self) -> bool:
         """Whether the node is an adder, because its thresholds are those of rounding, and stay so."""
@@ -177,8 +209,10 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
     def rtl_instance(self, model) -> RtlInstance:
         """See `sf_lut.sv`, `sf_thresholds.sv`, `sf_round.sv`."""
         self._check()
+        if (product := self.product()) is not None:
+            return product.instance(*(np.array(self.get_nodeattr(name)) for name in ("factors", "offsets")))
         if self.rounds():
-            return self._rounded(self._constants(model)[0])
+            return self._rounded(self.constants(model)[0])
         limits, turned = self.limits(model)
         if self.get_nodeattr("shared") and len(limits) > 1:
             raise self.fail(f"shared = 1, but thresholds of {len(limits)} channels differ")
@@ -236,12 +270,16 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
 
     def delay(self) -> int:
         """Cycles from a word to its codes: a search reads, then compares, in every stage."""
+        if (product := self.product()) is not None:
+            return product.delay()
         if self.rounds():
             return rounding.LATENCY
         return TABLE_LATENCY if self.is_table() else 2 * self.stages()
 
     def lut_estimation(self, fpgapart: str = "") -> int:
         """A table, or the comparisons and shallow memories of a search, for each lane."""
+        if (product := self.product()) is not None:
+            return product.lut_estimation()
         pe, folds = self.get_nodeattr("PE"), self._folds()
         if self.rounds():
             return self._round_luts() + 4
@@ -254,7 +292,18 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         return int(self._search_luts() + signs) + self.chain_luts(*memories) + control * self.stages()
 
     def bram_estimation(self, fpgapart: str = "") -> int:
-        """The deep memories of a search."""
+        """The deep memories of a search, or the constants of a product."""
+        if (product := self.product()) is not None:
+            return product.bram_estimation()
         if self.is_table() or self.rounds():
             return 0
         return self.get_nodeattr("PE") * sum(brams(*shape) for shape in self._memories() if self._in_block(*shape))
+
+    def dsp_estimation(self, fpgapart: str = "") -> int:
+        """Of a product."""
+        return 0 if (product := self.product()) is None else product.dsp_estimation()
+
+
+def _type_of(values: list[int]) -> str:
+    """The narrowest signed integers."""
+    return f"INT{max(2, *(max(v, -v - 1).bit_length() + 1 for v in (min(values), max(values))))}"

@@ -139,6 +139,22 @@ def test_a_shared_row_is_stored_once(bench, pe):
     node.check(rng, frames=2)
 
 
+@pytest.mark.parametrize("pe", [1, 3])
+def test_a_product_instead_of_a_search(bench, pe):
+    """(x M + B) >> 6 of every INT9 in -8..7, rising, falling and level lines."""
+    factor, offset = np.array([9, -5, 0, 40, -33, 1]), np.array([100, -70, 130, -1000, 31, 0])
+    steps = -(-((np.arange(-7, 8) << 6) - offset[:, None]) // np.maximum(abs(factor), 1)[:, None])
+    steps[2] = np.where((np.arange(-7, 8) << 6) <= 130, -999, 999)
+    signs = np.where(factor < 0, -1, 1)
+    node = thresholding(bench, steps, 6, pe, "INT9", "INT4", act_val=-8, signs=signs)
+    searched = node.op.lut_estimation()
+    node.op.set_line(factor, offset, 6, -8, 7)
+    node.op.set_nodeattr("form", "line")
+    assert node.compile().rtl.module == "sf_requantise" and node.op.dsp_estimation() == pe
+    assert node.op.lut_estimation() < searched
+    node.check(np.random.default_rng(pe))
+
+
 def illegal(bench, thresholds=((1, 2, 3),), signs=None, **attributes):
     node = thresholding(bench, np.array(thresholds, float), 12, 4, "INT16", "UINT2", signs=signs)
     for name, value in attributes.items():
