@@ -10,6 +10,9 @@
 //   case MW=4 MH=3 PLANES=2 STAGES=3 SF_LUT6_2
 //   case MW=4 MH=3 PLANES=2 STAGES=3 SF_LUT6_2 SF_CARRY8
 //
+//   sum MW=27 MH=1 PLANES=2 STAGES=4
+//   sum MW=147 MH=1 PLANES=4 STAGES=8
+//
 //   mutant k[i] == pattern[i] => k[i] != pattern[i]
 //   mutant i < n; i++) agree => i < n - 1; i++) agree
 //   mutant >> 3*t) % 8 => >> 3*t) % 4

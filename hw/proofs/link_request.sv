@@ -7,6 +7,7 @@
 //   mutant end_i && crc_right && size_right && !bad_q && !bad_i => end_i && crc_right && size_right && !bad_q
 //   mutant end_i && !commit_o => end_i && commit_o
 //   mutant is_data && session_o == session_i && => is_data &&
+//   mutant session_i != '0 && => 1'b1 &&
 //   mutant !full_q && !full_i => !full_i
 //   mutant count_q > SHORT && (valid_i => (valid_i
 `default_nettype none
@@ -42,7 +43,7 @@ module prove_link_request (
   wire [2:0] what = kind_q[2:0];
   wire fits   = what == 3'd4 ? bytes_q > 5'd11 : bytes_q == (what == 3'd3 ? 5'd15 : 5'd11);
   wire intact = end_i && i_dut.crc_right && fits && !wrong_q && !bad_i;
-  wire ours   = what == 3'd4 && session_q == session_i && position_q == position_i;
+  wire ours   = what == 3'd4 && session_q == session_i && session_i != 8'd0 && position_q == position_i;
   always_ff @(posedge clk_i) begin
     intact_q <= rst_n && intact;
     if (valid_i && bytes_q == 5'd0) session_q <= data_i;

@@ -3,19 +3,20 @@
 //
 // Weights and limits are constants, no inputs: each case has its own.
 //
-//   case MW=1 MH=2 ACT_WIDTH=2 PLANES=1 STAGES=2 WEIGHTS=2'b01 LIMITS=6'b011_010
+//   case MW=1 MH=2 ACT_WIDTH=2 ACT_SIGNED=1 PLANES=1 STAGES=2 WEIGHTS=2'b01 LIMITS=6'b011_010
+//   case MW=1 MH=1 ACT_WIDTH=2 PLANES=1 STAGES=2 THRESHOLDS=2 WINDOW=1 WEIGHTS=1'b1 LIMITS=6'b010_001
 //   case MW=2 MH=1 ACT_WIDTH=2 PLANES=2 STAGES=2 WEIGHTS=2'b10 LIMITS=4'd3
+//   case MW=2 MH=2 ACT_WIDTH=3 PLANES=2 STAGES=2 TREE=0 WEIGHTS=4'b1001 LIMITS=12'o35_22
 //   case MW=4 MH=1 ACT_WIDTH=2 PLANES=1 STAGES=2 WEIGHTS=4'b1101 LIMITS=5'd6
 //   case MW=1 MH=1 ACT_WIDTH=3 PLANES=2 STAGES=2 WEIGHTS=1'b1 LIMITS=5'd5
-//   case MW=1 MH=1 ACT_WIDTH=2 ACT_SIGNED=1 PLANES=1 STAGES=2 WEIGHTS=1'b0 LIMITS=3'd2
+//   case MW=1 MH=1 ACT_WIDTH=2 PLANES=1 STAGES=2 WEIGHTS=1'b0 LIMITS=3'd2
 //   case MW=1 MH=1 ACT_WIDTH=2 PLANES=1 STAGES=2 THRESHOLDS=2 WEIGHTS=1'b1 LIMITS=6'b011_001
-//   case MW=1 MH=1 ACT_WIDTH=2 PLANES=1 STAGES=2 THRESHOLDS=2 WINDOW=1 WEIGHTS=1'b1 LIMITS=6'b010_001
 //
 //   free out_valid, in_ready of out_ready_i
 //
 //   mutant raw ^ OFFSET => raw
 //   mutant choice[now_q] => choice[at]
-//   mutant k[i] == pattern[i] => k[i] != pattern[i]
+//   mutant PART_W'(count[b][n]) << b => PART_W'(count[0][n]) << b
 //   mutant high_q <= sum[SUM_W-1:PLANES] => high_q <= sum[HIGH_W-1:0]
 //   mutant first ? '0 : high_q => high_q
 //   mutant first || reached_q} > {digit => 1'b1} > {digit
@@ -33,6 +34,7 @@ module prove_mvau_planes #(
   parameter int STAGES     = 2,
   parameter int THRESHOLDS = 1,
   parameter bit WINDOW     = 1'b0,
+  parameter bit TREE       = 1'b1,
   localparam int STEPS = (ACT_WIDTH + PLANES - 1) / PLANES,
   localparam int BITS  = STEPS * PLANES,
   localparam int LIMIT = BITS + $clog2(MW + 1),
@@ -48,7 +50,8 @@ module prove_mvau_planes #(
 );
   wire rst_n, in_ready, out_valid, take, in_watched;
   sf_mvau_planes #(.MW(MW), .MH(MH), .ACT_WIDTH(ACT_WIDTH), .ACT_SIGNED(ACT_SIGNED), .PLANES(PLANES), .STAGES(STAGES),
-                   .THRESHOLDS(THRESHOLDS), .WINDOW(WINDOW), .WEIGHTS(WEIGHTS), .LIMITS(LIMITS)) i_dut (
+                   .THRESHOLDS(THRESHOLDS), .WINDOW(WINDOW), .TREE(TREE), .WEIGHTS(WEIGHTS),
+                   .LIMITS(LIMITS)) i_dut (
     .clk_i, .rst_ni(rst_n), .in_data_i, .in_valid_i, .in_ready_o(in_ready), .out_data_o(), .out_valid_o(out_valid),
     .out_ready_i);
 

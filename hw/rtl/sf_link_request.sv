@@ -3,7 +3,7 @@
 //   latency     request_o is 1 cycle after end_i; a payload byte is pushed 5 bytes after it came, the last one at end_i
 //   throughput  1 byte/cycle
 //
-// The payload of a DATA packet of this session, for this very position, is pushed while it comes in; commit_o or
+// The payload of a DATA packet of this session (not 0), for this very position, is pushed while it comes in; commit_o or
 // rollback_o decides at its end. An intact request of any kind and session gives request_o, with its fields until the
 // next packet begins. Everything else but an empty packet gives dropped_o. It executes nothing.
 `default_nettype none
@@ -52,7 +52,7 @@ module sf_link_request (
   wire is_data = kind_o[2:0] == DATA;
   wire size_right = is_data ? count_q > SHORT : count_q == (kind_o[2:0] == WRITE ? LONG : SHORT);
   wire intact = end_i && crc_right && size_right && !bad_q && !bad_i;
-  wire wanted = is_data && session_o == session_i && position_o == position_i;
+  wire wanted = is_data && session_o == session_i && session_i != '0 && position_o == position_i;
   wire room   = !full_q && !full_i;
 
   assign push_data_o = {end_i && kind_o[3], recent_q[7:0]};

@@ -79,9 +79,9 @@ module sf_serial_link #(
     .data_o(stuffed_data), .valid_o(stuffed_valid), .end_o(stuffed_end), .bad_o(stuffed_bad)
   );
 
-  // the request is for this session; SYNC makes it so
+  // the request is for this session; SYNC makes it so; there is none before
   wire sync    = request && kind[2:0] == SYNC;
-  wire ours    = request && kind[2:0] != SYNC && asked_session == session_q;
+  wire ours    = request && kind[2:0] != SYNC && asked_session == session_q && session_q != '0;
   wire fresh   = ours && sequence_number != last_sequence_q;
   wire read    = fresh && kind[2:0] == READ;
 
@@ -126,7 +126,7 @@ module sf_serial_link #(
   assign in_ready_o = !result_full;
 
   // ---- replies: the latest request waits here until the reply before it is out
-  logic        waiting_q, session_right_q;
+  logic        waiting_q, session_right_q, results_q;  // results_q: the reply under way may have some
   logic [7:0]  kind_q, sequence_q;
   logic [31:0] value_q;
   wire         busy;
@@ -139,6 +139,7 @@ module sf_serial_link #(
       sequence_q <= sequence_number;
       session_right_q <= sync || ours;
     end
+    if (start) results_q <= session_right_q;
     if (ours) acknowledged_q <= acknowledged;
     if (ours || sync) last_sequence_q <= sequence_number;
     if (sync) session_q <= asked_session;
@@ -155,7 +156,7 @@ module sf_serial_link #(
     .accepted_i(accepted), .room_i(16'(IN_DEPTH) - (accepted - consumed_tail)),
     .from_i(plausible && again_q ? acknowledged_q : result_from),
     .value_i(value_q), .with_value_i(session_right_q && kind_q[2:0] == READ), .busy_o(busy),
-    .result_i(result_data), .result_valid_i(result_valid && session_right_q), .result_pop_o(result_pop),
+    .result_i(result_data), .result_valid_i(result_valid && results_q), .result_pop_o(result_pop),
     .data_o(reply_data), .mark_o(reply_mark), .valid_o(reply_valid), .ready_i(reply_ready)
   );
   sf_slip_tx i_slip_tx (

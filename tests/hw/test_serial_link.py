@@ -126,7 +126,7 @@ def steady(power):
 
 def test_before_a_session_nothing_is_executed(power):
     host = power(seed=1)
-    for session in (1, 255):
+    for session in (0, 1, 255):
         reply = host.ask(WRITE, STOP, struct.pack("<I", 1), session=session)
         assert reply[0] == 0 and reply[6] == b""
         assert host.ask(DATA, 0, b"abc", session=session)[3] == 0
