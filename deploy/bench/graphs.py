@@ -13,6 +13,9 @@ from qonnx.util.basic import qonnx_make_model
 from signflow.hw import ops
 from signflow.hw.ops.base import RTL_DOMAIN
 
+END = "end"
+"""Name of the nodes at the ends of a graph that are there for their words."""
+
 
 @dataclass(frozen=True)
 class Node:
@@ -21,6 +24,8 @@ class Node:
     kind: str
     attributes: dict
     constants: Sequence[np.ndarray] = field(default_factory=tuple)
+    name: str = ""
+    """Of the node, with its number; "" takes the type."""
 
 
 def chain(*nodes: Node) -> ModelWrapper:
@@ -29,7 +34,7 @@ def chain(*nodes: Node) -> ModelWrapper:
     made, tensors, values, streams = [], {}, {}, ["x"]
     for number, node in enumerate(nodes):
         fixed = {f"c{number}_{i}": np.asarray(value, np.float32) for i, value in enumerate(node.constants)}
-        common = {"domain": RTL_DOMAIN, "backend": "fpgadataflow", "name": f"{node.kind}_{number}"}
+        common = {"domain": RTL_DOMAIN, "backend": "fpgadataflow", "name": f"{node.name or node.kind}_{number}"}
         proto = helper.make_node(node.kind, [], [], **common, **node.attributes)
         op = getCustomOp(proto)
         outputs = [f"t{number}_{k}" for k in range(op.OUT_STREAMS)]
@@ -118,10 +123,11 @@ def fifo(width: int, depth: int, words: int = 64) -> Node:
 
 
 def vectors(width: int, count: int) -> Node:
-    """Passes ``count`` vectors of ``width`` bits on, each in a word: an end for an operator whose words are padded."""
-    return Node("MaxPool_sf", {
-        "IFMDim": [count, 1], "Channels": width, "PoolDim": [1, 1], "PE": width, "inputDataType": "BIPOLAR",
-    })  # fmt: skip
+    """Passes ``count`` vectors of ``width`` bits on, each in a word: an end for an operator whose words are padded,
+    which nobody synthesises.
+    """
+    attributes = {"IFMDim": [count, 1], "Channels": width, "PoolDim": [1, 1], "PE": width, "inputDataType": "BIPOLAR"}
+    return Node("MaxPool_sf", attributes, name=END)
 
 
 def dwc(narrow: int, wide: int, up: bool, words: int = 24) -> Node:

@@ -3,6 +3,7 @@
 Both are cached by content, so a bench that was interrupted goes on where it stopped, and repeated it takes seconds.
 """
 
+import json
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -12,6 +13,7 @@ import numpy as np
 from qonnx.core.datatype import DataType
 
 from signflow.deploy.bench.configurations import CONFIGURATIONS, Build
+from signflow.deploy.bench.graphs import END
 from signflow.deploy.generate.accelerator import generate
 from signflow.deploy.plan import buffer, graph, timing
 from signflow.deploy.tools import estimate
@@ -73,9 +75,22 @@ def measure(name: str, build: Build, folder: Path) -> Measured:
     ops = graph.operators(model)
     predicted = timing.predict(ops)
     generate(model, "bench", folder, asdict(predicted))
-    found = estimate.synthesize(folder, exact=True, jobs=1)
-    rows = tuple(Row.of(name, op, cost) for op, cost in zip(ops, found.operators, strict=True))
+    found = {cost.node: cost for cost in estimate.synthesize(_counted(folder), exact=True, jobs=1).operators}
+    rows = tuple(Row.of(name, op, found[op.onnx_node.name]) for op in ops if op.onnx_node.name in found)
     return Measured(rows, (predicted.latency, predicted.interval), _simulated(folder, rng))
+
+
+def _counted(folder: Path) -> Path:
+    """A folder beside the accelerator's without its ends."""
+    facts = json.loads((folder / "accel.json").read_text())
+    facts["operators"] = [entry for entry in facts["operators"] if not entry["node"].startswith(f"{END}_")]
+    counted = folder.with_name(f"{folder.name}-counted")
+    counted.mkdir(exist_ok=True)
+    for part in ("rtl", facts["mem_dir"]):
+        (counted / part).unlink(missing_ok=True)
+        (counted / part).symlink_to((folder / part).resolve())
+    (counted / "accel.json").write_text(json.dumps(facts))
+    return counted
 
 
 def _simulated(folder: Path, rng: np.random.Generator) -> tuple[int, int]:
