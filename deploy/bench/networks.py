@@ -47,7 +47,7 @@ class Case:
         return flow.Settings(self.source, board=BOARD, fps=float(self.rate), random_weights=seed)
 
 
-CASES = (*map(Case, (CIFAR, "cnv", "cnv-sd", "tfc", "sfc")), *(Case(name, RATE) for name in FAMILY))
+CASES = (*map(Case, (CIFAR, "cnv", "tfc", "sfc")), *(Case(name, RATE) for name in FAMILY))
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ def port_names(side: str, streams: int) -> list[str]:
 
 def counter_luts(states: int) -> int:
     """LUT sites of a handshake and a counter of words, in which the bits of a carry chain need none."""
-    return 4 + 2 * (states & (states - 1) > 0)
+    return 2 + 2 * (states > 4) + 2 * (states & (states - 1) > 0)
 
 
 def decoded_bits(states: int, *limits: int) -> int:

@@ -17,7 +17,7 @@ LATENCY = 1
 
 def luts(width: int, pixels: int, words: int) -> int:
     """Estimated LUTs for vectors of ``words`` words of ``width`` bits, ``pixels`` of them in a group."""
-    return pixels * lut_rams(width, 2 ** (1 + max(1, (words - 1).bit_length()))) + 25
+    return pixels * lut_rams(width, 2 ** (1 + max(1, (words - 1).bit_length()))) + 11
 
 
 class Interleave_sf(StreamOp, StreamingDataWidthConverter, RTLBackend):

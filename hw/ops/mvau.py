@@ -316,7 +316,7 @@ class MVAU_sf(Vectors, Weights, Planes, StreamOp, MVAU, RTLBackend):
         act = self.get_input_datatype(0).bitwidth()
         if bits > 1:
             multipliers = 0 if self.dsp_estimation() else pe * simd * act * bits
-            return multipliers + pe * simd * (act + bits + 1)
+            return multipliers + pe * (simd - 1) * (act + bits + 1)
         if act == 1:
             return self.pixels() * pe * (self._count()[1] + 3)  # and shift registers
         threes = math.ceil(simd / 3)

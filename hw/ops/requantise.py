@@ -127,7 +127,7 @@ class Requantise_sf(FunctionOp):
         rounded = max(0, sum(factors) + 1 - self.get_nodeattr("shift"))
         lane = product + self.get_output_datatype().bitwidth() + rounded / 6
         constants = (0 if self.block() else self._constant_luts()) + self.chain_luts(self._memory())
-        return int(5 + constants + self.get_nodeattr("PE") * lane)
+        return int(5 + 3 * self.block() + constants + self.get_nodeattr("PE") * lane)
 
     def bram_estimation(self, fpgapart: str = "") -> int:
         """Constants in block RAM."""
