@@ -14,7 +14,7 @@
 #include <cstdint>
 #include <cstring>
 #include <vector>
-#if defined(__AVX512F__) && defined(__AVX512VPOPCNTDQ__)
+#if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -86,7 +86,17 @@ inline uint64_t reached(const uint64_t* count, const int64_t* limit) {
 
 inline uint64_t reached(const float* sum, const float* limit) {
     uint64_t bits = 0;
+#if defined(__AVX512F__)
+    for (int j = 0; j < FLOAT_LANES; j += 16)
+        bits |= uint64_t(_mm512_cmp_ps_mask(_mm512_loadu_ps(sum + j), _mm512_loadu_ps(limit + j), _CMP_GE_OQ)) << j;
+#elif defined(__AVX2__)
+    for (int j = 0; j < FLOAT_LANES; j += 8) {
+        const __m256 mask = _mm256_cmp_ps(_mm256_loadu_ps(sum + j), _mm256_loadu_ps(limit + j), _CMP_GE_OQ);
+        bits |= uint64_t(uint32_t(_mm256_movemask_ps(mask))) << j;
+    }
+#else
     for (int j = 0; j < FLOAT_LANES; ++j) bits |= uint64_t(sum[j] >= limit[j]) << j;
+#endif
     return bits;
 }
 
@@ -141,19 +151,21 @@ struct Numbers {  // integers times integers
     using Sum = float;
     using Limit = float;
     static constexpr int WIDTH = FLOAT_LANES;
+    typedef float Half __attribute__((vector_size(FLOAT_LANES / 2 * sizeof(float))));  // in what registers there are
 
     static float number(const Layer&, Sum sum) { return sum; }
 
     template <int P>
     static void sums(const Runs& runs, const Element* const* x, const Element* w, Sum (*sum)[WIDTH]) {
-        float acc[P][WIDTH] = {};
+        Half acc[P][2] = {};
         const int length = runs.length;
         for (const size_t at : runs.at)
-            for (int i = 0; i < length; ++i, w += WIDTH)
-                for (int p = 0; p < P; ++p) {
-                    const float v = x[p][at + i];
-                    for (int j = 0; j < WIDTH; ++j) acc[p][j] += v * w[j];
-                }
+            for (int i = 0; i < length; ++i, w += WIDTH) {
+                Half half[2];
+                std::memcpy(half, w, sizeof half);
+                for (int p = 0; p < P; ++p)
+                    for (int h = 0; h < 2; ++h) acc[p][h] += x[p][at + i] * half[h];
+            }
         std::memcpy(sum, acc, sizeof acc);
     }
 };
