@@ -14,7 +14,8 @@
 //   free in_ready of out_ready_i, in_valid_i
 //
 //   mutant fill_q > place_q => fill_q >= place_q
-//   mutant fill_q < FW'(FULL) => fill_q <= FW'(FULL)
+//   mutant FULL + less - 1 : => FULL + less :
+//   mutant (moves & ends) | (~moves & ends_q) => ends
 //   mutant begun_q <= !end_frame => begun_q <= 1'b1
 //   mutant x_q >= X_W'(W) => x_q > X_W'(W)
 //   mutant LINE   = DH * ROW => LINE   = ROW
@@ -128,9 +129,9 @@ module prove_swg #(
   wire [RING-1:0][SIMD-1:0] ring;
   for (genvar i = 0; i < RING; i++) begin : gen_ring
     if (BLOCK) begin : gen_block
-      assign ring[i] = i_swg.gen_block.ring_q[i];
+      assign ring[i] = i_swg.i_ring.gen_block.ring_q[i];
     end else begin : gen_distributed
-      assign ring[i] = i_swg.gen_distributed.ring_q[i];
+      assign ring[i] = i_swg.i_ring.gen_distributed.ring_q[i];
     end
   end
 
@@ -145,6 +146,9 @@ module prove_swg #(
       help_ranges: assert (oh < OH && ow < OW && kh < KH && kw < KW && 32'(i_swg.cf_q) < CF
                            && write < RING && read < RING && fill >= -i_swg.LEAST && fill <= i_swg.MOST);
       help_place: assert (next == (((oh * OW + ow) * KH + kh) * KW + kw) * CF + int_t'(i_swg.cf_q));
+      help_ends: assert (i_swg.ends_q == {oh == OH - 1, ow == OW - 1, kh == KH - 1, kw == KW - 1,
+                                          32'(i_swg.cf_q) == C / SIMD - 1}
+                         && i_swg.full_q == (fill >= i_swg.FULL));
       help_begun: assert (i_swg.begun_q == (next != '0));
       help_frame: assert (i_watch.inside_q != '0 || (next == '0 && !out_valid));
       help_pixel: assert (int_t'(i_swg.y_q) == y && int_t'(i_swg.x_q) == x

@@ -105,43 +105,58 @@ module sf_swg #(
   logic [OW_W-1:0] ow_q;
   logic [OH_W-1:0] oh_q;
   logic            begun_q;               // the first word of this frame has come
-  logic            out_valid_q;
+  logic            full_q, out_valid_q;
 
-  wire last_word  = cf_q == CF_W'(CF - 1);
-  wire last_pixel = last_word && kw_q == KW_W'(KW - 1);
-  wire last_line  = last_pixel && kh_q == KH_W'(KH - 1);
-  wire end_row    = last_line && ow_q == OW_W'(OW - 1);
-  wire end_frame  = end_row && oh_q == OH_W'(OH - 1);
+  logic [4:0] ends_q;                     // which of the counters are at their ends: oh, ow, kh, kw, cf
+
+  wire last_word  = ends_q[0];
+  wire last_pixel = &ends_q[1:0];
+  wire last_line  = &ends_q[2:0];
+  wire end_row    = &ends_q[3:0];
+  wire end_frame  = &ends_q;
+  wire [4:0] moves = {end_row, last_line, last_pixel, last_word, 1'b1};  // the counters that move, to their ends
+  wire [4:0] ends  = {OH == 1 || 32'(oh_q) == OH - 2, OW == 1 || 32'(ow_q) == OW - 2, KH == 1 || 32'(kh_q) == KH - 2,
+                      KW == 1 || 32'(kw_q) == KW - 2, CF == 1 || 32'(cf_q) == CF - 2};
 
   wire outside = (LEFT > 0 && x_q < 0) || (RIGHT > 0 && x_q >= X_W'(W))
               || (TOP > 0 && y_q < 0) || (BOTTOM > 0 && y_q >= Y_W'(H));
   wire move = !out_valid_q || out_ready_i;
   wire step = move && (outside ? begun_q || fill_q > FW'(TOP * ROW) : fill_q > place_q);
-  assign in_ready_o = fill_q < FW'(FULL);
-  wire push = in_valid_i && in_ready_o;
+  assign in_ready_o = !full_q;
+  wire push  = in_valid_i && in_ready_o;
+  // whether the ring is full after a cycle in which ``less`` words are freed, and one ``more`` comes
+  function automatic logic filled(input logic signed [FW-1:0] fill, input logic more, input int less);
+    return 32'(fill) >= (more ? FULL + less - 1 : FULL + less);
+  endfunction
 
   wire [AW-1:0] ahead = end_frame ? modulo(NEXT * ROW + FIRST - FINAL) : end_row ? modulo(SH * ROW + FIRST - FINAL)
                       : last_line ? modulo(WINDOW) : last_pixel ? modulo(LINE) : last_word ? modulo(PIXEL) : modulo(1);
   wire [AW:0] next_read = {1'b0, read_q} + {1'b0, ahead};
+  wire [AW:0] wrapped   = {1'b0, read_q} + ({1'b0, ahead} - (AW + 1)'(RING));  // negative, or around the ring
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       {write_q, cf_q, kw_q, kh_q, ow_q, oh_q} <= '0;
+      ends_q  <= {OH == 1, OW == 1, KH == 1, KW == 1, CF == 1};
       read_q  <= modulo(FIRST - TOP * ROW);
       place_q <= FW'(FIRST);
       x_q     <= X_W'(-LEFT);
       y_q     <= Y_W'(-TOP);
       fill_q  <= FW'(TOP * ROW);
       begun_q <= 1'b0;
+      full_q  <= TOP * ROW >= FULL;
     end else begin
+      full_q <= !(step && end_row) ? filled(fill_q, push, 0)
+              : end_frame ? filled(fill_q, push, NEXT * ROW) : filled(fill_q, push, SH * ROW);
       if (push) write_q <= write_q == AW'(RING - 1) ? '0 : write_q + 1'b1;
       fill_q <= fill_q + FW'(push) - (!(step && end_row) ? '0 : end_frame ? FW'(NEXT * ROW) : FW'(SH * ROW));
       if (step) begin
         begun_q <= !end_frame;
-        read_q  <= AW'(next_read >= (AW + 1)'(RING) ? next_read - (AW + 1)'(RING) : next_read);
+        read_q  <= AW'(wrapped[AW] ? next_read : wrapped);
         place_q <= end_row ? FW'(FIRST)
                  : place_q + (last_line ? FW'(WINDOW) : last_pixel ? FW'(LINE) : last_word ? FW'(PIXEL) : FW'(1));
         cf_q <= last_word ? '0 : cf_q + 1'b1;
+        ends_q <= (moves & ends) | (~moves & ends_q);
         if (last_word) begin
           kw_q <= last_pixel ? '0 : kw_q + 1'b1;
           x_q  <= end_row ? X_W'(-LEFT) : x_q + (last_line ? X_W'(SW - EW + 1) : last_pixel ? X_W'(1 - EW) : X_W'(DW));
@@ -159,28 +174,15 @@ module sf_swg #(
 
   // ---- the words: of the ring, or of the border
   wire [WIDTH-1:0] border, word;
-  wire             masked = GROUP == 0 && outside;
   if (BORDER_FILE != "") begin : gen_border
     sf_memory #(.WIDTH(WIDTH), .DEPTH(CF), .LOAD(LOAD), .FILE(BORDER_FILE)) i_border (
       .clk_i, .rst_ni, .read_i(1'b1), .addr_i(cf_q), .word_o(border), .load_i, .load_o);
   end else begin : gen_flags
     assign border = '0, load_o = load_i;
   end
-  if (BLOCK) begin : gen_block
-    (* ram_style = "block" *) logic [WIDTH-1:0] ring_q [RING];
-    logic [WIDTH-1:0] pixel_q, border_q;
-    logic             masked_q;
-    always_ff @(posedge clk_i) if (push) ring_q[write_q] <= in_data_i;
-    always_ff @(posedge clk_i) if (step) pixel_q <= ring_q[read_q];
-    always_ff @(posedge clk_i) if (step) {masked_q, border_q} <= {masked, border};
-    assign word = masked_q ? border_q : pixel_q;
-  end else begin : gen_distributed
-    (* ram_style = "distributed" *) logic [WIDTH-1:0] ring_q [RING];
-    logic [WIDTH-1:0] word_q;
-    always_ff @(posedge clk_i) if (push) ring_q[write_q] <= in_data_i;
-    always_ff @(posedge clk_i) if (step) word_q <= masked ? border : ring_q[read_q];
-    assign word = word_q;
-  end
+  sf_ring #(.WIDTH(WIDTH), .DEPTH(RING), .BLOCK(BLOCK)) i_ring (
+    .clk_i, .write_i(push), .write_addr_i(write_q), .word_i(in_data_i), .read_i(step), .read_addr_i(read_q),
+    .masked_i(GROUP == 0 && outside), .border_i(border), .word_o(word));
   if (GROUP > 0) begin : gen_flagged
     logic outside_q;
     always_ff @(posedge clk_i) if (step) outside_q <= outside;
@@ -191,9 +193,7 @@ module sf_swg #(
     assign out_data_o = word;
   end
 
-  always_ff @(posedge clk_i)
-    if (!rst_ni) out_valid_q <= 1'b0;
-    else if (move) out_valid_q <= step;
+  always_ff @(posedge clk_i) if (!rst_ni || move) out_valid_q <= rst_ni && step;
   assign out_valid_o = out_valid_q;
 endmodule
 

@@ -7,7 +7,7 @@
 //   throughput  one pixel per cycle; the border right and below takes a cycle a pixel, that above and to the left none:
 //               (H+BOTTOM) * (W+RIGHT) cycles for a frame
 //   latency     2 cycles from the last pixel of a window to the window
-//   storage     rows of pixels above, and a window of registers twice: one moves on while the other waits for its reader
+//   storage     rows of pixels above, and a window of registers twice: one moves on while the other waits
 //
 // Border: GROUP = 0, the word of BORDER_FILE ($readmemh, one pixel; "" where there is none). GROUP > 0, the number 0
 // between bits: behind every GROUP bits of a window stands a flag, which is 1 in the border; then these bits mean
