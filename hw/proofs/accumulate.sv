@@ -58,7 +58,8 @@ module prove_accumulate #(
   wire due = due_q[THRESHOLDS == 2];
 
   for (genvar p = 0; p < LANES; p++) begin : gen_lane
-    wire [ACC_WIDTH-1:0] start = i_dut.gen_start.i_start.any_q[fold_q[$clog2(NF+1)-1:0]][0][p%PE*ACC_WIDTH +: ACC_WIDTH];
+    wire [PE*ACC_WIDTH-1:0] starts = i_dut.gen_start.i_start.any_q[fold_q[$clog2(NF+1)-1:0]];
+    wire    [ACC_WIDTH-1:0] start  = starts[p%PE*ACC_WIDTH +: ACC_WIDTH];
     logic [ACC_WIDTH-1:0] parts_q;  // of the fold's earlier steps
     wire  [ACC_WIDTH-1:0] parts = parts_i[p*ACC_WIDTH +: ACC_WIDTH] + parts_q;
     wire signed [ACC_WIDTH-1:0] sum = start + parts;
@@ -72,7 +73,8 @@ module prove_accumulate #(
     end else if (THRESHOLDS == 1) begin : gen_sign
       assign want = sum >= 0;
     end else begin : gen_interval
-      wire [ACC_WIDTH-1:0] gap = i_dut.gen_interval.i_gap.any_q[fold_q[$clog2(NF+1)-1:0]][0][p%PE*ACC_WIDTH +: ACC_WIDTH];
+      wire [PE*ACC_WIDTH-1:0] gaps = i_dut.gen_interval.i_gap.any_q[fold_q[$clog2(NF+1)-1:0]];
+      wire    [ACC_WIDTH-1:0] gap  = gaps[p%PE*ACC_WIDTH +: ACC_WIDTH];
       wire one = sum >= 0, two = sum >= 0 && {1'b0, sum} >= {1'b0, gap};
       assign want = WINDOW ? OUT'(one == two) : two ? OUT'(2) : OUT'(one);
       // the gap is one: no less than 0, and within reach

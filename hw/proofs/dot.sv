@@ -1,5 +1,5 @@
-// sf_dot gives the terms of the module that its widths ask for, extended to TERM_WIDTH bits: the dot product of its row of
-// weights with the activations of STAGES cycles ago.
+// sf_dot gives the terms of the module that its widths ask for, extended to TERM_WIDTH bits: the dot product of its row
+// of weights with the activations of STAGES cycles ago.
 //
 // What the modules themselves give is proven beside them; here one small case of each.
 //

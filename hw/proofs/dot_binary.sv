@@ -1,5 +1,5 @@
-// The count of sf_dot_binary is the number of places where the bits and weights of STAGES cycles ago agree, a group whose
-// flag is 1 being half of its places.
+// The count of sf_dot_binary is the number of places where the bits and weights of STAGES cycles ago agree, a group
+// whose flag is 1 being half of its places.
 //
 //   case SIMD=1 STAGES=2
 //   case SIMD=2 STAGES=2

@@ -1,8 +1,8 @@
 // The count of sf_dot_steps is the number of places where the bits of STAGES cycles ago agree with the weights of the
 // step that came with them, a group whose flag is 1 being half of its places.
 //
-// The weights are constants, no inputs: those of a case have every pattern of three bits, in several places. A step that
-// does not exist counts as step 0.
+// The weights are constants, no inputs: those of a case have every pattern of three bits, in several places. A step
+// that does not exist counts as step 0.
 //
 //   case SIMD=1 STEPS=2 STAGES=2
 //   case SIMD=5 STEPS=4 STAGES=2

@@ -3,10 +3,10 @@
 // Frames of watch.sv are groups of PIXELS vectors.
 //
 //   case WIDTH=1 PIXELS=2 WORDS=1 JOIN=1
+//   case WIDTH=1 PIXELS=2 WORDS=1 JOIN=0
 //   case WIDTH=1 PIXELS=2 WORDS=2 JOIN=1
 //   case WIDTH=1 PIXELS=2 WORDS=3 JOIN=1
 //   case WIDTH=1 PIXELS=4 WORDS=1 JOIN=1
-//   case WIDTH=1 PIXELS=2 WORDS=1 JOIN=0
 //   case WIDTH=1 PIXELS=2 WORDS=2 JOIN=0
 //   case WIDTH=1 PIXELS=2 WORDS=3 JOIN=0
 //   case WIDTH=1 PIXELS=4 WORDS=1 JOIN=0
@@ -22,7 +22,7 @@
 //   mutant OUT_WIDTH'(words[pixel_q]) => OUT_WIDTH'(words[0])
 //   mutant put && (!JOIN || pixel_q == PW'(m)) => put
 //   mutant full_q + 2'(put_last) - 2'(get_last) => full_q + 2'(put_last)
-//   mutant if (!valid_q || out_ready_i) data_q <= => if (get) data_q <=
+//   mutant if (!valid_q || out_ready_i) data_q <= => if (out_ready_i) data_q <=
 `default_nettype none
 
 module prove_interleave #(

@@ -1,6 +1,6 @@
-// Only what came whole leaves sf_link_request: whatever the bytes on the line, a payload is committed at most at the end
-// of a packet whose CRC is right, whose length fits its kind, which is for this session and position and found room;
-// every other end takes its payload back. Nothing of a packet is left behind its end.
+// Only what came whole leaves sf_link_request: whatever the bytes on the line, a payload is committed at most at the
+// end of a packet whose CRC is right, whose length fits its kind, which is for this session and position and found
+// room; every other end takes its payload back. Nothing of a packet is left behind its end.
 //
 //   case
 //

@@ -14,10 +14,11 @@
 //   mutant waiting_q && !busy => waiting_q
 //   mutant (request || (waiting_q && !start)) => request
 //   mutant sequence_number != last_sequence_q => 1'b1
-//   mutant kind[2:0] != SYNC && asked_session == session_q && session_q != '0 => kind[2:0] != SYNC && asked_session == session_q
+//   mutant asked_session == session_q && session_q != '0; => asked_session == session_q;
+//   mutant asked_session == session_q && session_q != '0; => session_q != '0;
 //   mutant if (start) results_q <= session_right_q => results_q <= session_right_q
 //   mutant plausible && again_q ? acknowledged_q : result_from => again_q ? acknowledged_q : result_from
-//   mutant dropped && errors_q != '1 => dropped
+//   mutant errors_q <= errors_q + 1'b1 => errors_q <= errors_q + 2'd2
 //   mutant (again_q && !start) => again_q
 `default_nettype none
 
