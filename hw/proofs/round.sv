@@ -12,7 +12,7 @@
 //   mutant + SUM'(x[SHIFT]) => + 0
 //   mutant 2**(SHIFT-1) - 1 => 2**(SHIFT-1)
 //   mutant code > WIDE'(HIGH) ? => code >= WIDE'(HIGH - 1) ?
-//   mutant code < WIDE'(LOW) ? => code < WIDE'(LOW + 1) ?
+//   mutant code < WIDE'(LOW) ? => code < WIDE'(LOW - 1) ?
 //   mutant {valid_q[0], in_valid_i} => {in_valid_i, in_valid_i}
 `default_nettype none
 
