@@ -66,7 +66,11 @@ FACTS = {
     "mem_dir": "mem",
     "input": {"shape": [3, 4], "dtype": "UINT8", "word_elems": 2, "elem_bits": 8, "words": 6, "stream_bits": 16},
     "output": {"shape": [2], "dtype": "INT20", "word_elems": 2, "elem_bits": 20, "words": 1, "stream_bits": 40},
-    "operators": [{"node": "acc", "op": "Accumulate", "module": "accumulate"}],
+    "operators": [
+        {"node": "acc", "op": "Accumulate", "module": "accumulate", "plumbing": "", "inputs": ["n0"], "outputs": ["n1"]}
+        | {"out_bits": [40]}
+    ],
+    "predicted": {"latency": 8, "interval": 6},
 }
 
 
