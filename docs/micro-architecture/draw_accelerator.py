@@ -27,7 +27,11 @@ def main(work: Path) -> None:
             if marks:
                 marks[-1].append(f"{PLUMBING[kind]} {words}")
             continue
-        folding = {key: value for key, value in entry["folding"].items() if value not in ("auto", 0)}
+        folding = {
+            key: value
+            for key, value in entry["folding"].items()
+            if value not in ("auto", 0) and (key, value) != ("Pixels", 1)
+        }
         lanes = ", ".join(f"{key} {folding[key]}" for key in ("SIMD", "PE", "Pixels", "planes") if key in folding)
         whole = "whole windows" if folding.get("parallel_window") else ""
         extra = WHERE.get(folding.get("ram_style"), "") if kind == "product" else whole
@@ -35,7 +39,7 @@ def main(work: Path) -> None:
         lines = [name, words, *filter(None, (lanes, extra)), f"{entry['cycles']:,} cycles"]
         boxes.append((lines, kind, entry["out_bits"][0]))
         marks.append([])
-    across, w, h, gap, rise = 5, 160, 96, 30, 150
+    across, w, h, gap, rise = 5, 160, 96, 30, 166
     rows = -(-len(boxes) // across)
     page = Canvas(20 + across * (w + gap), 70 + rise * rows)
     plan = facts["predicted"]
@@ -45,12 +49,13 @@ def main(work: Path) -> None:
         x, y = 20 + column * (w + gap), 50 + row * rise
         page.box(x, y, w, h, *lines, fill=COLOURS.get(kind, WHITE))
         page.note(x + w / 2, y + h + 15, f"{bits} bits a word", "middle")
-        page.note(x + w / 2, y + h + 29, "; ".join(marks[k]), "middle")
+        page.note(x + w / 2, y + h + 29, "; ".join(marks[k][:2]), "middle")
+        page.note(x + w / 2, y + h + 43, "; ".join(marks[k][2:]), "middle")
         if k + 1 < len(boxes):
             if column + 1 < across:
                 page.line((x + w, y + h / 2), (x + w + gap - 4, y + h / 2))
             else:
-                page.line((x + w, y + h / 2), (x + w + 14, y + h / 2), (x + w + 14, y + h + 38), (10, y + h + 38),
+                page.line((x + w, y + h / 2), (x + w + 14, y + h / 2), (x + w + 14, y + h + 53), (10, y + h + 53),
                           (10, y + rise + h / 2), (16, y + rise + h / 2))  # fmt: skip
     page.write(Path(__file__).with_name("accelerator.svg"))
 
