@@ -71,6 +71,7 @@ def pareto(fronts: Mapping[str, Sequence[Point]], builds: Sequence[Build]):
         axes.plot([b.lut for b in mine], [b.fps for b in mine], marker, ms=13, mfc="none", mec=colour, mew=1.6)
     share = board(BOARD).lut_share
     axes.axvline(share * board(BOARD).lut, color=GREY, lw=1, ls=":")
+    axes.legend(title="hollow: does not fit", loc="upper left")
     axes.set_xlabel("LUT sites: small marks estimated, large rings synthesised; dotted: what the folding fills")
     return figure
 
