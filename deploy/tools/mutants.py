@@ -44,7 +44,7 @@ def refute(
 
     def one(numbered: tuple[int, Mutant]) -> str:
         number, mutant = numbered
-        folder = work / f"{mutant.module}-mutant-{number}"
+        folder = work.resolve() / f"{mutant.module}-mutant-{number}"  # Yosys works elsewhere
         source = mutant.write(folder)
         for case in prove.cases([mutant.module]):
             if name := prove.fault(case, folder / case.name, [source]):

@@ -18,6 +18,14 @@ def test_a_proof_of_each_kind_holds(tmp_path):
         assert {"value", "comes", "stays", "held", "moves", "reach_the_word"} < set(found.properties)
 
 
+def test_faults_are_refuted_in_a_folder_with_a_relative_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (fault, *_) = mutants.mutants(["sf_add"])
+    assert mutants.refute([fault], Path("out/proofs"))[fault]
+    same = mutants.Mutant("sf_add", fault.old, fault.old)
+    assert mutants.refute([same], Path("out/proofs")) == {same: ""}  # nothing is wrong with it
+
+
 def test_a_fault_is_refuted_and_its_trace_shows_it(tmp_path):
     """A FIFO that takes words when it is full holds one too many, in the waves as in the assertion."""
     mutant = next(m for m in mutants.mutants(["sf_fifo"]) if m.new == "1'b1;" and "DEPTH" in m.old)
