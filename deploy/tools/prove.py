@@ -39,7 +39,7 @@ CELLS = tuple(RTL.with_name("sim") / "cells" / f"{name}.v" for name in ("lut6_2"
 REACH = "reach"
 CLOCK = "\\clk_i"
 REGISTERS = ("$ff", "$anyinit")
-PATIENCE = 60
+PATIENCE = 120
 """Seconds for a step of a proof, after which it is given up."""
 
 
@@ -132,7 +132,7 @@ def spread(one: Callable, chosen: Sequence, jobs: int, tick: Callable[[Any, Any]
     return [done.result() for done in running]
 
 
-def fault(case: Case, folder: Path, rtl: Sequence[Path], patience: int = PATIENCE) -> str:
+def fault(case: Case, folder: Path, rtl: Sequence[Path], patience: int = PATIENCE // 2) -> str:
     """A property of the case that fails, found without a proof of the others; "" if none was found in time."""
     if case.sums:
         return next(iter(_sum(case, folder, rtl).refuted), "")
