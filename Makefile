@@ -67,7 +67,7 @@ ladder: setup ## the shipped BN networks as fast as they fit, all images of the 
 	@for net in $(SHIPPED); do \
 	  $(BIN)/signflow build $$net --board $(BOARD) && \
 	  $(BIN)/signflow verify $$net --board $(BOARD) --split test $(ARGS) && \
-	  $(BIN)/signflow report $$net --board $(BOARD) --exact || exit 1; done
+	  $(BIN)/signflow report $$net --board $(BOARD) || exit 1; done
 	@$(BIN)/signflow table $(SHIPPED) --board $(BOARD)
 
 cost: setup ## what each normalisation costs: sfc and cnv in all that ship, at the same images a second, all test images

@@ -13,7 +13,6 @@ from signflow.deploy.compile import engine
 from signflow.deploy.compile.dialect import operator_of
 from signflow.deploy.compile.dialect.hardware import RTL_DOMAIN, Hardware
 from signflow.deploy.compile.names import name_nodes, name_tensors, sort_nodes
-from signflow.deploy.compile.reach import reaches
 from signflow.deploy.compile.straight import add_lines
 
 
@@ -27,13 +26,13 @@ def lower(model: ModelWrapper) -> ModelWrapper:
     from signflow.hw import ops
 
     ops.register()
-    model = ModelWrapper(model.model, make_deepcopy=True)
-    hardware, graph, ranges = Hardware(model), model.graph, reaches(model)
+    integer, model = model, ModelWrapper(model.model, make_deepcopy=True)
+    hardware, graph = Hardware(model), model.graph
     for node in graph.node:
         operator_of(model, node)
     while node := next((node for node in graph.node if node.domain != RTL_DOMAIN), None):
         operator_of(model, node).lower(hardware)
-    add_lines(model, ranges)
+    add_lines(model, integer)
     for tensor in [graph.input[0].name, *(tensor for node in graph.node for tensor in node.output)]:
         hardware.fork(tensor)
     sort_nodes(graph)

@@ -15,6 +15,7 @@ from qonnx.custom_op.registry import getCustomOp
 from signflow.deploy.compile.dialect.base import Range
 from signflow.deploy.compile.passes.lines import LineRule, line_rule
 from signflow.deploy.compile.passes.transitions import Accumulators, Steps
+from signflow.deploy.compile.reach import reaches
 
 FEWEST, MOST = 7, 31
 """Thresholds of a channel."""
@@ -22,15 +23,19 @@ MOST_CODES = 1 << 24
 """Of all channels together: what is tried in a second."""
 
 
-def add_lines(model: ModelWrapper, ranges: dict[str, Range]) -> None:
-    """Give the thresholds of a hardware graph their lines; ``ranges`` of the tensors that they read."""
-    for node in model.graph.node:
-        if node.op_type == "Thresholding_sf" and not (op := getCustomOp(node)).get_nodeattr("window"):
-            rows, turned = op.constants(model)
-            if len(rows) > 1 and FEWEST <= rows.shape[1] <= MOST:
-                line = _line(rows, turned, op.get_nodeattr("ActVal"), ranges[node.input[0]], op.get_input_datatype())
-                if line is not None:
-                    op.set_line(line.factor, line.offset, line.shift, line.low, line.high)
+def add_lines(model: ModelWrapper, integer: ModelWrapper) -> None:
+    """Give the thresholds of a hardware graph their lines; ``integer``: the graph it was made of, which tells the
+    ranges of the tensors that they read.
+    """
+    ops = [getCustomOp(node) for node in model.graph.node if node.op_type == "Thresholding_sf"]
+    many = [(op, *op.constants(model)) for op in ops if not op.get_nodeattr("window")]
+    many = [(op, rows, back) for op, rows, back in many if len(rows) > 1 and FEWEST <= rows.shape[1] <= MOST]
+    ranges = reaches(integer) if many else {}
+    for op, rows, turned in many:
+        reach = ranges[op.onnx_node.input[0]]
+        line = _line(rows, turned, op.get_nodeattr("ActVal"), reach, op.get_input_datatype())
+        if line is not None:
+            op.set_line(line.factor, line.offset, line.shift, line.low, line.high)
 
 
 def _line(rows: np.ndarray, turned: np.ndarray, lowest: int, reach: Range, kind: DataType) -> LineRule | None:

@@ -1,5 +1,5 @@
-// Every element that leaves sf_round is the element that came, divided by 2^SHIFT, rounded to the nearest integer, halves
-// to even, and clipped.
+// Every element that leaves sf_round is the element that came, divided by 2^SHIFT, rounded to the nearest integer,
+// halves to even, and clipped.
 //
 //   case IN_WIDTH=4 IN_SIGNED=1 SHIFT=1 LOW=-2 HIGH=1 OUT_WIDTH=2 PE=1
 //   case IN_WIDTH=4 IN_SIGNED=0 SHIFT=2 LOW=0 HIGH=3 OUT_WIDTH=2 PE=2

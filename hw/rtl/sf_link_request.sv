@@ -3,9 +3,9 @@
 //   latency     request_o is 1 cycle after end_i; a payload byte is pushed 5 bytes after it came, the last one at end_i
 //   throughput  1 byte/cycle
 //
-// The payload of a DATA packet of this session (not 0), for this very position, is pushed while it comes in; commit_o or
-// rollback_o decides at its end. An intact request of any kind and session gives request_o, with its fields until the
-// next packet begins. Everything else but an empty packet gives dropped_o. It executes nothing.
+// The payload of a DATA packet of this session (not 0), for this very position, is pushed while it comes in; commit_o
+// or rollback_o decides at its end. An intact request of any kind and session gives request_o, with its fields until
+// the next packet begins. Everything else but an empty packet gives dropped_o. It executes nothing.
 `default_nettype none
 
 module sf_link_request (
