@@ -296,8 +296,7 @@ class Accelerator:
         """
         destination = self.work / self.settings.package if path is None else Path(path)
         with products.locked(self.work):
-            key = None if sign is None else Path(sign)
-            return package.package(self.work, bitstream.make_project(self.work), destination, key)
+            return package.package(self.work, bitstream.make_project(self.work), destination, sign)
 
     def unpack(self, folder: str | Path) -> Path:
         """The files of `package` in ``folder``, as they lie on the board; returns it."""

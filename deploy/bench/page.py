@@ -9,6 +9,7 @@ from signflow.deploy.bench.operators import Measured, Row
 from signflow.deploy.bench.targets import TARGETS, WHOLE
 from signflow.deploy.pictures.explore import Point
 from signflow.models.files import replacing, save_picture
+from signflow.models.study.tables import plain_markdown
 
 WITHIN = 0.05
 TIME = """\
@@ -67,8 +68,7 @@ networks test the fit.
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Markdown; all columns but the first are numbers or words."""
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
+    return plain_markdown(head, rows) + "\n"
 
 
 def targets(builds: Mapping[str, Build]) -> str:

@@ -15,7 +15,6 @@ Without a bitstream a PYNQ board's package holds a *simulation image* in its pla
 project itself as a zip, which only signflow's simulated board loads. Same project, same bytes.
 """
 
-import hashlib
 import io
 import json
 import zipfile
@@ -53,7 +52,7 @@ NEEDS = {"pynq": ("numpy", "pynq"), "serial": ("numpy", "pyserial")}
 DATE = (1980, 1, 1, 0, 0, 0)
 
 
-def package(work: Path, project: Path, destination: Path, key: Path | None = None) -> Path:
+def package(work: Path, project: Path, destination: Path, key: str | Path | None = None) -> Path:
     """Write the package of ``project`` (made by `shell.write_project` from the build in ``work``) to the zip file
     ``destination``, whole or not at all, signed with the SSH key in the file ``key``; returns it.
 
@@ -74,7 +73,7 @@ def package(work: Path, project: Path, destination: Path, key: Path | None = Non
     if NOTEBOOK.exists():
         files[NOTEBOOK.name] = NOTEBOOK.read_bytes()
     sums = {"bitstream": f"{facts['name']}.bit", "driver": "accelerator.py", "link": link, "vectors": "accel.npz"}
-    facts["package"] = {f"{what}_sha256": _sha256(files[name]) for what, name in sums.items()}
+    facts["package"] = {f"{what}_sha256": signature.sha256(files[name]) for what, name in sums.items()}
     facts["package"] |= {"link": link, "simulated": simulated}
     files["accel.json"] = _json(facts)
     files["README.md"] = readme(facts, NEEDS[kind]).encode()
@@ -176,10 +175,6 @@ def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 def _json(content: dict) -> bytes:
     return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 __all__ = ["package", "simulation_image", "vectors", "weights", "zipped"]

@@ -1,6 +1,7 @@
 """The README of a package: what it is, how to start it, what to expect. For people who have never heard of signflow."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import indent
 
 from signflow.hw.boards import Board
 
@@ -25,7 +26,8 @@ def readme(facts: Mapping, needs: Sequence[str]) -> str:
         f"    logits = net(images)  # {image['kind']} images (N, {shape})",
         "    print(net.throughput_test())",
     ]
-    text = f"""\
+    code = indent("\n".join(lines), "    ")
+    return f"""\
 # {name} for {board.name}
 
 A neural network as a circuit: {plan["interval"]:,} cycles an image at {mhz:g} MHz, that is
@@ -40,7 +42,7 @@ Needs {where.format(board=board.name, name=name)}, and Python 3.8 or later with 
 
 In this folder:
 
-    {_indented(lines)}
+{code}
 
 or open `30_board.ipynb`. Opening checks every file by its SHA-256, loads the bitstream, and runs images with known
 results. Whatever is wrong is an `AcceleratorError` with one sentence that says so.
@@ -61,17 +63,12 @@ A package is a program: run it if you trust who made it. `sha256sum -c SHA256SUM
 
 Made by signflow; network hash {shell["network_hash"]}.
 """
-    return text
 
 
 def _simulated(facts: Mapping) -> str:
     if not facts["package"]["simulated"]:
         return ""
     return "\nThis one holds no bitstream but a *simulation image*: only signflow's simulated board loads it.\n"
-
-
-def _indented(lines: Sequence[str]) -> str:
-    return "\n    ".join(lines).replace("    \n", "\n")
 
 
 def _map(facts: Mapping, name: str) -> str:

@@ -22,7 +22,12 @@ class SignatureError(RuntimeError):
 
 def sums(files) -> bytes:
     """`SHA256SUMS` of files, name -> content."""
-    return "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)).encode()
+    return "".join(f"{sha256(files[name])}  {name}\n" for name in sorted(files)).encode()
+
+
+def sha256(content: bytes) -> str:
+    """In hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def sign(text: bytes, key) -> bytes:
@@ -55,7 +60,7 @@ def signer(folder, signers, needed=()) -> str:
         digest, _, file = line.partition("  ")
         signed[file] = digest
     for file in sorted({*signed, *needed}):
-        found = hashlib.sha256((folder / file).read_bytes()).hexdigest() if (folder / file).is_file() else "missing"
+        found = sha256((folder / file).read_bytes()) if (folder / file).is_file() else "missing"
         if found != signed.get(file):
             raise SignatureError(f"{folder / file} is not what {name} signed: unpack the package again")
     return name

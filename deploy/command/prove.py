@@ -1,5 +1,6 @@
 """`signflow prove`: the proofs of the RTL as a table, one row a module and set of parameters."""
 
+from itertools import count
 from pathlib import Path
 
 from rich.console import Console
@@ -13,14 +14,9 @@ from signflow.deploy.tools import prove
 def proofs(console: Console, errors: Console, chosen: tuple[str, ...], work: Path, jobs: int) -> bool:
     """Prove and print the table, failures last; whether everything is proved."""
     cases = prove.cases(chosen)
-    found: list[prove.Result] = []
+    done = count(1)
     with show.bar(errors, "", len(cases)) as step:
-
-        def tick(result: prove.Result) -> None:
-            found.append(result)
-            step(len(found), result.case.module)
-
-        found = prove.prove(cases, work, jobs, tick)
+        found = prove.prove(cases, work, jobs, lambda result: step(next(done), result.case.module))
     table = Table(title="proofs of the RTL: every input, any length of time")
     for head in ("module", "parameters", "properties", "by, cycles", "s", ""):
         table.add_column(head, justify="right" if head == "s" else "left")
@@ -43,15 +39,9 @@ def proofs(console: Console, errors: Console, chosen: tuple[str, ...], work: Pat
 
 def mutants(console: Console, errors: Console, chosen: tuple[str, ...], work: Path, jobs: int) -> bool:
     """Give the proofs faulty modules and print which assertion refutes each; whether all are refuted."""
-    faults, done = faulty.mutants(chosen), 0
+    faults, done = faulty.mutants(chosen), count(1)
     with show.bar(errors, "", len(faults)) as step:
-
-        def tick(mutant: faulty.Mutant, how: str) -> None:
-            nonlocal done
-            done += 1
-            step(done, mutant.module)
-
-        found = faulty.refute(faults, work, jobs, tick)
+        found = faulty.refute(faults, work, jobs, lambda mutant, how: step(next(done), mutant.module))
     table = Table(title="faults that the proofs must find")
     for head in ("module", "instead of", "stands", "refuted by"):
         table.add_column(head)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from signflow.deploy import flow
+from signflow.models.study.tables import plain_markdown
 
 NUMBERS = ("latency", "interval", "lut", "ff", "bram36", "dsp")
 
@@ -37,11 +38,6 @@ def row(work: Path) -> dict:
     }
 
 
-def _markdown(head: list[str], rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in rows])
-
-
 def results(works: list[Path]) -> str:
     """Accuracy, equal logits, cycles and resources of every build."""
     head = ["network", "accuracy", "logits equal (RTL)", "latency", "interval", "images/s", "LUT", "FF", "BRAM36"]
@@ -52,7 +48,7 @@ def results(works: list[Path]) -> str:
         cells += [f"{r[key]:,}" for key in ("latency", "interval")] + [f"{r['fps']:,.0f}"]
         cells += [f"{r['mark']}{r['lut']:,}", f"{r['ff']:,}", f"{r['bram36']:,g}", f"{r['dsp']:,}"]
         rows.append([*cells, f"{r['mark']}{r['lut_per_mac']:.2f}"])
-    return _markdown([*head, "DSP", "LUT/MAC"], rows)
+    return plain_markdown([*head, "DSP", "LUT/MAC"], rows)
 
 
 def against(works: list[Path]) -> str:
@@ -67,4 +63,4 @@ def against(works: list[Path]) -> str:
             cells.append(f"{mark}{r[key]:,g}{change}" if key == "bram36" else f"{mark}{r[key]:,}{change}")
         table.append(cells)
     head = ["network", "accuracy", "logits equal (RTL)", "latency", "interval", "LUT", "FF", "BRAM36", "DSP"]
-    return _markdown(head, table)
+    return plain_markdown(head, table)

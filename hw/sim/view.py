@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-HEX, BIT, DECIMAL, BLANK = 0x22, 0x28, 0x24, 0x200
+HEX, BIT, DECIMAL = 0x22, 0x28, 0x24
 OPEN, FOLDED = (0x800200, 0x1000200), (0xC00200, 0x1401200)
 """Rows that begin a group and end one, shown and folded."""
 SIGNED, CURVE, TALL = 0x400, 0x88000, 0x20000

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,8 +42,16 @@ class Table:
         """GitHub's table syntax, with the title as a bold line above."""
         rule = ["---"] + ["---:"] * (len(self.columns) - 1)
         rows = [[cell.replace("|", "\\|") for cell in cells] for cells in (self.columns, rule, *self.rows)]
-        lines = ["| " + " | ".join(cells) + " |" for cells in rows]
-        return "\n".join([f"**{self.title}**", "", *lines, ""])
+        return "\n".join([f"**{self.title}**", "", *map(_line, rows), ""])
+
+
+def plain_markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """GitHub's table syntax without a title, all columns as the reader's browser has them; cells as they are."""
+    return "\n".join([_line(columns), "|---" * len(columns) + "|", *map(_line, rows)])
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def write_csv(path: Path, columns: list[str], rows: list[list]) -> None:
