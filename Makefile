@@ -20,7 +20,7 @@ TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
 WITHOUT_TORCH := awk '/^[a-z]/ { keep = !/^(torch|triton|cuda-|nvidia-)/ } keep'
 # what pip says, as a line for every ten packages
 COUNT = awk -v of=$$(grep -c == requirements.lock) '/^(Collecting|Processing|Ignoring)/ && ++n % 10 == 0 { print "  " n " of " of " packages"; fflush() } \
-  /^Installing/ { print "  unpacking, half a minute"; fflush() }'
+  /^Installing/ { print "  unpacking"; fflush() }'
 
 .PHONY: help setup lock demo test test-slow prove ladder cost bench build-bitstream package train lint format clean
 
@@ -32,16 +32,17 @@ setup: $(READY) ## create the environment .venv from requirements.lock
 
 # Every package exactly as locked and checked by its hash; without dependencies, because the lock has them all. Then torch,
 # which the lock leaves out: its builds for CPU and for CUDA are other files of one version, from other indexes, and bring
-# other libraries along. pip's settings choose (docs/install.md).
+# other libraries along. pip's settings choose (docs/install.md). Byte code is written by the first import, for the third of
+# the modules that is ever imported.
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found: install Python 3.11 or newer, or set PYTHON=..."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $$($(PYTHON) -V) is too old: 3.11 or newer is needed"; exit 1; }
 	@command -v g++ make >/dev/null || { echo "error: g++ and make are needed (Debian: apt install g++ make)"; exit 1; }
 	@echo "creating .venv: two minutes and 1.9 GB, with a torch for CUDA several GB more"
 	@$(PYTHON) -m venv .venv
-	@set -o pipefail; $(PIP) --no-deps --require-hashes -r requirements.lock | $(COUNT)
+	@set -o pipefail; $(PIP) --no-compile --no-deps --require-hashes -r requirements.lock | $(COUNT)
 	@echo "  torch"
-	@$(PIP) --quiet --no-warn-conflicts $(TORCH)
+	@$(PIP) --no-compile --quiet --no-warn-conflicts $(TORCH)
 	@$(PIP) --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -189,8 +189,14 @@ def test_integer_weights_take_dsp_blocks_and_memory(bench, act, weights, dsp, br
     assert (node.op.dsp_estimation(), node.op.bram_estimation(), node.op.macs_per_cycle()) == (dsp, bram, 8)
 
 
-@pytest.mark.parametrize(("ram_style", "fast"), [("block", 0), ("block", 1), ("distributed", 0)])
-@pytest.mark.parametrize(("simd", "pe"), [(64, 4), (192, 2), (5, 1)])
+@pytest.mark.parametrize(
+    ("simd", "pe", "ram_style", "fast"),
+    [
+        pytest.param(*size, *memory, marks=[pytest.mark.slow] * (k != j))
+        for j, memory in enumerate([("block", 0), ("block", 1), ("distributed", 0)])
+        for k, size in enumerate([(64, 4), (192, 2), (5, 1)])
+    ],
+)
 def test_the_synthesised_tree_is_the_count_that_is_simulated(bench, simd, pe, ram_style, fast):
     rng = np.random.default_rng(simd)
     node = mvau(bench, rng, simd * 2, 8, simd, pe, vectors=(2,), ram_style=ram_style, fast=fast)

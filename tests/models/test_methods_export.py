@@ -64,7 +64,7 @@ def run(model: ModelWrapper, images: torch.Tensor) -> np.ndarray:
     return execute_onnx(model, {name: images.float().numpy()})[out]
 
 
-IN_CNV = ("abn", "sd")
+IN_CNV = ("abn",)
 """Methods that every run exports in a cnv, too."""
 CASES = [
     pytest.param(family, name, marks=[pytest.mark.slow] if family == "cnv" and name not in IN_CNV else [])

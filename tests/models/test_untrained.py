@@ -12,8 +12,8 @@ from signflow.models.methods import METHODS, Method
 from signflow.models.networks import NARROW, NETWORKS, Network, mlp, predict
 from signflow.models.untrained import random_images, randomise, untrained
 
-KINDS = [*(f"tfc-{name}" for name in METHODS if name != "bn"), "tfc", "cnv-s", "sd-resnet20"]
-KINDS += [pytest.param("reactnet18", marks=pytest.mark.slow)]
+KINDS = [*(f"tfc-{name}" for name in METHODS if name != "bn"), "tfc", "cnv-s"]
+KINDS += [pytest.param(name, marks=pytest.mark.slow) for name in ("sd-resnet20", "reactnet18")]
 
 
 def images(name: str, count: int = 8) -> torch.Tensor:

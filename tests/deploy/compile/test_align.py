@@ -88,7 +88,7 @@ def test_some_differ_without_it(name, unaligned):
     assert different.sum() > 5
 
 
-@pytest.mark.parametrize("name", ["bn", *FORMS])
+@pytest.mark.parametrize("name", ["bn", FORMS[0], *(pytest.param(name, marks=pytest.mark.slow) for name in FORMS[1:])])
 def test_little_is_moved(name, monkeypatch):
     """Only additive constants, by a few units in the last place, and only of channels that decide otherwise."""
     net = network(normalisation(name, 0))

@@ -196,8 +196,14 @@ def compiled(c, folder):
     return integer, images, integers
 
 
-@pytest.mark.parametrize("bits", [6, 8, 9])
-@pytest.mark.parametrize("pool", [False, True])
+@pytest.mark.parametrize(
+    ("pool", "bits"),
+    [
+        pytest.param(pool, bits, marks=[pytest.mark.slow] * ((pool, bits) not in ((False, 8), (True, 6))))
+        for pool in (False, True)
+        for bits in (6, 8, 9)
+    ],
+)
 def test_a_residual_block_whose_branches_are_lines(chain, bits, pool, tmp_path):
     """From sums of pixels and of codes, in front of a join, and behind a pool."""
     integer, _, _ = compiled(residual(chain, bits, pool), tmp_path)

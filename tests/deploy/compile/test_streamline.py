@@ -34,15 +34,17 @@ def climb(net, shape, kind, images, slow=2):
     return hardware
 
 
-@pytest.mark.parametrize("name", ["tfc_1w1a", "sfc_1w1a", "lfc_1w1a", "cnv_1w1a"])
+def slow(*names):
+    return [pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+@pytest.mark.parametrize("name", ["tfc_1w1a", "sfc_1w1a", *slow("lfc_1w1a", "cnv_1w1a")])
 def test_brevitas_networks(bnn_pynq, pixels, name):
     net, shape = bnn_pynq(name)
     climb(net, shape, "uint8/255", pixels(64, shape))
 
 
-@pytest.mark.parametrize(
-    "name", ["tfc", "sfc", "cnv", *(pytest.param(name, marks=pytest.mark.slow) for name in ("lfc", "cnv-cifar"))]
-)
+@pytest.mark.parametrize("name", ["tfc", "sfc", *slow("cnv", "lfc", "cnv-cifar")])
 def test_own_networks(own_network, pixels, name):
     net, shape = own_network(name, round_means=True)
     climb(net, shape, "uint8", pixels(64, shape))

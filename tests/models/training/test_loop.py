@@ -231,7 +231,14 @@ def test_wrong_weight_files(tmp_path):
         weights.trained("cnv-cifar")
 
 
-@pytest.mark.parametrize("path", sorted((weights.FOLDER).glob("*.npz")), ids=lambda p: p.stem)
+SHIPPED = sorted(weights.FOLDER.glob("*.npz"))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(p, marks=[pytest.mark.slow] * p.stem.startswith(("cnv-", "sd-", "react", "abn-"))) for p in SHIPPED],
+    ids=[p.stem for p in SHIPPED],
+)
 def test_shipped_weights_reach_their_logged_accuracy(path):
     spec = networks.network(path.stem)
     sample = data.source(spec.dataset, "sample", spec.input_shape[1:], Augment())
