@@ -13,7 +13,11 @@ options go that another one of the same part replaces at no higher price and nee
 few hundred variables.
 """
 
-from collections.abc import Sequence
+import ctypes
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -180,9 +184,25 @@ def _program(
     limits += [LinearConstraint(within, -np.inf, budget[bounded])] if len(bounded) else []
     whole = np.arange(len(price)) < starts[-1]
     top = np.where(np.arange(len(price)) < size, 1.0, np.inf)
-    found = milp(price, integrality=whole, bounds=Bounds(0, top), constraints=limits, options={"mip_rel_gap": gap})
+    with _wordless():
+        found = milp(price, integrality=whole, bounds=Bounds(0, top), constraints=limits, options={"mip_rel_gap": gap})
     if found.status == INFEASIBLE:
         return None
     if found.status != OPTIMAL:
         raise RuntimeError(f"the solver stopped without an optimum: {found.message}")
     return [int(left[np.argmax(found.x[a:b])]) for left, a, b in zip(alive, starts, starts[1:], strict=False)]
+
+
+@contextmanager
+def _wordless() -> Iterator[None]:
+    """HiGHS says a line on standard output now and then, whatever its options; there tables and JSON of ours stand."""
+    sys.stdout.flush()
+    ours, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    try:
+        yield
+    finally:
+        ctypes.CDLL(None).fflush(None)  # what waits in the buffer of the C library
+        os.dup2(ours, 1)
+        os.close(nowhere)
+        os.close(ours)

@@ -1,5 +1,6 @@
 """The solver against brute force: every choice of small problems, budgets hard and soft."""
 
+import ctypes
 import itertools
 from unittest.mock import patch
 
@@ -86,3 +87,20 @@ def test_what_is_left_out_is_never_needed(problem):
 
 def test_nothing_to_choose_from():
     assert solve([Part(np.zeros(0), np.zeros((0, 1)))], [], [5]) is None
+
+
+def test_the_solver_says_nothing_on_standard_output(capfd):
+    """HiGHS does, now and then, by the C library's buffer; what was printed before and after stays."""
+    one = [Part(np.array([1.0, 2.0]), np.array([[1, 1], [0, 0]])) for _ in range(2)]
+    libc, plain = ctypes.CDLL(None), module.milp
+
+    def chatty(*args, **kwargs):
+        libc.printf(b"HighsMipSolverData::transformNewIntegerFeasibleSolution\n")
+        return plain(*args, **kwargs)
+
+    print("before")
+    with patch.object(module, "milp", chatty):
+        solve(one, [], np.array([9.0, 9.0]), 1.0)
+    print("after")
+    libc.fflush(None)
+    assert capfd.readouterr().out == "before\nafter\n"
