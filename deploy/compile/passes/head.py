@@ -24,10 +24,13 @@ from qonnx.util.basic import qonnx_make_model
 
 from signflow.deploy.compile.errors import ModelFileError, refuse
 from signflow.deploy.compile.passes.evaluate import follow
+from signflow.deploy.compile.passes.inverse import Inverse, inverse
 from signflow.deploy.compile.passes.numbers import Numbers
 from signflow.deploy.compile.passes.regions import POOLS, Region, attribute
 from signflow.deploy.compile.passes.torch_norms import TorchNorms, follows_torch
 from signflow.deploy.compile.passes.transitions import Accumulators
+from signflow.deploy.compile.passes.truth import BLOCK
+from signflow.deploy.compile.passes.undecided import never_turns_back
 
 HEAD_KEY = "signflow.head"
 RANGE_KEY = "signflow.head_range"
@@ -71,16 +74,9 @@ class Head:
         return follow(self.model, list(graph.node), *ends, np.asarray(outputs).astype(np.float32)).end
 
     @cached_property
-    def _logits(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """(different logits, ascending; the smallest integer that has each) of every class."""
-        integers, found = self.accumulators.table, []
-        table = self(integers).astype(np.float64)
-        for c in range(table.shape[1]):
-            values, place = np.unique(table[:, c], return_inverse=True)
-            least = np.full(len(values), np.iinfo(np.int64).max)
-            np.minimum.at(least, place, integers[:, c])
-            found.append((values, least))
-        return found
+    def _inverse(self) -> Inverse:
+        nodes = list(self.model.graph.node)
+        return inverse(self, self.accumulators, never_turns_back(self.model, nodes))
 
     def invert(self, logits: np.ndarray) -> tuple[np.ndarray, float]:
         """Float ``logits`` (N, classes) -> the integers (N, classes) whose logits are nearest, and the largest distance
@@ -91,25 +87,11 @@ class Head:
         """
         if self.index:
             return np.asarray(logits).astype(np.int64), 0.0
-        result, worst = np.empty(np.shape(logits), dtype=np.int64), 0.0
-        for c, (values, least) in enumerate(self._logits):
-            wanted = np.asarray(logits, dtype=np.float64)[:, c]
-            right = np.clip(np.searchsorted(values, wanted), min(1, len(values) - 1), len(values) - 1)
-            left = np.maximum(right - 1, 0)
-            nearest = np.where(wanted - values[left] <= values[right] - wanted, left, right)
-            off = np.abs(wanted - values[nearest])
-            step = np.where(left < right, values[right] - values[left], np.where(off > 0, 0, 1))
-            with np.errstate(divide="ignore"):
-                worst = max(worst, float(np.max(off / step, initial=0.0)))
-            result[:, c] = least[nearest]
-        return result, worst
+        return self._inverse.invert(np.asarray(logits, dtype=np.float64))
 
     def settle(self, outputs: np.ndarray) -> np.ndarray:
         """Integer ``outputs`` (N, classes), each replaced by the smallest integer that has the same logit."""
-        integers, reach = np.asarray(outputs), self.accumulators
-        if self.index or [len(v) for v, _ in self._logits] == ((reach.high - reach.low) // reach.step + 1).tolist():
-            return integers
-        return self.invert(self(integers))[0]
+        return np.asarray(outputs) if self.index else self._inverse.settle(np.asarray(outputs))
 
     def prepend(self, multiplier: float, offset: float, accumulators: Accumulators) -> None:
         """Let the head read x where it read ``multiplier * x + offset`` (exact on integers); ``accumulators`` are the
@@ -128,7 +110,7 @@ class Head:
         self.model.set_initializer("popcount_offset", np.array([offset], dtype=np.float32))
         graph.node.insert(0, helper.make_node("Mul", [old, "popcount_multiplier"], [product], name="PopcountMul"))
         graph.node.insert(1, helper.make_node("Add", [product, "popcount_offset"], [total], name="PopcountAdd"))
-        self.accumulators = accumulators
+        self._read(accumulators)
 
     def shift(self, added: np.ndarray, accumulators: Accumulators) -> None:
         """Let a head behind popcounts read x where it read x + ``added`` int (classes,); ``accumulators`` are the
@@ -138,7 +120,11 @@ class Head:
         rank = len(self.model.get_tensor_shape(self.model.graph.input[0].name))
         more = (multiplier * added).astype(np.float32).reshape(1, -1, *(1,) * (rank - 2))
         self.model.set_initializer("popcount_offset", offset + more)
+        self._read(accumulators)
+
+    def _read(self, accumulators: Accumulators) -> None:
         self.accumulators = accumulators
+        self.__dict__.pop("_inverse", None)  # it was that of the old integers
 
 
 def _head_model(model: ModelWrapper, region: Region, numbers: Numbers) -> ModelWrapper:
@@ -190,19 +176,20 @@ def _check_monotone(region: Region, head: Head) -> None:
     """The largest integer must have the largest logit: the same strictly rising head for every class."""
     reach, one = head.accumulators, head.accumulators.union
     union = Accumulators(np.full_like(reach.low, one.low[0]), np.full_like(reach.high, one.high[0]), one.step)
-    table = head(union.table)
     supported = "a head that rises strictly, the same for all classes, in front of ArgMax; or logits as the output"
-    if (table != table[:, :1]).any():
-        channel = int(np.argmax((table != table[:, :1]).any(axis=0)))
-        raise refuse(region.selector, f"class {channel} has another scale or bias than class 0", supported)
-    if (np.diff(table[:, 0]) <= 0).any():
-        row = int(np.argmax(np.diff(table[:, 0]) <= 0))
-        low, high = union.table[row, 0], union.table[row + 1, 0]
-        raise refuse(
-            region.selector,
-            f"accumulators {low} and {high} give logits {table[row, 0]:.7g} and {table[row + 1, 0]:.7g}",
-            supported,
-        )
+    size = max(2, BLOCK // len(reach.low))
+    for start in range(0, max(1, union.count - 1), size - 1):  # blocks overlap by one row
+        integers = union.rows(start, start + size)
+        table = head(integers)
+        if (table != table[:, :1]).any():
+            channel = int(np.argmax((table != table[:, :1]).any(axis=0)))
+            raise refuse(region.selector, f"class {channel} has another scale or bias than class 0", supported)
+        falls = np.diff(table[:, 0]) <= 0
+        if falls.any():
+            row = int(np.argmax(falls))
+            low, high = integers[row, 0], integers[row + 1, 0]
+            reason = f"accumulators {low} and {high} give logits {table[row, 0]:.7g} and {table[row + 1, 0]:.7g}"
+            raise refuse(region.selector, reason, supported)
 
 
 def make_head(model: ModelWrapper, region: Region, numbers: Numbers, popcount: int = 0) -> Head:
@@ -219,7 +206,8 @@ def make_head(model: ModelWrapper, region: Region, numbers: Numbers, popcount: i
     if pools:
         raise refuse(pools[0], "it pools logits", "MaxPool in front of a sign")
     head = Head(_head_model(model, region, numbers), numbers.reach, False)
-    if head(numbers.reach.table[[0, -1]]).shape != (2, len(numbers.reach.low)):
+    reach = numbers.reach
+    if head(reach.at(np.array([[0], [reach.count - 1]]))).shape != (2, len(reach.low)):
         last = region.path(next(iter(region.exits)))[-1]
         raise refuse(last, "it changes how many results there are", "one result for each class")
     if region.selector is not None:
@@ -227,6 +215,6 @@ def make_head(model: ModelWrapper, region: Region, numbers: Numbers, popcount: i
         _check_monotone(region, head)
         head.index = True
     elif popcount:
-        reach = np.full(numbers.channels, popcount, dtype=np.int64)
-        head.prepend(2.0, -float(popcount), Accumulators(np.zeros_like(reach), reach, 1))
+        high = np.full(numbers.channels, popcount, dtype=np.int64)
+        head.prepend(2.0, -float(popcount), Accumulators(np.zeros_like(high), high, 1))
     return head
