@@ -95,7 +95,9 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (k % 2)) for k, name in enumerate(NETWORKS)]
+)
 def test_every_logit(name, tmp_path):
     net = trained(NETWORKS[name])
     graph = streamline.streamline(export.load(saved(net, tmp_path / "net.onnx"), "uint8/255"))

@@ -9,7 +9,7 @@ from qonnx.core.datatype import DataType
 from signflow.hw.ops.base import OpError
 from signflow.hw.sim import RtlError
 
-FEW = settings(max_examples=5, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=3, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
 
 
 def holds(dt, times):
@@ -51,6 +51,7 @@ def test_sums_of_windows(bench, channels, pe, windows, size):
     np.testing.assert_array_equal(node.stream(x)[0], want)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("channels", "pe", "dt"), [(32, 32, "INT5"), (64, 4, "UINT4")])
 def test_estimate(bench, channels, pe, dt):
     accpool(bench, channels, pe, dt=dt, h=8, w=8).check_estimate()

@@ -40,6 +40,7 @@ def test_by_definition(bench):
     np.testing.assert_array_equal(got, [[[-8, 7, 0, -1, 15, 0], [1, 2, 3, 4, 8, 9]]] * 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "second", "pe"), [(16, 16, 4), (96, 64, 32)])
 def test_estimate(bench, first, second, pe):
     concat(bench, first, second, pe).check_estimate()

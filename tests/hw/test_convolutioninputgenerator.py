@@ -9,7 +9,7 @@ from signflow.hw.ops.base import OpError
 from signflow.hw.sim import RtlError
 
 FEW = settings(
-    max_examples=6,
+    max_examples=4,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
@@ -148,6 +148,7 @@ def test_the_model_reaches_the_interval(bench, shape):
     assert np.diff(last)[-2:].tolist() == [op.get_exp_cycles()] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "more",
     [{"pads": P, "padGroup": 16}, {"parallel": 1, "pads": P, "padGroup": 16}]

@@ -54,6 +54,7 @@ def test_refusals(bench):
         interleave(bench, 2, 2, 2, 1).compile(PIXELS=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pixels", "words", "lanes", "join"), [(2, 9, 64, 1), (4, 6, 11, 0)])
 def test_estimate(bench, pixels, words, lanes, join):
     interleave(bench, pixels, words, lanes, join).check_estimate()

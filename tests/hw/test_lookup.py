@@ -55,6 +55,7 @@ def test_the_reference_refuses_an_input_outside_the_table(bench):
         node.golden(np.full((1, 1, 2, 3, 8), 4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("channels", "pe", "dt", "lowest", "count"), [(8, 4, "UINT5", 0, 32), (4, 2, "INT10", -512, 1024)]
 )

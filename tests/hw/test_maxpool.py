@@ -9,7 +9,7 @@ from signflow.hw.ops.base import OpError
 from signflow.hw.sim import RtlError
 
 FEW = settings(
-    max_examples=5,
+    max_examples=3,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
@@ -75,6 +75,7 @@ def test_windows_from_a_generator(bench):
     np.testing.assert_array_equal(got.reshape(3, 3, 5, c), windows.max(axis=(4, 5)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "pe", "dt"), [((14, 14, 64), 64, "BINARY"), ((900, 1, 32), 8, "INT6")])
 def test_estimate(bench, shape, pe, dt):
     kernel = (9, 1) if shape[1] == 1 else (2, 2)

@@ -11,7 +11,7 @@ from signflow.hw.ops.base import OpError
 from signflow.hw.sim import RtlError
 
 FEW = settings(
-    max_examples=5,
+    max_examples=3,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
@@ -331,6 +331,7 @@ def test_bit_planes(bench, act, form, mw, mh, tree):
     mvau(bench, rng, mw, mh, mw, mh, act, form, **style).compile(TREE=tree).check(rng)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from signflow.hw.ops.base import OpError
 from signflow.hw.sim import RtlError
 
-FEW = settings(max_examples=6, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=4, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
 
 
 def replicate(bench, channels, pe, h=4, w=4, dt="INT5"):

@@ -59,7 +59,7 @@ def test_every_input_of_every_channel_by_definition(bench):
 @pytest.mark.parametrize(
     ("kinds", "channels", "pe", "dsp"),
     [
-        (("INT12", "INT16", "INT28", "INT5"), 64, 4, 4),
+        pytest.param(("INT12", "INT16", "INT28", "INT5"), 64, 4, 4, marks=pytest.mark.slow),
         pytest.param(("UINT12", "INT16", "INT28", "INT5"), 80, 2, 2, marks=pytest.mark.slow),
         pytest.param(("INT12", "INT16", "INT28", "INT5"), 512, 1, 1, marks=pytest.mark.slow),
         pytest.param(("INT14", "INT26", "INT38", "INT9"), 16, 1, 2, marks=pytest.mark.slow),

@@ -9,7 +9,7 @@ from qonnx.core.datatype import DataType
 from signflow.hw.ops.base import OpError
 from signflow.hw.ops.rounding import shift_of, steps
 
-FEW = settings(max_examples=6, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=4, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
 
 
 @given(shift=st.integers(1, 12), low=st.integers(-300, 300), count=st.integers(3, 255))

@@ -64,10 +64,10 @@ def run(model: ModelWrapper, images: torch.Tensor) -> np.ndarray:
     return execute_onnx(model, {name: images.float().numpy()})[out]
 
 
-IN_CNV = ("abn",)
-"""Methods that every run exports in a cnv, too."""
+QUICK = {"mlp": ("bn", "abn", "abn-gate", "bnfree", "none", "bn-magnitude", "sd", "sd-static"), "cnv": ("abn",)}
+"""Methods that every run exports."""
 CASES = [
-    pytest.param(family, name, marks=[pytest.mark.slow] if family == "cnv" and name not in IN_CNV else [])
+    pytest.param(family, name, marks=[pytest.mark.slow] * (name not in QUICK[family]))
     for family in BUILD
     for name in METHODS
 ]

@@ -101,6 +101,7 @@ def test_the_first_run_in_a_new_home_folder_says_what_any_run_says(tmp_path, mon
     assert runs[0] == runs[1] and any("ecppack" in line for line in runs[0])
 
 
+@pytest.mark.slow
 def test_the_same_project_elsewhere_gives_the_same_bytes(built, tmp_path):
     _, result, _, _ = built
     assert ecp5.build(project(tmp_path))["sha256"] == result["sha256"]

@@ -145,7 +145,7 @@ def matrix(folder: Path, block: int, adders: bool = False) -> Path:
 @pytest.mark.parametrize(
     ("block", "adders"),
     [
-        pytest.param(0, False, id="logic"),
+        pytest.param(0, False, id="logic", marks=pytest.mark.slow),
         pytest.param(0, True, id="adders", marks=pytest.mark.slow),
         pytest.param(1, False, id="block RAM", marks=pytest.mark.slow),
     ],

@@ -44,7 +44,7 @@ CASES = {
     "reactnet18-imagenet": (lambda: reactnet18(statistics="imagenet", width=W), (0, 4, 8, 12), 64, 0),
     "reactnet-a": (lambda: reactnet_a(10, width=W), (0, 1, 2, 3, 6, 7, 10, 11, 22, 23), 64, 0),
 }
-QUICK = ("resnet20", "reactnet18")
+QUICK = ("resnet20",)
 
 
 def trained(name: str) -> tuple[nn.Module, torch.Tensor]:
