@@ -44,6 +44,8 @@ VECTORS = {"pynq": 256, "serial": 32}
 """Images of the self-test by link; a serial line is slow. Measured on tfc: of 60 flipped weight bits 256 images
 found all, 64 found 53, 16 found 32, because a weight in a middle layer often changes no result.
 """
+HEAD_BYTES = 1 << 26
+"""Of the table of logits, at most; the driver holds it in the board's memory."""
 HERE = Path(__file__).parent
 NOTEBOOK = HERE.parents[1] / "notebooks" / "30_board.ipynb"
 LINKS = {"pynq": "pynq_link.py", "serial": "serial_link.py"}
@@ -91,7 +93,7 @@ def vectors(work: Path, count: int = 256) -> dict[str, np.ndarray]:
     """``count`` images (N, *shape), their integer results (N, K) by the integer graph, and the head as a table.
 
     ``head`` float32 (values, classes): the logit of integer ``head_low[c] + head_step * row``; absent when the network
-    ends with the number of the class.
+    ends with the number of the class. Raises FlowError for a table above `HEAD_BYTES`.
     """
     model = flow.read(work, flow.INTEGER)
     image = ImageInput.of(model)
@@ -100,6 +102,12 @@ def vectors(work: Path, count: int = 256) -> dict[str, np.ndarray]:
     head = Head.of(model)
     if not head.index:
         reach = head.accumulators
+        if (size := 4 * reach.count * len(reach.low)) > HEAD_BYTES:
+            raise flow.FlowError(
+                f"a package holds the logit of every integer that a class can reach: {reach.count:,} integers of "
+                f"{len(reach.low):,} classes are {size / 1e6:,.0f} MB, at most {HEAD_BYTES / 1e6:,.0f} are packed; let "
+                "the network end with ArgMax, or its last layer have weights of fewer bits"
+            )
         table = head(reach.table).astype(np.float32).reshape(reach.count, -1)
         arrays |= {"head": table, "head_low": reach.low, "head_step": np.int64(reach.step)}
     return arrays | load(work)

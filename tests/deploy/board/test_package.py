@@ -179,3 +179,13 @@ with accelerator.Accelerator("tfc.bit") as tfc:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(tmp_path / "board" / "accelerator.py"), "pynq_link"]
+
+
+def test_a_table_of_logits_too_large_for_a_board_is_refused(work, monkeypatch):
+    arrays = vectors(work, 1)
+    monkeypatch.setattr("signflow.deploy.board.package.HEAD_BYTES", arrays["head"].nbytes)
+    assert (vectors(work, 1)["head"] == arrays["head"]).all()
+    monkeypatch.setattr("signflow.deploy.board.package.HEAD_BYTES", arrays["head"].nbytes - 1)
+    rows, classes = arrays["head"].shape
+    with pytest.raises(flow.FlowError, match=f"{rows} integers of {classes} classes"):
+        vectors(work, 1)
