@@ -84,11 +84,12 @@ def boot() -> None:
     os.environ["FINN_CUSTOM_HLS"] = str(settings._SETTINGS.finn_custom_hls)
     logging.getLogger("finn_logger").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=NOISY_MODULES)
-    from signflow.deploy.compile import multiply_add, sum_pool
+    from signflow.deploy.compile import flatten_nhwc, multiply_add, sum_pool
     from signflow.deploy.compile.dialect import OPERATORS
     from signflow.deploy.compile.dialect.own import register
 
     sum_pool.register()
+    flatten_nhwc.register()
     multiply_add.register()
     register(list(OPERATORS.values()))
     _bind_xsi()

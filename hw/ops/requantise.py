@@ -35,6 +35,7 @@ class Requantise_sf(FunctionOp):
     def execute_node(self, context, graph) -> None:
         """numpy reference, in int64."""
         x, factor, offset = (np.asarray(context[tensor]).astype(np.int64) for tensor in self.onnx_node.input)
+        x = x.reshape(self.get_normal_input_shape())
         shift, low, high = self._limits()
         codes = np.clip((x * factor + offset) >> shift, low, high)
         context[self.onnx_node.output[0]] = codes.astype(np.float32)

@@ -63,7 +63,7 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         """numpy reference: FINN's, on s*x."""
         x, out = self.onnx_node.input[0], self.onnx_node.output[0]
         signs = context[self.onnx_node.input[2]] if len(self.onnx_node.input) > 2 else 1
-        inner = {**context, x: context[x] * signs}
+        inner = {**context, x: context[x].reshape(self.get_normal_input_shape()) * signs}
         Thresholding.execute_node(self, inner, graph)
         context[out] = (inner[out] != 1).astype(np.float32) if self.get_nodeattr("window") else inner[out]
 

@@ -55,6 +55,12 @@ class Hardware:
         self.model.set_tensor_datatype(name, datatype)
         return name
 
+    def read_as(self, x: str, out: str) -> list[int]:
+        """The shape in which an operator on every number reads ``x``, of which it makes ``out``: a flatten between them
+        has left no trace, but for the channels of ``out``, where every feature is one.
+        """
+        return self.shape(x if self.shape(x)[-1] == self.shape(out)[-1] else out)
+
     def vectors(self, tensor: str, datatype: DataType) -> dict:
         """The attributes of a stream of ``tensor``, pixel by pixel."""
         *vectors, channels = self.shape(tensor)

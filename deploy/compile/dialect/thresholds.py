@@ -47,8 +47,8 @@ class Threshold(Operator):
         """One operator, with the signs in front."""
         node, before = self.node, self.node if signs is None else signs.node
         x, window = before.input[0], isinstance(self, Window)
-        *vectors, channels = hardware.shape(x)
-        hardware.tensor(node.output[0], [*vectors, channels], hardware.type(node.output[0]))  # no flatten in front
+        *vectors, channels = hardware.read_as(x, node.output[0])
+        hardware.tensor(node.output[0], [*vectors, channels], hardware.type(node.output[0]))
         hardware.replace(
             [node] if signs is None else [before, node], self.HARDWARE,
             [x, node.input[1]] + ([] if signs is None else [before.input[1]]), node.output[0],

@@ -160,7 +160,7 @@ def align(
     names = {name for node in nodes for name in node.input}
     constants = {name: value for name in names if (value := model.get_initializer(name)) is not None}
     if any(value.dtype.kind == "f" and value.size > channels for value in constants.values()):
-        return  # constants of single features, behind a Flatten: `truth` refuses those that differ between positions
+        return  # constants of single features, behind a Flatten: `truth` refuses what tells positions apart there
     movable, search = _movable(model, nodes, channels), None
     for _ in range(MAX_STEPS):
         wrong = _difference(model, constants, region, tensor, numbers)
@@ -245,6 +245,7 @@ def _take_over(model: ModelWrapper, undecided: list[UnsupportedError]) -> set[st
         enumerate_thresholds(plain, partial(align, norms=norms, undecided=undecided))
     except UnsupportedError:
         undecided.clear()
+    norms = {form.names.get(name, name) for name in norms}
     if norms:
         undecided.clear()
     for name in sorted(names):

@@ -8,6 +8,7 @@
     Slice      picks pixels by steps, from the first on
     Concat     of channels
     MatMul     (1, features)
+    FlattenNHWC, where constants tell the positions of a channel apart behind it
     and        scalar operators, quantisers, Flatten, Reshape, Squeeze, Unsqueeze
 
 `NormalForm` is the list of passes that lead to it, read from top to bottom; every tensor that is still there keeps its
@@ -23,6 +24,7 @@ from qonnx.transformation.infer_shapes import InferShapes
 from signflow.deploy.compile.errors import refuse
 from signflow.deploy.compile.passes.channels_first import ChannelsFirst
 from signflow.deploy.compile.passes.geometry import axes_of, padding_of, slices_of
+from signflow.deploy.compile.passes.plain_flattens import PlainFlattens
 from signflow.deploy.compile.passes.plain_groups import PlainGroups
 from signflow.deploy.compile.passes.plain_images import PlainImages
 from signflow.deploy.compile.passes.plain_pads import PlainPads
@@ -34,7 +36,10 @@ from signflow.deploy.compile.passes.plain_slices import PlainSlices
 from signflow.deploy.compile.passes.regions import attribute
 from signflow.deploy.compile.passes.rewrite import Graph, remove_unread
 
-SHAPES = (PlainImages, PlainRanks, ChannelsFirst, PlainGroups, PlainReductions, PlainPools, PlainSlices, PlainPads)
+SHAPES = (
+    *(PlainImages, PlainRanks, ChannelsFirst, PlainGroups, PlainReductions, PlainPools, PlainSlices, PlainPads),
+    PlainFlattens,
+)
 MIXING = (
     *("Softmax", "LogSoftmax", "Hardmax", "InstanceNormalization", "LayerNormalization", "GroupNormalization", "LRN"),
     *("LpNormalization", "MeanVarianceNormalization"),
@@ -49,12 +54,15 @@ class NormalForm(Transformation):
         super().__init__()
         self.origins: dict[str, np.ndarray] = {}
         """Constant whose numbers were moved -> for each of them, the place (flat) where it was in the model."""
+        self.names: dict[str, str] = {}
+        """Tensor whose numbers are another's of the model in another order -> that one."""
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         """Runs the passes, and checks what they made."""
         model = model.transform(PlainProducts(), make_deepcopy=False, cleanup=False)
         for step in (kind() for kind in SHAPES):
             model = model.transform(step, make_deepcopy=False, cleanup=False)
+            self.names |= step.names
             for name, places in step.origins.items():
                 before = self.origins.get(name)
                 self.origins[name] = places if before is None else before.reshape(-1)[places]

@@ -2,10 +2,10 @@
 
 `walk` cuts the graph into regions. A region starts at integers: the pixels of the image, the accumulators of a product
 (Conv, MatMul), sums over the positions of a map (ReduceSum) or of a window (SumPool), the sums of two regions' results
-(Add), or results that only move (Pad, Slice, Concat). It holds the scalar operators that follow, in any arrangement:
-forks and joins inside a region, such as x * sigmoid(x), are nothing special, because every number in it is a function
-of the one integer that it starts at. It ends at its exits: the tensors that the next products, sums, joins and moves
-read, or the output of the network.
+(Add), or results that only move (Pad, Slice, Concat, FlattenNHWC). It holds the scalar operators that follow, in any
+arrangement: forks and joins inside a region, such as x * sigmoid(x), are nothing special, because every number in it is
+a function of the one integer that it starts at. It ends at its exits: the tensors that the next products, sums, joins
+and moves read, or the output of the network.
 
 Where a quantiser's result is read both by such a node and by scalar operators, as a residual stream is by its addition
 and by its sign, another region starts at its codes: what follows is a function of those few integers.
@@ -21,7 +21,7 @@ from signflow.deploy.compile.errors import refuse
 
 PRODUCTS = ("Conv", "MatMul")
 SUMS = ("ReduceSum", "SumPool")
-MOVES = ("Pad", "Slice", "Concat")
+MOVES = ("Pad", "Slice", "Concat", "FlattenNHWC")
 QUANTISERS = ("BipolarQuant", "Quant", "Trunc")
 POOLS = ("MaxPool",)
 SHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
@@ -47,7 +47,7 @@ class Region:
     """Everything that is a function of the integers in ``start``."""
 
     kind: str
-    """"image", "product", "sum", "join" (Add), "move" (Pad, Slice, Concat) or "codes"."""
+    """"image", "product", "sum", "join" (Add), "move" (`MOVES`) or "codes"."""
     node: NodeProto | None
     """What makes the integers: one of these operators, or the quantiser of the codes; None for the image."""
     start: str

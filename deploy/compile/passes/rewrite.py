@@ -46,6 +46,10 @@ class Graph:
         value = self._shapes.get(name)
         return [dim.dim_value for dim in value.type.tensor_type.shape.dim] if value is not None else []
 
+    def kind(self, name: str) -> int:
+        """What kind of number a tensor holds, whose shape is known."""
+        return self._shapes[name].type.tensor_type.elem_type
+
     def set_shape(self, name: str, shape: list[int]) -> None:
         """Note the shape of a float tensor, known or new."""
         made = helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
@@ -95,7 +99,9 @@ class Graph:
         moved = np.ascontiguousarray(move(value))
         self._constants[name].CopyFrom(numpy_helper.from_array(moved, name))
         if name in self._shapes:
+            kind = self.kind(name)
             self.set_shape(name, list(moved.shape))
+            self._shapes[name].type.tensor_type.elem_type = kind
         self.origins[name] = move(self.origins.get(name, np.arange(value.size)).reshape(value.shape))
 
     def integers(self, node: NodeProto, index: int, what: str) -> list[int] | None:
@@ -129,6 +135,8 @@ class Rewrite(Transformation):
     def __init__(self):
         super().__init__()
         self.origins: dict[str, np.ndarray] = {}
+        self.names: dict[str, str] = {}
+        """Tensor that holds the numbers of one of the graph's in another order -> that one."""
 
     def rewrite(self, graph: Graph, node: NodeProto) -> list[NodeProto]:
         """The nodes that take the place of ``node``, in order; they may be it, changed."""

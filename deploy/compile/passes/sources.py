@@ -184,6 +184,14 @@ class Sources:
         x, feed = self.feeds[node.input[0]]
         return self.graph.pool(x, (1, 1), [part.step for part in slices_of(self.network, node)[2:]]), feed
 
+    def _flattennhwc(self, node: NodeProto) -> tuple[Tensor, Feed]:
+        """Every channel of every position as a channel."""
+        x, feed = self.feeds[node.input[0]]
+        wide = lambda values: np.tile(values, x.positions)  # noqa: E731
+        offset = wide(feed.offsets)
+        low, high, negated = (wide(values) for values in (feed.low, feed.high, feed.negated))
+        return self.graph.flatten(x), replace(feed, low=low, high=high, negated=negated, offset=offset)
+
     def _concat(self, node: NodeProto) -> tuple[Tensor, Feed]:
         """Channels behind channels."""
         (x, feed), *others = (self.feeds[name] for name in node.input)

@@ -115,7 +115,8 @@ def by_channel(table: np.ndarray, channels: int, node: NodeProto) -> np.ndarray:
     blocks = table.reshape(len(table), channels, -1)
     if (blocks != blocks[:, :, :1]).any():
         reason = "behind a Flatten, its constants differ between positions of one channel"
-        raise refuse(node, reason, "normalisation per channel, in front of the Flatten")
+        raise refuse(node, reason, "normalisation per channel, in front of the Flatten; or of single features, where "
+                                   "dense layers alone read them, behind a quantiser")  # fmt: skip
     return blocks[:, :, 0]
 
 

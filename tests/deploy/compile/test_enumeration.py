@@ -233,9 +233,10 @@ def test_refused_maps(chain, tmp_path, make, message):
         build(c, tmp_path)
 
 
-def test_normalisation_per_position_is_refused(chain, tmp_path):
+def test_normalisation_per_position_is_refused_where_more_than_dense_layers_reads_it(chain, tmp_path):
     c = chain((2, 3, 3)).conv(ONES(4, 2, 2, 2)).flatten()
-    c.scalar("Add", np.tile([-1.0, 1.0], 8)).sign().dense(ONES(2, 16))
+    c.scalar("Add", np.tile([-1.0, 1.0], 8)).sign()
+    c.op("Concat", c.current, axis=1).dense(ONES(2, 32))
     with pytest.raises(UnsupportedError, match="behind a Flatten"):
         build(c, tmp_path)
 

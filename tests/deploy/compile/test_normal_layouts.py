@@ -155,11 +155,11 @@ def test_geometry_between_transposes():
 
 @pytest.mark.parametrize("flatten", ["Flatten", "Reshape"])
 def test_features_of_a_map_with_channels_last(flatten):
-    """The rows of the weights, and constants per feature, move instead."""
+    """The rows of the weights, and constants per feature, move instead; twice, where these tell positions apart."""
     nodes = [node("Conv", "x w", "a"), last("a", "b"), node(flatten, "b flat" if flatten == "Reshape" else "b", "c"),
              node("Mul", "c m", "d"), node("Add", "d c", "e"), node("MatMul", "e l", "y")]  # fmt: skip
     constants = {"w": whole(4, 3, 3, 3), "m": whole(1, 4 * 5 * 3), "l": whole(60, 5), "flat": np.array([1, -1])}
-    normal(model_of(nodes, [1, 3, 7, 5], **constants), ["Conv", flatten, "Mul", "Add", "MatMul"])
+    normal(model_of(nodes, [1, 3, 7, 5], **constants), ["Conv", "FlattenNHWC", "Mul", "Add", "MatMul"])
 
 
 @given(st.lists(st.tuples(st.permutations([1, 2, 3]), st.sampled_from(["Relu", "Mul", "Add", "BatchNormalization"])),
