@@ -51,7 +51,6 @@ def said(book: nbformat.NotebookNode) -> str:
     return "".join(o.get("text", "") for c in book.cells for o in c.get("outputs", []))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda p: p.stem)
 def test_notebook_is_short_and_stored_without_outputs(path):
     book = nbformat.read(path, 4)

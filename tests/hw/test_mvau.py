@@ -331,7 +331,6 @@ def test_bit_planes(bench, act, form, mw, mh, tree):
     mvau(bench, rng, mw, mh, mw, mh, act, form, **style).compile(TREE=tree).check(rng)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [

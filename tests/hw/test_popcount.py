@@ -123,7 +123,6 @@ PROOFS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("module", sorted(PROOFS))
 def test_primitives_and_plain_text_are_equal_by_proof(tmp_path, module):
     """Yosys' SAT solver, for all inputs; registers start with any value."""

@@ -63,7 +63,7 @@ def test_wrong_weights_are_found(mini, tmp_path, images):
     lines = ["0" * len(line) for line in path.read_text().splitlines()]  # a neuron alone may be one that never changes
     path.write_text("\n".join(lines) + "\n")
     integer, folded = flow.read(mini[1], flow.INTEGER), flow.read(mini[1], flow.FOLDED)
-    found = [locate(integer, folded, folder, image) for image in images[:2]]
+    found = [locate(integer, folded, folder, image) for image in images[:3]]
     assert {d.node for d in found if d} == {"MVAU_sf_2"}
     assert locate(integer, folded, mini[1] / flow.ACCELERATOR, images[0]) is None
 

@@ -142,13 +142,10 @@ def matrix(folder: Path, block: int, adders: bool = False) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("block", "adders"),
-    [
-        pytest.param(0, False, id="logic", marks=pytest.mark.slow),
-        pytest.param(0, True, id="adders", marks=pytest.mark.slow),
-        pytest.param(1, False, id="block RAM", marks=pytest.mark.slow),
-    ],
+    [pytest.param(0, False, id="logic"), pytest.param(0, True, id="adders"), pytest.param(1, False, id="block RAM")],
 )
 def test_one_dot_product_stands_for_all(cache, tmp_path, block, adders):
     folder = matrix(tmp_path, block, adders)
