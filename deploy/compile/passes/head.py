@@ -177,9 +177,7 @@ def _check_monotone(region: Region, head: Head) -> None:
     reach, one = head.accumulators, head.accumulators.union
     union = Accumulators(np.full_like(reach.low, one.low[0]), np.full_like(reach.high, one.high[0]), one.step)
     supported = "a head that rises strictly, the same for all classes, in front of ArgMax; or logits as the output"
-    size = max(2, BLOCK // len(reach.low))
-    for start in range(0, max(1, union.count - 1), size - 1):  # blocks overlap by one row
-        integers = union.rows(start, start + size)
+    for _, integers in union.blocks(BLOCK):
         table = head(integers)
         if (table != table[:, :1]).any():
             channel = int(np.argmax((table != table[:, :1]).any(axis=0)))

@@ -13,7 +13,7 @@ from onnx import NodeProto, helper
 from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.compile.flatten_nhwc import stream_order
-from signflow.deploy.compile.passes.regions import QUANTISERS, SCALARS, SHAPES
+from signflow.deploy.compile.passes.regions import QUANTISERS, SCALARS, SHAPES, readers_of
 from signflow.deploy.compile.passes.rewrite import Graph, Rewrite
 from signflow.deploy.compile.sum_pool import DOMAIN
 
@@ -31,9 +31,7 @@ class PlainFlattens(Rewrite):
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         """Looks up who reads what first."""
-        for node in model.graph.node:
-            for name in dict.fromkeys(node.input):
-                self._readers.setdefault(name, []).append(node)
+        self._readers = readers_of(model)
         return super().apply(model)
 
     def rewrite(self, graph: Graph, node: NodeProto) -> list[NodeProto]:

@@ -116,7 +116,7 @@ def walk(model: ModelWrapper) -> list[Region]:
 class _Walk:
     def __init__(self, model: ModelWrapper):
         self.model, start = model, model.graph.input[0].name
-        self.readers = _readers(model)
+        self.readers = readers_of(model)
         self.roots = _roots(model)
         self.regions = [Region("image", None, start)]
         self.owner = {start: self.regions[0]}
@@ -226,7 +226,7 @@ def _quantiser(region: Region, tensor: str) -> NodeProto | None:
     return None
 
 
-def _readers(model: ModelWrapper) -> dict[str, list[NodeProto]]:
+def readers_of(model: ModelWrapper) -> dict[str, list[NodeProto]]:
     """The nodes that read each tensor, in order."""
     readers: dict[str, list[NodeProto]] = {}
     for node in model.graph.node:

@@ -50,9 +50,9 @@ class Graph:
         """What kind of number a tensor holds, whose shape is known."""
         return self._shapes[name].type.tensor_type.elem_type
 
-    def set_shape(self, name: str, shape: list[int]) -> None:
-        """Note the shape of a float tensor, known or new."""
-        made = helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+    def set_shape(self, name: str, shape: list[int], kind: int = TensorProto.FLOAT) -> None:
+        """Note the shape of a tensor of this ``kind`` of number, known or new."""
+        made = helper.make_tensor_value_info(name, kind, shape)
         if name in self._shapes:
             self._shapes[name].CopyFrom(made)
         else:
@@ -71,8 +71,7 @@ class Graph:
     def tensor(self, name: str, shape: list[int], kind: int = TensorProto.FLOAT) -> str:
         """A new tensor of this ``kind`` of number; returns its name."""
         name = self.fresh(name)
-        self.set_shape(name, shape)
-        self._shapes[name].type.tensor_type.elem_type = kind
+        self.set_shape(name, shape, kind)
         return name
 
     def store(self, name: str, value: np.ndarray) -> str:
@@ -99,9 +98,7 @@ class Graph:
         moved = np.ascontiguousarray(move(value))
         self._constants[name].CopyFrom(numpy_helper.from_array(moved, name))
         if name in self._shapes:
-            kind = self.kind(name)
-            self.set_shape(name, list(moved.shape))
-            self._shapes[name].type.tensor_type.elem_type = kind
+            self.set_shape(name, list(moved.shape), self.kind(name))
         self.origins[name] = move(self.origins.get(name, np.arange(value.size)).reshape(value.shape))
 
     def integers(self, node: NodeProto, index: int, what: str) -> list[int] | None:

@@ -31,6 +31,7 @@ back is a table: the thresholds count in which interval the integer lies, and th
 Everything is exact: (-w) * (-x) = w * x.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +58,14 @@ class Accumulators:
         their last value.
         """
         return self.at(np.arange(first, min(last, self.count))[:, None])
+
+    def blocks(self, most: int) -> Iterator[tuple[int, np.ndarray]]:
+        """(first row, rows) of the whole table, about ``most`` numbers at a time; blocks overlap by one row, so that
+        every step from one value to the next lies in one of them.
+        """
+        size = max(2, most // len(self.low))
+        for start in range(0, max(1, self.count - 1), size - 1):
+            yield start, self.rows(start, start + size)
 
     def at(self, rows: np.ndarray) -> np.ndarray:
         """The integers at ``rows`` int64 (values, channels or 1)."""

@@ -75,9 +75,9 @@ Found = tuple[np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 def _by_all(ends: Callable, reach: Accumulators, limit: Callable) -> Found:
     """Changes found by trying every integer, in blocks."""
-    size, parts, first = max(2, BLOCK // len(reach.low)), [], None
-    for start in range(0, max(1, reach.count - 1), size - 1):
-        table = ends(reach.rows(start, start + size))
+    parts, first = [], None
+    for start, integers in reach.blocks(BLOCK):
+        table = ends(integers)
         first = table[0].copy() if first is None else first
         row, channel = np.nonzero(table[1:] != table[:-1])
         parts.append((channel, row + 1 + start, table[row + 1, channel]))
