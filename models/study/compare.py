@@ -38,6 +38,10 @@ class Comparison:
     """Keys that only the runs of one net have."""
     against: dict[str, str] = field(default_factory=dict)
     """Net -> another of the nets, where the first is not the one to compare it with."""
+    along: str = ""
+    """What `curves` run along, the label of their axis."""
+    curves: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Name of a curve -> place on the axis -> net: the picture shows accuracy along it instead of a box a net."""
     runs: str = ""
     """Folder of the runs; a comparison may share runs with another one [its name]."""
 
@@ -47,6 +51,10 @@ class Comparison:
             raise RecipeError(f"{self.name}: only.{', only.'.join(sorted(odd))} belongs to no net of the experiment")
         if odd := {*self.against, *self.against.values()} - set(self.nets):
             raise RecipeError(f"{self.name}: against names {', '.join(sorted(odd))}, which is no net of the experiment")
+        if odd := {net for curve in self.curves.values() for net in curve.values()} - set(self.nets):
+            raise RecipeError(f"{self.name}: curves name {', '.join(sorted(odd))}, which is no net of the experiment")
+        if len({tuple(curve) for curve in self.curves.values()}) > 1:
+            raise RecipeError(f"{self.name}: all curves need the same places in the same order")
         return {
             (net, seed): _recipe(self.name, {**self.recipe, **self.only.get(net, {}), "net": net, "seed": seed})
             for net in self.nets
@@ -54,8 +62,9 @@ class Comparison:
         }
 
     def baseline(self, net: str) -> str:
-        """What ``net`` is compared with; itself for the first one."""
-        return self.against.get(net, self.nets[0])
+        """What ``net`` is compared with: what `against` says, else the first of its curve, else the first of all nets."""
+        curve = next((list(curve.values()) for curve in self.curves.values() if net in curve.values()), self.nets)
+        return self.against.get(net, curve[0])
 
     def folder(self, runs: Path, net: str, seed: int) -> Path:
         """Where the run of ``net`` with ``seed`` lies under ``runs``."""

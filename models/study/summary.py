@@ -1,6 +1,9 @@
-"""What a finished comparison says: a table of mean, spread and best, a box plot, and sentences made of its numbers."""
+"""What a finished comparison says: a table of mean, spread and best, a picture (boxes, or curves along an axis), and
+sentences made of its numbers.
+"""
 
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from statistics import mean, median, stdev
 
@@ -50,7 +53,7 @@ def table(comparison: Comparison, rows: list[dict]) -> Table:
             + [f"{max(values):.2f}", gap, f"{seconds:.1f}"]
         )
     columns = ["net", "method", "seeds", "mean %", "std", "best %", "to baseline", "s/epoch"]
-    return Table(f"{comparison.title}: float32 test accuracy after {rows[0]['epochs']} epochs", columns, cells)
+    return Table(f"{comparison.title}: float32 test accuracy after {_epochs(rows)}", columns, cells)
 
 
 def _p(value: float) -> str:
@@ -81,6 +84,31 @@ def findings(comparison: Comparison, rows: list[dict]) -> list[str]:
     return sentences
 
 
+def draw_curves(comparison: Comparison, rows: list[dict], path: Path) -> None:
+    """The curves of the comparison: the mean over seeds at every place of the axis, and every run a dot."""
+    from matplotlib.figure import Figure
+
+    by_net = accuracies(rows)
+    fig = Figure(figsize=(7, 4.4))
+    axes = fig.subplots()
+    for (name, curve), mark in zip(comparison.curves.items(), cycle("os^Dv"), strict=False):
+        values = [by_net[net] for net in curve.values()]
+        (line,) = axes.plot(list(curve), [mean(v) for v in values], marker=mark, label=name)
+        for place, runs in zip(curve, values, strict=True):
+            axes.plot([place] * len(runs), runs, mark, color=line.get_color(), alpha=0.4, markersize=4)
+    axes.set_xlabel(comparison.along)
+    axes.set_ylabel(f"test accuracy in % after {_epochs(rows)}")
+    axes.set_title(comparison.title, fontsize=11)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    fig.tight_layout()
+    save_picture(fig, path)
+
+
+def _epochs(rows: list[dict]) -> str:
+    return f"{rows[0]['epochs']} epoch{'s' if rows[0]['epochs'] > 1 else ''}"
+
+
 def draw(comparison: Comparison, rows: list[dict], path: Path) -> None:
     """Box plot over seeds, one box a net, every run a dot; where a net is far off, beside it once more without."""
     from matplotlib.figure import Figure
@@ -97,7 +125,7 @@ def draw(comparison: Comparison, rows: list[dict], path: Path) -> None:
         axes.boxplot(by_net.values(), orientation="horizontal", tick_labels=names, widths=0.6, showfliers=False)
         for i, values in enumerate(by_net.values(), 1):
             axes.plot(values, [i] * len(values), "o", color="tab:blue", alpha=0.6, markersize=5)
-        axes.set_xlabel(f"test accuracy in % after {rows[0]['epochs']} epochs")
+        axes.set_xlabel(f"test accuracy in % after {_epochs(rows)}")
         axes.grid(axis="x", alpha=0.3)
     whole.set_title(comparison.title, fontsize=11)
     whole.invert_yaxis()
@@ -124,7 +152,7 @@ def summarise(comparison: Comparison, rows: list[dict], out: Path) -> tuple[Tabl
     """Write ``<name>.csv`` and ``<name>.png`` into ``out``; returns the table and the Markdown of the section."""
     out.mkdir(parents=True, exist_ok=True)
     write_csv(out / f"{comparison.name}.csv", list(COLUMNS), [[row[c] for c in COLUMNS] for row in rows])
-    draw(comparison, rows, out / f"{comparison.name}.png")
+    (draw_curves if comparison.curves else draw)(comparison, rows, out / f"{comparison.name}.png")
     shown = table(comparison, rows)
     lines = [shown.markdown(), *(f"- {text}" for text in findings(comparison, rows)), ""]
     lines += [f"![{comparison.title}](results/{comparison.name}.png)", "", origin(rows), ""]

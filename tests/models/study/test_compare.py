@@ -10,7 +10,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from signflow.models.study import experiments
+from signflow.models.study import experiments, summary
 from signflow.models.study.compare import Comparison, collect, read_comparison, run
 from signflow.models.study.results import wrapped, write_section
 from signflow.models.study.summary import findings, labels, summarise, table, title
@@ -66,6 +66,8 @@ def test_recipes_of_a_comparison(tmp_path):
         ('"tfc", "tfc-abn"', '"tfc"', "only.tfc-abn belongs to no net"),
         ("epochs = 1", "", "missing 1 required positional argument: 'epochs'"),
         ("seeds = [1, 2]", "", "missing key seeds"),
+        ("[only", '[curves.a]\n8 = "sfc"\n[only', "curves name sfc, which is no net of the experiment"),
+        ("[only", '[curves]\na = {8 = "tfc"}\nb = {4 = "tfc-abn"}\n[only', "need the same places in the same order"),
     ],
 )
 def test_bad_experiment_files(tmp_path, old, new, message):
@@ -133,6 +135,24 @@ def test_table_and_findings_against_numbers_made_by_hand():
     # Welch: t = 9 / sqrt((4 + 1) / 3) = 6.97 at 2.94 degrees of freedom
     assert "9.00 points above BN (Welch p = 0.006: a difference)" in sentence
     assert "standard deviation 1.00 against 2.00" in sentence and "no evidence" in sentence
+
+
+def test_curves_show_the_mean_at_every_place_and_begin_with_their_baseline(tmp_path, monkeypatch):
+    curves = {"plain": {"8": "tfc", "4": "tfc-none"}, "attention": {"8": "tfc-abn", "4": "sfc-abn"}}
+    nets = [net for curve in curves.values() for net in curve.values()]
+    comparison = Comparison("bits", "bits", nets, [1, 2], {"epochs": 4}, along="bits", curves=curves)
+    assert [comparison.baseline(net) for net in nets] == ["tfc", "tfc", "tfc-abn", "tfc-abn"]
+    figures = []
+    monkeypatch.setattr(summary, "save_picture", lambda figure, path: figures.append(figure))
+    rows = fake_rows({"tfc": [0.8, 0.9], "tfc-none": [0.5, 0.52], "tfc-abn": [0.7, 0.8], "sfc-abn": [0.6, 0.8]})
+    summary.summarise(comparison, rows, tmp_path)
+    (axes,) = figures[0].axes
+    drawn = {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
+    assert {name: [round(y, 6) for y in line.get_ydata()] for name, line in drawn.items()} == {
+        "plain": [85, 51],
+        "attention": [75, 70],
+    }
+    assert axes.get_xlabel() == "bits" and [len(line.get_ydata()) for line in axes.lines] == [2] * 6
 
 
 def test_a_single_seed_has_no_spread():
