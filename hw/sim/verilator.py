@@ -16,7 +16,17 @@ from itertools import accumulate
 from pathlib import Path
 
 from signflow.hw.parameters import verilog
-from signflow.hw.sim.toolchain import RtlError, cached, cxx, digest, fingerprint, has_headers, run_tool, verilator_root
+from signflow.hw.sim.toolchain import (
+    RtlError,
+    cached,
+    cxx,
+    digest,
+    fingerprint,
+    has_headers,
+    linker,
+    run_tool,
+    verilator_root,
+)
 
 POPCOUNT = Path(__file__).with_name("popcount.h")
 FUNCTION_NODES = "2000"
@@ -32,7 +42,7 @@ VARIANTS = {
     "vcd": (["-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"], ["-O2"]),
 }
 CXX_OPTIONS = [
-    "-std=gnu++17", "-fPIC", "-fvisibility=hidden", "-fno-semantic-interposition", "-w", "-DVL_TIME_CONTEXT",
+    "-std=gnu++14", "-fPIC", "-fvisibility=hidden", "-fno-semantic-interposition", "-w", "-DVL_TIME_CONTEXT",
     "-DVL_USER_STOP", "-DVL_USER_FATAL", "-DVL_USER_WARN",
 ]  # fmt: skip
 
@@ -165,7 +175,7 @@ def _compile_cpp(name: str, harness: Path, cpp: Path, library: Path, options: li
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # largest first, so that the last one is short
         objects = list(pool.map(one, [*reversed(files[small:]), unity]))
     libraries = ["-lz", "-llz4"] if wave == "fst" else []
-    _cxx(f"linking {name}", ["-shared", *objects, runtime, "-lpthread", *libraries, "-o", library])
+    _cxx(f"linking {name}", ["-shared", *linker(), *objects, runtime, "-lpthread", *libraries, "-o", library])
 
 
 def _size(path: Path) -> int:
