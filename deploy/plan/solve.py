@@ -64,8 +64,8 @@ def solve(
     """The option of every part, or None where no choice is within ``budget`` (of every resource; inf: no bound).
 
     ``weight``: w above. ``soft``: prices do not count, and there is always a choice: that which exceeds the budgets by
-    the smallest sum of fractions of them. ``gap``: how much dearer than the optimum a choice may be, as a fraction; inf
-    takes the first that is found.
+    the smallest sum of fractions of them. ``gap``: how much dearer than the optimum a choice may be, as a fraction (a
+    soft one: as a fraction of the budgets and what exceeds them); inf takes the first that is found.
     """
     budget = np.asarray(budget, float)
     if soft:
@@ -174,18 +174,21 @@ def _program(
         need.append(np.concatenate([table.ravel()[:, None], np.zeros((table.size, len(budget) - 1))], axis=1))
         size += table.size
     price, need, bounded = np.concatenate(price), np.concatenate(need), np.flatnonzero(np.isfinite(budget))
-    slack = np.eye(len(bounded)) if soft else np.zeros((len(bounded), 0))
-    if soft:
-        price = np.concatenate([price, 1 / np.maximum(budget[bounded], 1)])
+    slack = np.eye(len(bounded), len(bounded) + 1) if soft else np.zeros((len(bounded), 0))
+    if soft:  # one more column that is always 1: the gap is then a fraction of the budgets, not of what exceeds them
+        price = np.concatenate([price, 1 / np.maximum(budget[bounded], 1), [1.0]])
     shape = (count, len(price))
     exact = coo_array((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=shape).tocsr()
     within = np.concatenate([need[:, bounded].T, -slack], axis=1)
     limits = [LinearConstraint(exact, right, right)]
     limits += [LinearConstraint(within, -np.inf, budget[bounded])] if len(bounded) else []
     whole = np.arange(len(price)) < starts[-1]
-    top = np.where(np.arange(len(price)) < size, 1.0, np.inf)
+    bottom, top = np.zeros(len(price)), np.where(np.arange(len(price)) < size, 1.0, np.inf)
+    if soft:
+        bottom[-1] = top[-1] = 1.0
     with _wordless():
-        found = milp(price, integrality=whole, bounds=Bounds(0, top), constraints=limits, options={"mip_rel_gap": gap})
+        bounds, options = Bounds(bottom, top), {"mip_rel_gap": gap}
+        found = milp(price, integrality=whole, bounds=bounds, constraints=limits, options=options)
     if found.status == INFEASIBLE:
         return None
     if found.status != OPTIMAL:

@@ -72,6 +72,7 @@ def test_the_least_that_is_too_much(problem):
 
     least = min(map(excess, itertools.product(*(range(len(p.price)) for p in parts))))
     assert excess(solve(parts, joints, budget, soft=True)) == pytest.approx(least, abs=1e-9)
+    assert excess(solve(parts, joints, budget, soft=True, gap=0.1)) <= least + 0.1 * (1 + least) + 1e-9
 
 
 @given(problem=problems())
