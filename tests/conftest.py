@@ -3,7 +3,6 @@
 from .own_folders import pytest_configure, pytest_sessionfinish, pytest_unconfigure  # noqa: F401  (pytest's hooks)
 
 # isort: split
-import functools
 import gc
 import gzip
 import struct
@@ -14,17 +13,17 @@ import pytest
 import torch
 from hypothesis import settings
 from torch import nn
-from torch.onnx._internal._lazy_import import onnxscript_apis
 
 from signflow.models import networks, weights
+
+from . import quick_exports
 
 settings.register_profile("signflow", deadline=None, derandomize=True)  # the same examples on any machine, however slow
 settings.load_profile("signflow")
 
-# torch reads the sources of the 499 operators that it knows anew at every export, 0.7 s; in the tests once a process
-vars(onnxscript_apis)["get_torchlib_ops"] = functools.cache(onnxscript_apis.get_torchlib_ops)
+quick_exports.install()
 
-# and a quarter of an export went into looking for garbage among the modules, which live as long as the process
+# a quarter of an export went into looking for garbage among the modules, which live as long as the process
 gc.freeze()
 gc.set_threshold(200_000, 20, 100)
 

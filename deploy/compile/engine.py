@@ -4,7 +4,8 @@ FINN resolves the names of its XSim binding ``finn.xsi`` lazily, and asks for Vi
 attributes under those names first, so that the lazy path never runs; anything that would really simulate with XSim then
 fails by name. FINN's build directory is a path that cannot exist: nothing is written anywhere, so nothing is left,
 however the process ends. FINN's builder, resource models and partitioner are not used, and the packages that only they
-import are not installed (``exclude-dependencies`` in pyproject.toml).
+import are not installed (``exclude-dependencies`` in pyproject.toml). In qonnx one name is replaced: sessions of
+onnxruntime are kept (`signflow.deploy.compile.sessions`).
 """
 
 import logging
@@ -12,6 +13,7 @@ import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 XSI_FUNCTIONS = (
     "locate_glbl",
@@ -58,6 +60,15 @@ def _bind_xsi() -> None:
         setattr(xsi, name, _refuse(name))
 
 
+def _keep_sessions() -> None:
+    """qonnx makes a session of onnxruntime for every node of every image; let it take those that are kept."""
+    from qonnx.core import onnx_exec
+
+    from signflow.deploy.compile.sessions import session
+
+    onnx_exec.rt = SimpleNamespace(InferenceSession=session)
+
+
 def boot() -> None:
     """Make FINN usable in this process and its children. Idempotent, a second or two the first time.
 
@@ -93,4 +104,5 @@ def boot() -> None:
     multiply_add.register()
     register(list(OPERATORS.values()))
     _bind_xsi()
+    _keep_sessions()
     _booted = True

@@ -7,10 +7,8 @@ through a node as its batch, so the node itself, with its own constants, compute
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
-import onnxruntime
 from onnx import NodeProto, helper
 from qonnx.core.execute_custom_node import execute_custom_node
 from qonnx.core.modelwrapper import ModelWrapper
@@ -19,6 +17,7 @@ from qonnx.util.basic import get_preferred_qonnx_opset, qonnx_make_model
 
 from signflow.deploy.compile.errors import refuse
 from signflow.deploy.compile.passes.regions import POOLS, SHAPES
+from signflow.deploy.compile.sessions import session
 from signflow.deploy.compile.soundness import one_line
 
 
@@ -56,16 +55,8 @@ def _compute(node: NodeProto, feeds: Mapping[str, np.ndarray], opsets: Mapping[s
     outputs = [helper.make_empty_tensor_value_info(name) for name in names]
     single = qonnx_make_model(helper.make_graph([node], "one-node", inputs, outputs))
     single.opset_import[0].version = opsets.get("", opsets.get("ai.onnx", 0))
-    results = _session(single.SerializeToString(deterministic=True)).run(names, dict(feeds))
+    results = session(single.SerializeToString(deterministic=True)).run(names, dict(feeds))
     return dict(zip(names, results, strict=True))
-
-
-@lru_cache(maxsize=256)
-def _session(model: bytes) -> onnxruntime.InferenceSession:
-    """For a model of one node, whose constants are inputs, of any shape: blocks of tables come again and again."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = 1, 4
-    return onnxruntime.InferenceSession(model, options)
 
 
 @dataclass

@@ -9,6 +9,7 @@ from onnx import TensorProto, helper
 from signflow.deploy.compile import export
 from signflow.deploy.compile.errors import ModelFileError
 from signflow.deploy.compile.images import KINDS, ImageInput, image_kind
+from signflow.deploy.compile.sessions import session
 
 
 def test_export_is_one_deterministic_quiet_file(own_network, tmp_path, capfd):
@@ -37,6 +38,15 @@ def test_reference_equals_pytorch(bnn_pynq, pixels):
     model = export.export(net, shape, "uint8/255")
     expected = net(torch.from_numpy(images).float() / 255).detach().numpy()
     assert np.allclose(export.reference(model, images)["output"], expected, rtol=0, atol=1e-5)
+
+
+def test_the_reference_makes_a_session_a_node_and_not_an_image(own_network, pixels):
+    net, shape = own_network("tfc")
+    model = export.export(net, shape, "uint8")
+    session.cache_clear()
+    export.reference(model, pixels(3, shape))
+    made = session.cache_info()
+    assert 0 < made.misses <= len(model.graph.node) and made.hits == 2 * made.misses
 
 
 def test_saved_and_loaded_again(own_network, pixels, tmp_path):

@@ -18,6 +18,17 @@ def silent(_):
     """Say nothing."""
 
 
+draw_curve = record.draw_curve
+
+
+@pytest.fixture(autouse=True)
+def drawn(monkeypatch):
+    """(folder, epochs) of every curve that is asked for; to draw it takes longer than an epoch here."""
+    asked = []
+    monkeypatch.setattr(record, "draw_curve", lambda out, log: asked.append((out.name, len(log))))
+    return asked
+
+
 @pytest.fixture
 def tiny(monkeypatch):
     """A data set of 200 images and a short recipe on the tfc network."""
@@ -37,7 +48,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES)
-def test_a_resumed_run_ends_with_the_same_bytes(tiny, tmp_path, monkeypatch, changes):
+def test_a_resumed_run_ends_with_the_same_bytes(tiny, tmp_path, monkeypatch, drawn, changes):
     recipe = replace(tiny, **changes)
     loop.train(recipe, tmp_path / "whole", say=silent)
     real, count = loop.train_epoch, 0
@@ -63,7 +74,12 @@ def test_a_resumed_run_ends_with_the_same_bytes(tiny, tmp_path, monkeypatch, cha
         [row.split(",")[:3] for row in (tmp_path / d / "log.csv").read_text().splitlines()] for d in ("whole", "parts")
     ]
     assert losses[0] == losses[1] and len(losses[0]) == 5
-    assert (tmp_path / "parts/curve.png").read_bytes()[:4] == b"\x89PNG"
+    assert drawn == [(folder, epochs) for folder in ("whole", "parts") for epochs in (1, 2, 3, 4)]
+
+
+def test_the_curve_is_a_picture(tmp_path):
+    draw_curve(tmp_path, [[1, 0.5, 0.1, 1.0], [2, 0.4, 0.2, 1.0]])
+    assert (tmp_path / "curve.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_a_kill_while_writing_leaves_the_previous_checkpoint(tiny, tmp_path, monkeypatch):
