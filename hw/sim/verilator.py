@@ -36,7 +36,7 @@ UNITY_BYTES = 300_000  # of the smallest files, compiled as one translation unit
 # variant -> (Verilator options, C++ options). No --threads: measured, two threads halve the speed of such designs.
 VARIANTS = {
     "fast": (["-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"], ["-O3", "-march=native"]),
-    "check": (["-O3", "--x-assign", "unique", "--x-initial", "unique", "--assert"], ["-O1"]),
+    "check": (["-O3", "--x-assign", "unique", "--x-initial", "unique", "--assert"], ["-O0"]),
     "once": (["-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"], ["-O1"]),
     "trace": (["-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"], ["-O2"]),
     "vcd": (["-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"], ["-O2"]),
