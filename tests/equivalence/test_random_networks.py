@@ -72,13 +72,18 @@ def legal(op: StreamOp, values: dict[str, list], rng: np.random.Generator) -> di
             return chosen
 
 
-def accelerator(hardware: ModelWrapper, folding: dict, folder: Path, variant: str = "fast") -> RtlSimulator:
-    """Folds and buffers the graph in place; its simulation."""
+def generated(hardware: ModelWrapper, folding: dict, folder: Path) -> Path:
+    """Folds and buffers the graph in place; the folder of its accelerator."""
     fold.apply_folding(hardware, folding)
     buffer.insert_width_converters(hardware)
     buffer.insert_fifos(hardware)
     predicted = asdict(timing.predict(graph.operators(hardware)))
-    return RtlSimulator(generate(hardware, "random", folder, predicted), variant=variant)
+    return generate(hardware, "random", folder, predicted)
+
+
+def accelerator(hardware: ModelWrapper, folding: dict, folder: Path, variant: str = "fast") -> RtlSimulator:
+    """The simulation of what is `generated`."""
+    return RtlSimulator(generated(hardware, folding, folder), variant=variant)
 
 
 def features(net: torch.nn.Module, integer: ModelWrapper, pixels: np.ndarray) -> Counter:
