@@ -62,7 +62,7 @@ class Comparison:
         }
 
     def baseline(self, net: str) -> str:
-        """What ``net`` is compared with: what `against` says, else the first of its curve, else the first of all nets."""
+        """What ``net`` is compared with: as `against` says, else the first of its curve, else the first of all nets."""
         curve = next((list(curve.values()) for curve in self.curves.values() if net in curve.values()), self.nets)
         return self.against.get(net, curve[0])
 
