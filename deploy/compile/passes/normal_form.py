@@ -24,6 +24,7 @@ from qonnx.transformation.infer_shapes import InferShapes
 from signflow.deploy.compile.errors import refuse
 from signflow.deploy.compile.passes.channels_first import ChannelsFirst
 from signflow.deploy.compile.passes.geometry import axes_of, padding_of, slices_of
+from signflow.deploy.compile.passes.plain_concats import PlainConcats
 from signflow.deploy.compile.passes.plain_flattens import PlainFlattens
 from signflow.deploy.compile.passes.plain_groups import PlainGroups
 from signflow.deploy.compile.passes.plain_images import PlainImages
@@ -37,8 +38,8 @@ from signflow.deploy.compile.passes.regions import attribute
 from signflow.deploy.compile.passes.rewrite import Graph, remove_unread
 
 SHAPES = (
-    *(PlainImages, PlainRanks, ChannelsFirst, PlainGroups, PlainReductions, PlainPools, PlainSlices, PlainPads),
-    PlainFlattens,
+    *(PlainImages, PlainConcats, PlainRanks, ChannelsFirst, PlainGroups, PlainReductions, PlainPools, PlainSlices),
+    *(PlainPads, PlainFlattens),
 )
 MIXING = (
     *("Softmax", "LogSoftmax", "Hardmax", "InstanceNormalization", "LayerNormalization", "GroupNormalization", "LRN"),

@@ -200,6 +200,16 @@ def test_concatenated_channels():
     )
 
 
+@pytest.mark.parametrize("opset", [10, 13])
+@pytest.mark.parametrize(("inputs", "axis"), [("b x", 1), ("x b", -3), ("a x b", 1), ("b x b", 1), ("x a", 2)])
+def test_constants_beside_a_result_are_a_border(inputs, axis, opset):
+    """ResNet's option A, as torch.cat with zeros."""
+    shape = [1, 3, 4, 5]
+    parts = {name: np.full([*shape[: axis % 4], n, *shape[axis % 4 + 1 :]], 7, np.float32) for name, n in
+             (("a", 1), ("b", 2)) if name in inputs.split()}  # fmt: skip
+    normal(model_of([node("Concat", inputs, "y", axis=axis)], shape, opset, **parts), ["Pad"])
+
+
 # ---- what has no normal form
 
 CONV = {"w": whole(2, 3, 3, 3)}
@@ -231,6 +241,10 @@ CONV = {"w": whole(2, 3, 3, 3)}
          {"s": np.array([-1]), "e": np.array([-99]), "a": np.array([3]), "t": np.array([-1])},
          "its step on axis 3 is -1"),
         ([node("Neg", "x", "t"), node("Concat", "x t", "y", axis=2)], {}, "along axis 2 of [1, 3, 12, 5]"),
+        ([node("Concat", "x c", "y", axis=1)], {"c": whole(1, 2, 6, 5)},
+         "operator Concat: beside results of the image (1) it puts 19 different constants. Supported: one result"),
+        ([node("Neg", "x", "t"), node("Concat", "x c t", "y", axis=1)], {"c": np.zeros((1, 2, 6, 5), np.float32)},
+         "beside results of the image (2) it puts 1 different constants"),
         ([node("ReduceMean", "x", "y", axes=[1])], {}, "it reduces a tensor of shape [1, 3, 6, 5] over the axes [1]"),
         ([node("ReduceSum", "x", "y")], {}, "over the axes [0, 1, 2, 3]"),
         ([node("Resize", "x - s", "y")], {"s": np.float32([1, 1, 2, 2])}, "it makes more positions of a map"),
