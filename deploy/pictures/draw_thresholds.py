@@ -12,7 +12,7 @@ from signflow.deploy.compile.passes.evaluate import follow
 from signflow.deploy.compile.passes.normal_form import NormalForm
 from signflow.deploy.compile.passes.regions import QUANTISERS
 from signflow.deploy.compile.passes.transitions import sign_rule
-from signflow.deploy.compile.passes.truth import truth
+from signflow.deploy.compile.passes.truth import BLOCK, truth
 from signflow.deploy.golden.thresholds import Rule, ThresholdsError, integers
 from signflow.models.files import save_picture
 
@@ -95,14 +95,17 @@ def _curve(plain, region, tensor, numbers, integer: ModelWrapper, rule: Rule, ch
     known = truth(plain, region, tensor, numbers)
     own = sign_rule(known.steps.map(lambda v: v > 0), known.in_front, True).own
     last = max(i for i, node in enumerate(nodes) if node.op_type in QUANTISERS)
-    table, floats = reach.table, numbers.at(reach.table)
-    column = channel if table.shape[1] > 1 else 0
-    ends = [follow(plain, nodes[:count], region.start, name, floats).end.reshape(*table.shape, -1)[:, column, 0]
-            for count, name in ((last, nodes[last].input[0]), (len(nodes), tensor))]  # fmt: skip
-    n, first = np.unique(table[:, column], return_index=True)
+    column, ends = channel if numbers.channels > 1 else 0, ((last, nodes[last].input[0]), (len(nodes), tensor))
+    blocks = []
+    for _, rows in reach.blocks(BLOCK):  # all channels are computed, one is kept
+        floats = numbers.at(rows)
+        paths = [follow(plain, nodes[:count], region.start, name, floats) for count, name in ends]
+        blocks.append((rows[:, column], *(path.end.reshape(*rows.shape, -1)[:, column, 0] for path in paths)))
+    table, value, decided = map(np.concatenate, zip(*blocks, strict=True))
+    n, first = np.unique(table, return_index=True)
     seen = _seen(integer, rule, channel, images, reach.step == 2, bool(own[min(channel, len(own) - 1)]), n)
     changes, _, _ = known.steps.at(min(channel, len(known.steps.first) - 1))
-    return Curve(n, ends[0][first], ends[1][first] > 0, [int(a) for a in changes], seen)
+    return Curve(n, value[first], decided[first] > 0, [int(a) for a in changes], seen)
 
 
 def _seen(

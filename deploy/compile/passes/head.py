@@ -34,6 +34,8 @@ from signflow.deploy.compile.passes.undecided import never_turns_back
 
 HEAD_KEY = "signflow.head"
 RANGE_KEY = "signflow.head_range"
+TRIED = 1 << 26
+"""Integers of all classes together whose logits stand in memory (about 40 bytes each), where they may turn back."""
 
 
 @dataclass
@@ -208,6 +210,12 @@ def make_head(model: ModelWrapper, region: Region, numbers: Numbers, popcount: i
     if head(reach.at(np.array([[0], [reach.count - 1]]))).shape != (2, len(reach.low)):
         last = region.path(next(iter(region.exits)))[-1]
         raise refuse(last, "it changes how many results there are", "one result for each class")
+    tried = reach.count * numbers.channels
+    if tried > TRIED and not never_turns_back(head.model, list(head.model.graph.node)):
+        last = region.path(next(iter(region.exits)))[-1]
+        many = f"{numbers.channels:,} classes of {reach.count:,} integers"
+        supported = "logits that rise or fall with the sums, so without Sigmoid or Tanh; or weights of fewer bits there"
+        raise refuse(last, f"logits may turn back behind it, and {many} are too many to try all", supported)
     if region.selector is not None:
         _check_selector(model, region.selector, len(model.get_tensor_shape(next(iter(region.exits)))))
         _check_monotone(region, head)

@@ -19,7 +19,7 @@ BLOCK = 1 << 22
 """Numbers tried at a time."""
 MONOTONE = (
     *("BatchNormalization", "Mul", "Add", "Sub", "Div", "Neg", "Identity", "Dropout", "Cast", "Relu", "Clip", "Tanh"),
-    *("Sigmoid", "HardSigmoid", "Elu", "Softplus", "Min", "Max", *QUANTISERS, *POOLS, *SHAPES),
+    *("Sigmoid", "HardSigmoid", "Elu", "Softplus", "Min", "Max", "MultiplyAdd", *QUANTISERS, *POOLS, *SHAPES),
 )
 """Operators that rise or fall with the one number they read; a division by it does not."""
 APPROXIMATED = ("Tanh", "Sigmoid", "HardSigmoid", "Elu", "Softplus")

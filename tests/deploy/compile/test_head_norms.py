@@ -11,7 +11,10 @@ from onnx import TensorProto, helper, numpy_helper
 from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.compile import engine, export
+from signflow.deploy.compile.errors import UnsupportedError
 from signflow.deploy.compile.multiply_add import multiply_add
+from signflow.deploy.compile.passes import head as module
+from signflow.deploy.compile.passes import inverse
 from signflow.deploy.compile.passes.evaluate import follow
 from signflow.deploy.compile.passes.head import Head
 from signflow.deploy.compile.passes.torch_norms import TorchNorms, fuses
@@ -122,6 +125,33 @@ def test_every_logit_is_pytorch_s(ended):
     found, distance = head.invert(logits)
     assert distance == 0
     np.testing.assert_array_equal(found, head.settle(outputs))
+
+
+def test_many_integers_behind_it_are_inverted_by_halving_rows(ended, monkeypatch):
+    """A thousand classes of 8-bit sums would take gigabytes as a table."""
+    monkeypatch.setattr(inverse, "DENSE", 8)
+    net, model, pixels = ended
+    head = Head.of(streamline(model))
+    with torch.no_grad():
+        logits = net(torch.from_numpy(pixels).float()).numpy()
+    by_table = inverse.ByTable(head, head.accumulators)
+    assert isinstance(head._inverse, inverse.ByBisection)
+    assert head.invert(logits)[1] == by_table.invert(logits)[1] == 0
+    np.testing.assert_array_equal(head.invert(logits)[0], by_table.invert(logits)[0])
+
+
+def test_too_many_integers_whose_logits_may_turn_back(monkeypatch):
+    """Sums of 64 signs have 65 values."""
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(sign(), binary_linear(64, 10), norm(10, 2), torch.nn.Sigmoid()).eval()
+    monkeypatch.setattr(module, "TRIED", 650)
+    streamline(export.export(net, (64,), "int8"))
+    monkeypatch.setattr(module, "TRIED", 649)
+    with pytest.raises(
+        UnsupportedError, match="operator Sigmoid: logits may turn back behind it, and 10 classes of 65 i"
+    ):
+        streamline(export.export(net, (64,), "int8"))
+    streamline(export.export(net[:-1], (64,), "int8"))
 
 
 class Bias(torch.nn.Module):

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from signflow.deploy.golden.thresholds import (
     sides,
     with_output,
 )
+from signflow.deploy.pictures import draw_thresholds
 from signflow.deploy.pictures.draw_thresholds import curve
 from signflow.deploy.verify.images import sample
 
@@ -201,6 +203,18 @@ def test_curve_is_the_formula_of_abn(shipped):
     assert (found.plus == (found.value >= 0)).all() and found.seen.sum() == len(images)
     assert [int(n) for n in found.reach[1:][found.plus[1:] != found.plus[:-1]]] == found.changes
     assert len(found.changes) == 2 and min(found.shares) > 0 and sum(found.shares) == pytest.approx(1)
+
+
+def test_a_curve_is_found_block_by_block(shipped, monkeypatch):
+    """Millions of integers a channel do not stand in memory for all channels at once."""
+    exported, integer, images = shipped("sfc-abn")
+    rule, channel = most_two_sided(integer, images)
+    whole = curve(exported, integer, rule, channel, images)
+    monkeypatch.setattr(draw_thresholds, "BLOCK", 7 * len(rule.low))
+    parts = curve(exported, integer, rule, channel, images)
+    assert len(whole.reach) > 100
+    for one, two in zip(astuple(whole), astuple(parts), strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 def test_curve_of_pooled_complements_and_negated_rows(pooled):
