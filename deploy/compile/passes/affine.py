@@ -20,6 +20,10 @@ from signflow.deploy.compile.passes.scales import TOLERANCE
 from signflow.deploy.compile.passes.truth import BLOCK, by_channel
 
 BEHIND = "an activation quantiser (BipolarQuant, Quant) in front of the next layer, addition or pool"
+BEFORE_FLATTEN = (
+    "an activation quantiser (BipolarQuant, Quant) in front of the Flatten, behind which features have constants of "
+    "their own"
+)
 
 
 @dataclass
@@ -61,7 +65,8 @@ def affine(model: ModelWrapper, region: Region, tensor: str, numbers: Numbers) -
     if np.ptp(size) > TOLERANCE * size.max():
         channel = int(np.argmax(np.abs(size - size[0]) > TOLERANCE * size.max()))
         reason = f"its results are multiples of {size[0]:.6g} in channel 0 and of {size[channel]:.6g} in {channel}"
-        raise refuse(region.node, reason, f"one scale for all channels, or {BEHIND}")
+        flat = any(node.op_type == "FlattenNHWC" for node in region.exits[tensor])
+        raise refuse(region.node, reason, f"one scale for all channels, or {BEFORE_FLATTEN if flat else BEHIND}")
     if pools and (factor < 0).any():
         raise refuse(pools[0], "it pools what falls with its integers", "MaxPool over rising numbers")
     largest = numbers.reach.high.clip(min=-numbers.reach.low).max() * np.ptp(size)

@@ -210,16 +210,15 @@ def make_head(model: ModelWrapper, region: Region, numbers: Numbers, popcount: i
     if head(reach.at(np.array([[0], [reach.count - 1]]))).shape != (2, len(reach.low)):
         last = region.path(next(iter(region.exits)))[-1]
         raise refuse(last, "it changes how many results there are", "one result for each class")
-    tried = reach.count * numbers.channels
-    if tried > TRIED and not never_turns_back(head.model, list(head.model.graph.node)):
-        last = region.path(next(iter(region.exits)))[-1]
-        many = f"{numbers.channels:,} classes of {reach.count:,} integers"
-        supported = "logits that rise or fall with the sums, so without Sigmoid or Tanh; or weights of fewer bits there"
-        raise refuse(last, f"logits may turn back behind it, and {many} are too many to try all", supported)
     if region.selector is not None:
         _check_selector(model, region.selector, len(model.get_tensor_shape(next(iter(region.exits)))))
         _check_monotone(region, head)
         head.index = True
+    elif reach.count * numbers.channels > TRIED and not never_turns_back(head.model, list(head.model.graph.node)):
+        last = region.path(next(iter(region.exits)))[-1]
+        many = f"{numbers.channels:,} classes of {reach.count:,} integers"
+        supported = "logits that rise or fall with the sums, so without Sigmoid or Tanh; or weights of fewer bits there"
+        raise refuse(last, f"logits may turn back behind it, and {many} are too many to try all", supported)
     elif popcount:
         high = np.full(numbers.channels, popcount, dtype=np.int64)
         head.prepend(2.0, -float(popcount), Accumulators(np.zeros_like(high), high, 1))
