@@ -19,6 +19,7 @@ from signflow.models.untrained import random_images, untrained
 NETWORKS = [
     *("bn-binarynet", "abn-binarynet", "abn-binarynet-w1", "sd-vgg-small", "bn-resnet18", "abn-resnet18"),
     *("sd-resnet20", "sd-resnet18", "reactnet18", "reactnet18-bn", "reactnet18-none"),
+    *("sd-resnet18-imagenet", "reactnet-a", "reactnet-a-bn", "reactnet-a-none", "abn-resnet18-tiny"),
     *("bn-resnet18-fashion", "abn-resnet18-fashion", "sd-resnet20-fashion"),
     *("reactnet18-fashion", "reactnet18-bn-fashion"),
 ]
