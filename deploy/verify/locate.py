@@ -68,6 +68,7 @@ def run_alone(op: StreamOp, model: ModelWrapper, folder: Path, tensor: np.ndarra
     output, int64.
     """
     words_in, words_out = op.get_folded_input_shape(), op.get_folded_output_shape()
+    pixels_in, pixels_out = op.beside()
     rtl = op.rtl_instance(model)
     params = {k: f"mem/{v}" if is_image(v) else v for k, v in rtl.params.items()}
     sources = [folder / "rtl" / f"{m}.sv" for m in rtl.modules]
@@ -75,15 +76,15 @@ def run_alone(op: StreamOp, model: ModelWrapper, folder: Path, tensor: np.ndarra
     load = rtl.load() if rtl.loadable else None
     compiled = verilator.compile(rtl.module, sources, params, variant="once")
     with StreamModel(compiled, folder, load=load) as dut:
-        words = _cut(tensor.reshape(op.get_normal_input_shape()), words_in, op.get_input_datatype(), op.pixels())
+        words = _cut(tensor.reshape(op.get_normal_input_shape()), words_in, op.get_input_datatype(), pixels_in)
         run = dut.run(_words(words, op.get_input_datatype(), op.in_group()), count)
     values, shape = (
         _values(run.words, op.get_output_datatype(), words_out[-1], op.out_group()),
         op.get_normal_output_shape(),
     )
-    if op.pixels() > 1:
-        values = values.reshape(-1, words_out[-2], op.pixels(), words_out[-1] // op.pixels()).swapaxes(1, 2)
-        words_out = words_out[-2], words_out[-1] // op.pixels()
+    if pixels_out > 1:
+        values = values.reshape(-1, words_out[-2], pixels_out, words_out[-1] // pixels_out).swapaxes(1, 2)
+        words_out = words_out[-2], words_out[-1] // pixels_out
     if values.size > np.prod(shape):  # what pads the last word of every vector
         values = values.reshape(-1, words_out[-2] * words_out[-1])[:, : shape[-1]]
     return values.ravel()

@@ -182,6 +182,16 @@ def _definitions(op: "StreamOp") -> dict[str, tuple]:
     return kind._known
 
 
+class PassesOn:
+    """Mixin in front of `StreamOp`: the output is the input, element for element. Producer and reader may see the
+    tensor as maps of other height and width: its shape is not looked at (FINN's width converter insists on its own).
+    """
+
+    def execute_node(self, context, graph) -> None:
+        """Passes the tensor on."""
+        context[self.onnx_node.output[0]] = context[self.onnx_node.input[0]]
+
+
 _OPTIONS: dict[type, dict[tuple[bytes, ...], list[Option]]] = {}
 """What `StreamOp.options` has found: class -> attributes but the folding ones -> foldings."""
 
@@ -319,6 +329,10 @@ class StreamOp:
     def pixels(self) -> int:
         """How many vectors stand side by side in its words (`signflow.hw.ops.interleave`)."""
         return 1
+
+    def beside(self) -> tuple[int, int]:
+        """The same of its input's words and of its output's."""
+        return self.pixels(), self.pixels()
 
     def plumbing(self) -> int:
         """LUTs of what it brings along around it."""

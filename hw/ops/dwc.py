@@ -3,7 +3,7 @@
 import numpy as np
 from finn.custom_op.fpgadataflow.streamingdatawidthconverter import StreamingDataWidthConverter
 
-from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, counter_luts, earliest
+from signflow.hw.ops.base import PassesOn, RTLBackend, RtlInstance, StreamOp, counter_luts, earliest
 
 LATENCY = 1
 
@@ -13,7 +13,7 @@ def luts(wide: int, narrow: int) -> int:
     return counter_luts(-(-max(wide, narrow) // min(wide, narrow))) + max(0, wide - narrow)
 
 
-class StreamingDataWidthConverter_sf(StreamOp, StreamingDataWidthConverter, RTLBackend):
+class StreamingDataWidthConverter_sf(PassesOn, StreamOp, StreamingDataWidthConverter, RTLBackend):
     """FINN's StreamingDataWidthConverter for integer ratios, and between whole vectors (the last dimension of the
     tensor) and words that do not divide them, the last of which is padded with zeros; the tensor is unchanged.
     """

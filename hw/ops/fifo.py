@@ -5,7 +5,7 @@ import math
 import numpy as np
 from finn.custom_op.fpgadataflow.streamingfifo import StreamingFIFO
 
-from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, brams, in_block, lut_rams
+from signflow.hw.ops.base import PassesOn, RTLBackend, RtlInstance, StreamOp, brams, in_block, lut_rams
 from signflow.hw.ops.flags import flagged
 
 
@@ -27,7 +27,7 @@ def _luts(width: int, words: int) -> int:
     return lut_rams(width, words) + control + banks * (banks > 1)
 
 
-class StreamingFIFO_sf(StreamOp, StreamingFIFO, RTLBackend):
+class StreamingFIFO_sf(PassesOn, StreamOp, StreamingFIFO, RTLBackend):
     """FINN's StreamingFIFO; the tensor is unchanged. Its timing is that of a FIFO that never fills (see
     `signflow.deploy.plan.buffer`).
     """
@@ -69,10 +69,6 @@ class StreamingFIFO_sf(StreamOp, StreamingFIFO, RTLBackend):
             return min(words for words in SIZES if words >= depth)
         unit = 512 if self.block() else 32 if depth <= 32 else 64
         return math.ceil(depth / unit) * unit
-
-    def execute_node(self, context, graph) -> None:
-        """Passes the tensor on."""
-        context[self.onnx_node.output[0]] = context[self.onnx_node.input[0]]
 
     def rtl_instance(self, model) -> RtlInstance:
         """See `sf_fifo.sv`."""

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from finn.custom_op.fpgadataflow.streamingdatawidthconverter import StreamingDataWidthConverter
 
-from signflow.hw.ops.base import RTLBackend, RtlInstance, StreamOp, earliest, lut_rams
+from signflow.hw.ops.base import PassesOn, RTLBackend, RtlInstance, StreamOp, earliest, lut_rams
 from signflow.hw.ops.flags import flagged
 from signflow.hw.ops.window import NEVER_LATE
 
@@ -20,7 +20,7 @@ def luts(width: int, pixels: int, words: int) -> int:
     return pixels * lut_rams(width, 2 ** (1 + max(1, (words - 1).bit_length()))) + 11
 
 
-class Interleave_sf(StreamOp, StreamingDataWidthConverter, RTLBackend):
+class Interleave_sf(PassesOn, StreamOp, StreamingDataWidthConverter, RTLBackend):
     """The words of some vectors side by side, or one vector behind the other again. The tensor is unchanged, only the
     order in which its elements travel: attributes inShape and outShape, dataType, padGroup as of the width converter;
     lanes of the narrow word, words of a vector, pixels in a group; join.
@@ -46,6 +46,11 @@ class Interleave_sf(StreamOp, StreamingDataWidthConverter, RTLBackend):
         """A mark with the vectors on both sides."""
         pixels = self.get_nodeattr("pixels")
         return "dwc", f"1→{pixels}" if self.get_nodeattr("join") else f"{pixels}→1"
+
+    def beside(self) -> tuple[int, int]:
+        """One and attribute pixels, or the other way round."""
+        pixels = self.get_nodeattr("pixels")
+        return (1, pixels) if self.get_nodeattr("join") else (pixels, 1)
 
     def _shape(self) -> tuple[int, int, int, int]:
         """(groups of an image, pixels, words, lanes)."""

@@ -1,8 +1,12 @@
 """Interleaver: the order of words by definition, cycles, refusals."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from signflow import hw
+from signflow.deploy.verify.locate import run_alone
 from signflow.hw.ops.base import OpError
 from signflow.hw.sim import RtlError
 from signflow.hw.sim.stream import StreamModel
@@ -43,6 +47,18 @@ def test_order_and_cycles(bench, pixels, words, lanes, join, dt):
     assert (offered <= run.out_cycles).all()
     last = node.op.timing(np.zeros(8 * node.ins[0].words, np.int64)).reshape(8, -1)[:, -1]
     assert last[-1] - last[-2] == node.op.get_exp_cycles() == 3 * pixels * words
+
+
+@pytest.mark.parametrize("join", [0, 1])
+def test_alone_it_leaves_the_tensor_as_it_is(bench, join):
+    """As `locate` simulates it, and as FINN executes it, for a reader that sees a map of another height and width."""
+    node, rng = interleave(bench, 2, 3, 4, join, groups=6, dt="UINT3"), np.random.default_rng(join)
+    tensor = rng.integers(0, 8, (1, 4, 3, 12)).astype(np.float32)
+    found = run_alone(node.op, node.model, Path(hw.__file__).parent, tensor)
+    np.testing.assert_array_equal(found, tensor.ravel())
+    context = {node.op.onnx_node.input[0]: tensor}
+    node.op.execute_node(context, node.model.graph)
+    np.testing.assert_array_equal(context[node.op.onnx_node.output[0]], tensor)
 
 
 def test_refusals(bench):
