@@ -90,7 +90,7 @@ REFUSED = {
     "quantisers of their own": (
         lambda: joined(*unit(WIDTH, WIDTH)),
         r"operator Add: it adds multiples of 0\.\d+ and of 0\.\d+\. Supported: results on one grid: put quantisers of "
-        r"one scale .* in front of the addition",
+        r"one scale .* in front of it",
     ),
     "no quantiser in front of the addition": (
         lambda: joined(conv(WIDTH, WIDTH), nn.BatchNorm2d(WIDTH)),

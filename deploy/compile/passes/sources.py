@@ -27,7 +27,7 @@ from signflow.deploy.compile.passes.rounding import sum_error
 from signflow.deploy.compile.passes.scales import TOLERANCE
 from signflow.deploy.compile.passes.transitions import Accumulators, Steps
 
-SAME = "results on one grid: put quantisers of one scale (or of scales a power of two apart) in front of the addition"
+SAME = "results on one grid: put quantisers of one scale (or of scales a power of two apart) in front of it"
 
 
 @dataclass
@@ -193,12 +193,16 @@ class Sources:
         return self.graph.flatten(x), replace(feed, low=low, high=high, negated=negated, offset=offset)
 
     def _concat(self, node: NodeProto) -> tuple[Tensor, Feed]:
-        """Channels behind channels."""
+        """Channels behind channels, on the finer grid of two."""
         (x, feed), *others = (self.feeds[name] for name in node.input)
         for y, other in others:
-            if (other.scale, other.bits) != (feed.scale, feed.bits):
-                reason = f"it puts multiples of {feed.scale:.6g} beside multiples of {other.scale:.6g}"
-                raise refuse(node, reason, "results on one grid: the same scale in front of the Concat")
+            if not _beside(x, y):
+                reason = f"it puts features of maps of {_size(x)} pixels and of {_size(y)} pixels side by side"
+                raise refuse(node, reason, "maps of one size, or vectors")
+            shifts = _shifts(node, feed, other, "it puts multiples of {} beside multiples of {}")
+            (x, feed), (y, other) = (
+                self._shifted(node, *one, shift) for one, shift in zip(((x, feed), (y, other)), shifts, strict=True)
+            )
             x = self.graph.concat(x, y)
             both = lambda name: np.concatenate([getattr(feed, name), getattr(other, name)])  # noqa: E731, B023
             feed = replace(
@@ -207,12 +211,21 @@ class Sources:
             )  # fmt: skip
         return x, feed
 
+    def _shifted(self, node: NodeProto, x: Tensor, feed: Feed, shift: int) -> tuple[Tensor, Feed]:
+        """Integers of a grid that is so many halvings finer."""
+        if shift == 0:
+            return x, feed
+        low, high = feed.low << shift, feed.high << shift
+        check_exact(node, int(max(-low.min(), high.max())))
+        x = self.graph.requantise(x, np.array([1 << shift]), np.zeros(1), 0, int(low.min()), int(high.max()))
+        return x, replace(feed, low=low, high=high, scale=feed.scale / (1 << shift), step=feed.step << shift)
 
-def _shifts(node: NodeProto, a: Feed, b: Feed) -> tuple[int, int]:
+
+def _shifts(node: NodeProto, a: Feed, b: Feed, does: str = "it adds multiples of {} and of {}") -> tuple[int, int]:
     """Powers of two that bring both to the finer grid. Raises UnsupportedError where there are none."""
     mantissa, exponent = frexp(a.scale / b.scale)
     if mantissa != 0.5:
-        raise refuse(node, f"it adds multiples of {a.scale:.9g} and of {b.scale:.9g}", SAME)
+        raise refuse(node, does.format(*(f"{feed.scale:.9g}" for feed in (a, b))), SAME)
     return max(0, exponent - 1), max(0, 1 - exponent)
 
 
@@ -240,6 +253,16 @@ def _with_codes(feed: Feed, codes: np.ndarray, error: float) -> Feed:
     return replace(feed, low=ends[0], high=ends[1], step=step, error=max(feed.error, error))
 
 
+def _beside(x: Tensor, y: Tensor) -> bool:
+    """Both have the same positions."""
+    return x.shape[:-1] == y.shape[:-1] or x.positions == y.positions == 1
+
+
 def _alike(x: Tensor, y: Tensor) -> bool:
     """Both have the same channels at the same positions."""
-    return x.channels == y.channels and (x.shape[:-1] == y.shape[:-1] or x.positions == y.positions == 1)
+    return x.channels == y.channels and _beside(x, y)
+
+
+def _size(x: Tensor) -> str:
+    """Height and width."""
+    return " x ".join(str(n) for n in x.shape[:-1]) or "1"

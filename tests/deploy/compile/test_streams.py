@@ -338,6 +338,41 @@ def test_grids_side_by_side_are_refused(chain, exact):
         exact(ends(c.conv(signs(4, 8, 1, 1))))
 
 
+@pytest.mark.parametrize("scales", [(0.25, 0.25), (0.125, 0.5), (1.0, 0.0625)])
+def test_grids_a_power_of_two_apart_side_by_side(chain, exact, scales):
+    """On the finer one, as for an addition."""
+    c = chain(SHAPE).scalar("Sub", 128).conv(signs(4, 2, 1, 1)).scalar("Mul", 0.1).quant(scales[0], 5)
+    one = c.current
+    c.sign().conv(signs(3, 4, 1, 1)).scalar("Mul", 0.3).quant(scales[1], 4).op("Concat", first=[one], axis=1)
+    c.shape[1] = 7
+    assert ("Requantise" in kinds(exact(ends(c.conv(signs(8, 7, 1, 1)))))) == (scales[0] != scales[1])
+
+
+def test_signs_beside_what_a_layer_makes_of_them(chain, exact):
+    """A DenseNet of bits: a layer reads them, too."""
+    c = stream(chain).scalar("Add", 0.07).sign()
+    one = c.current
+    c.conv(signs(3, 4, 1, 1)).scalar("Add", 0.3).sign().op("Concat", first=[one], axis=1)
+    c.shape[1] = 7
+    exact(ends(c.conv(signs(8, 7, 1, 1))))
+
+
+@pytest.mark.parametrize("kernel, right", [((1, 1), True), ((2, 1), False), ((5, 6), False)])
+def test_flattened_maps_side_by_side(chain, exact, kernel, right):
+    """Features of maps of one size are channels; others have no common order."""
+    c = stream(chain).scalar("Add", 0.07).sign()
+    whole = c.current
+    c.conv(signs(2, 4, *kernel)).scalar("Add", 0.1).sign().flatten()
+    part, inputs = c.current, 4 * 36 + c.shape[1]
+    c.current = whole
+    c.flatten().op("Concat", first=[part], axis=1).dense(signs(3, inputs, seed=9))
+    if right:
+        assert "Concat" in kinds(exact(c))
+        return
+    with pytest.raises(UnsupportedError, match=r"operator Concat: .* of maps of .* pixels and of 6 x 6 pixels side by"):
+        exact(c)
+
+
 # ---- random networks
 
 
