@@ -14,6 +14,7 @@ from math import frexp, gcd
 
 import numpy as np
 from onnx import NodeProto
+from qonnx.core.datatype import DataType
 
 from signflow.deploy.compile.dialect.base import check_exact
 from signflow.deploy.compile.errors import refuse
@@ -166,6 +167,12 @@ class Sources:
                 raise refuse(
                     node, reason, "a 1 x 1 convolution there; at its one pixel it is what a padded one would be"
                 )
+            kind = DataType[x.datatype]
+            if not feed.bits and not all(kind.allowed(code) for code in codes.tolist()):
+                reason = (
+                    f"it pads with {pad.value:g}, which is {codes[0]} among the integers of what it pads, {kind.name}"
+                )
+                raise refuse(node, reason, "a value that the quantiser, or the image, in front of it can have")
             x = self.graph.border(x, border, (codes + 1) / 2 if feed.bits else codes)
             feed = _with_codes(feed, codes, error)
         if any(channels):

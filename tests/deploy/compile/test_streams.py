@@ -124,6 +124,11 @@ def test_a_padding_without_a_code_is_refused(chain, exact):
     c = stream(chain)
     with pytest.raises(UnsupportedError, match=r"it pads with 0\.1, and what it pads is 0\.25 \* integer"):
         exact(ends(pad(c, 1, 1, 1, 1, 0.1).conv(signs(4, 4, 3, 3))))
+    words = "operator Pad: it pads with {}, which is {} among the integers of what it pads, {}. Supported: a value that"
+    with pytest.raises(UnsupportedError, match=words.format(4.25, 17, "INT5")):
+        exact(ends(pad(stream(chain), 1, 1, 1, 1, 4.25).conv(signs(4, 4, 3, 3))))
+    with pytest.raises(UnsupportedError, match=words.format(-1, -1, "UINT8")):
+        exact(ends(pad(chain(SHAPE), 1, 1, 1, 1, -1.0).conv(signs(4, 2, 3, 3))))
 
 
 @pytest.mark.parametrize(
