@@ -148,7 +148,9 @@ def test_images_from_files(tfc, tmp_path):
     (tmp_path / "png").mkdir()
     for k, image in enumerate(images):
         Picture.fromarray(image[0]).save(tmp_path / "png" / f"{k}.png")
-    for path, given in (("i.npy", "labels.txt"), ("i.npz", None), ("png", "labels.txt")):
+    np.save(tmp_path / "l.npy", labels)
+    files = (("i.npy", "labels.txt"), ("i.npz", None), ("png", "labels.txt"), ("i.npy", "l.npy"), ("i.npy", "i.npz"))
+    for path, given in files:
         found = from_files(reads, tmp_path / path, given and tmp_path / given)
         assert np.array_equal(found.pixels, images) and found.labels.tolist() == [3, 1, 2], path
     Picture.fromarray(np.zeros((28, 28, 3), np.uint8)).save(tmp_path / "png" / "9.png")
@@ -156,6 +158,50 @@ def test_images_from_files(tfc, tmp_path):
         from_files(reads, tmp_path / "png")
     with pytest.raises(ValueError, match=r"neither a folder of PNG files nor a .npy or .npz file"):
         from_files(reads, tmp_path / "labels.txt")
+
+
+def damaged(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def picture(mode: str, **options):
+    return lambda path: Picture.new(mode, (28, 28)).save(path, **options)
+
+
+@pytest.mark.parametrize(("file", "make", "words"), [
+    ("x.npy", lambda p: np.save(p, np.zeros((2, 1, 28, 28), np.uint8)) or damaged(p), "x.npy cannot be read: "),
+    ("x.npy", lambda p: np.save(p, np.array([{}])), "x.npy cannot be read: Object arrays"),
+    ("x.npy", lambda p: np.save(p, np.uint8(3)), r"images have shape \(\)"),
+    ("x.npz", lambda p: np.savez(p, images=np.zeros((2, 1, 28, 28), np.uint8)) or damaged(p), "x.npz cannot be read: "),
+    ("x.npz", lambda p: np.savez(p, pixels=np.zeros(3)), "it holds pixels; what is read is called 'images'"),
+    ("x.npz", lambda p: p.write_bytes(b"not a zip file"), "x.npz cannot be read: "),
+    ("png/0.png", lambda p: p.write_text("no picture"), "0.png cannot be read: "),
+    ("png/0.png", lambda p: picture("L")(p) or p.write_bytes(p.read_bytes()[:45]), "0.png cannot be read: "),
+    ("png/0.png", picture("I;16"), "0.png has pixels of the kind 'I;16', the network reads 8 bits a channel"),
+    ("png/0.png", picture("LA"), "0.png has pixels of the kind 'LA', .* without transparency"),
+    ("png/0.png", picture("L", transparency=0), "0.png has pixels of the kind 'L', .* without transparency"),
+    ("png/0.png", picture("P"), r"0.png is in colour \(P\), the network reads L"),
+])  # fmt: skip
+def test_files_that_hold_no_images_are_named(file, make, words, tfc, tmp_path):
+    """None of them is read as something else: 16 bits cut to 8 would be other pixels."""
+    (tmp_path / "png").mkdir()
+    make(tmp_path / file)
+    with pytest.raises(ValueError, match=words):
+        tfc.images((tmp_path / file).parent if file.startswith("png/") else tmp_path / file)
+
+
+@pytest.mark.parametrize(("file", "make", "words"), [
+    ("l.npz", lambda p: np.savez(p, images=np.zeros(3)), "it holds images; what is read is called 'labels'"),
+    ("l.npy", lambda p: np.save(p, np.array([0.5, 1, 2])), "3 images need 3 integers"),
+    ("l.txt", lambda p: p.write_text("one\ntwo"), "l.txt cannot be read: could not convert"),
+    ("l.txt", lambda p: p.write_text("1\n2"), r"labels have shape \(2,\)"),
+    ("l.txt", lambda p: None, "l.txt cannot be read: .*l.txt"),
+])  # fmt: skip
+def test_files_that_hold_no_labels_are_named(file, make, words, tfc, tmp_path):
+    make(tmp_path / file)
+    np.save(tmp_path / "i.npy", pixels(tfc, 3))
+    with pytest.raises(ValueError, match=words):
+        tfc.images(tmp_path / "i.npy", tmp_path / file)
 
 
 def test_the_facts_are_those_of_the_folder(tfc):

@@ -3,9 +3,12 @@
 Everything that needs images of a network (the ladder, simulation, thresholds, a package's self-test) takes an `Images`.
 """
 
-from contextlib import suppress
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from PIL import Image as Picture
@@ -84,7 +87,7 @@ def images_of(work: Path, split: str | None = None, count: int | None = None, se
     return choose(products.settings_of(work).source, ImageInput.of(products.read(work, NETWORK)), split, count, seed)
 
 
-def own(image: ImageInput, pixels: np.ndarray, labels: np.ndarray | None = None, name: str = "") -> Images:
+def own(image: ImageInput, pixels: np.ndarray, labels: np.ndarray | None = None, what: str = "own images") -> Images:
     """A user's own ``pixels`` (N, *shape), integers as the network reads them, and class numbers (N,).
 
     Raises ValueError for another shape or type, a pixel out of range, or labels that do not fit.
@@ -98,19 +101,19 @@ def own(image: ImageInput, pixels: np.ndarray, labels: np.ndarray | None = None,
             wanted = f"{len(pixels)} images need {len(pixels)} integers"
             raise ValueError(f"labels have shape {labels.shape} and type {labels.dtype}; {wanted}")
         labels = labels.astype(np.int64)
-    return Images(pixels, labels, name or f"{len(pixels):,} own images")
+    return Images(pixels, labels, f"{len(pixels):,} {what}")
 
 
 def from_files(image: ImageInput, path: Path, labels: Path | None = None) -> Images:
     """Images of a .npy file (N, *shape), of a .npz file ("images", and "labels" where it has them), or of a folder of
-    PNG files in the order of their names; ``labels``: a .npy file or a text file of one number a line.
+    PNG files in the order of their names; ``labels``: a .npy file, the "labels" of a .npz file, or a text file of one
+    number a line.
 
-    Raises ValueError for what cannot be read, and as `own` does.
+    Raises ValueError that names the file for what cannot be read, and as `own` does.
     """
     pixels, known = _pixels(image, path)
-    if labels is not None:
-        known = np.load(labels) if labels.suffix == ".npy" else np.loadtxt(labels, dtype=np.int64, ndmin=1)
-    return own(image, pixels, known, f"{len(pixels):,} images of {path}")
+    known = known if labels is None else _labels(labels)
+    return own(image, pixels, known, f"images of {path}")
 
 
 def _pixels(image: ImageInput, path: Path) -> tuple[np.ndarray, np.ndarray | None]:
@@ -120,13 +123,43 @@ def _pixels(image: ImageInput, path: Path) -> tuple[np.ndarray, np.ndarray | Non
             raise ValueError(f"{path} holds no .png file")
         return np.stack([_png(image, file) for file in files]), None
     if path.suffix == ".npy":
-        return np.load(path), None
+        return _array(path), None
     if path.suffix == ".npz":
-        with np.load(path) as arrays:
-            if "images" not in arrays:
-                raise ValueError(f"{path} holds {', '.join(arrays)}; the pixels must be called 'images'")
-            return arrays["images"], arrays.get("labels")
+        arrays = _arrays(path, "images")
+        return arrays["images"], arrays.get("labels")
     raise ValueError(f"{path} is neither a folder of PNG files nor a .npy or .npz file")
+
+
+def _labels(path: Path) -> np.ndarray:
+    if path.suffix == ".npz":
+        return _arrays(path, "labels")["labels"]
+    with _reading(path):
+        return _array(path) if path.suffix == ".npy" else np.loadtxt(path, dtype=np.int64, ndmin=1)
+
+
+def _array(path: Path) -> np.ndarray:
+    """The array of a .npy file."""
+    with _reading(path), path.open("rb") as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _arrays(path: Path, wanted: str) -> dict[str, np.ndarray]:
+    """Images and labels of a .npz file that must have ``wanted``."""
+    with _reading(path), np.load(path) as file:
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise ValueError("it is a .npy file")
+        if wanted not in file:
+            raise ValueError(f"it holds {', '.join(file)}; what is read is called {wanted!r}")
+        return {name: file[name] for name in ("images", "labels") if name in file}
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Whatever numpy and Pillow raise at a missing or damaged file becomes a ValueError that names it."""
+    try:
+        yield
+    except (OSError, ValueError, EOFError, SyntaxError, BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
 
 
 def _png(image: ImageInput, file: Path) -> np.ndarray:
@@ -134,15 +167,17 @@ def _png(image: ImageInput, file: Path) -> np.ndarray:
     modes, (*area, channels) = {1: "L", 3: "RGB"}, image.map
     if len(image.shape) != 3 or channels not in modes:
         raise ValueError(f"the network reads images of shape {image.shape}: PNG files have one or three channels")
-    with Picture.open(file) as picture:
-        grey, wanted = picture.mode in ("1", "L", "I", "I;16"), modes[channels]
-        if grey != (wanted == "L"):
-            has = "grey" if grey else f"in colour ({picture.mode})"
-            raise ValueError(f"{file} is {has}, the network reads {wanted}: convert it")
-        if picture.size != (area[1], area[0]):
-            size = f"{area[1]} x {area[0]}"
-            raise ValueError(
-                f"{file} is {picture.width} x {picture.height} pixels, the network reads {size}: resize it"
-            )
-        pixels = np.asarray(picture.convert(wanted)).reshape(image.map)
+    with _reading(file), Picture.open(file) as picture:
+        picture.load()
+    grey, wanted = picture.mode in ("1", "L"), modes[channels]
+    if picture.mode not in ("1", "L", "P", "RGB") or "transparency" in picture.info:
+        rule = "the network reads 8 bits a channel without transparency"
+        raise ValueError(f"{file} has pixels of the kind {picture.mode!r}, {rule}: convert it")
+    if grey != (wanted == "L"):
+        has = "grey" if grey else f"in colour ({picture.mode})"
+        raise ValueError(f"{file} is {has}, the network reads {wanted}: convert it")
+    if picture.size != (area[1], area[0]):
+        size = f"{area[1]} x {area[0]}"
+        raise ValueError(f"{file} is {picture.width} x {picture.height} pixels, the network reads {size}: resize it")
+    pixels = np.asarray(picture.convert(wanted)).reshape(image.map)
     return pixels if image.order == "HWC" else pixels.transpose(2, 0, 1)
