@@ -33,7 +33,7 @@ from signflow.deploy.compile.names import by_level, name_nodes, name_tensors
 from signflow.deploy.compile.passes.evaluate import compute
 
 KEPT = ("Quant", "BipolarQuant", "QuantizeLinear", "DequantizeLinear")
-"""Quantisers, which are kept where they work on constants."""
+"""Quantisers, which are kept where they work on constants (not on a number alone, which is no weight)."""
 OF_SHAPES = ("Shape", "Size")
 """Operators whose result is constant where the shape of their input is."""
 INT = TensorProto.INT64
@@ -77,7 +77,8 @@ class _Known:
     def visit(self, node: NodeProto) -> bool:
         """Learn the results of ``node``; whether it has to stay in the graph."""
         inputs = [name for name in node.input if name]
-        if node.op_type not in KEPT and all(name in self.constants for name in inputs):
+        constant = all(name in self.constants for name in inputs)
+        if constant and (node.op_type not in KEPT or not self.constants[inputs[0]].dims):
             self._fold(node, {name: numpy_helper.to_array(self.constants[name]) for name in inputs})
             return False
         if node.op_type in OF_SHAPES and (shape := self.shape(inputs[0])) is not None:
