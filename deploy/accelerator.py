@@ -227,6 +227,8 @@ class Accelerator:
         """
         if isinstance(images, Images):
             return images
+        if isinstance(images, int) and images < 1:
+            raise ValueError(f"{images} images: give one at least")
         if images is None or isinstance(images, int):
             return images_of(self.work, split, images, seed)
         if isinstance(images, str | Path):

@@ -93,7 +93,9 @@ def step_export(settings: Settings, work: Path) -> None:
         with replacing(work / NETWORK) as partial_file:
             shutil.copyfile(kept, partial_file)
         return None
-    if not Path(settings.source).exists() and Path(settings.source).suffix != ".onnx":
+    if not (file := Path(settings.source)).exists():
+        if file.suffix == ".onnx":
+            raise FlowError(f"{file}: no such file; give a QONNX file")
         from signflow.models.networks import network
 
         network(settings.source)  # raises with the list of names

@@ -73,16 +73,15 @@ class Settings:
             raise FlowError(f"a stream of {self.stream_bits} bits: give 1 or more, or none for what the link carries")
         if self.clock:
             _ = self.target  # raises for a clock that cannot be
-        if self.random_weights is None:
-            return
-        if self.weights:
-            raise FlowError(
-                f"--weights {self.weights} and --random-weights {self.random_weights} exclude each other: give one"
-            )
-        if self.source not in known.networks() and Path(self.source).exists():
-            raise FlowError(
-                f"--random-weights {self.random_weights}: {self.source} is a file and has weights of its own"
-            )
+        ours = self.source in known.networks()
+        if ours and self.input not in ("", "uint8"):
+            raise FlowError(f"--input {self.input}: {self.source} reads uint8 pixels and nothing else")
+        random = "" if self.random_weights is None else str(self.random_weights)
+        if self.weights and random:
+            raise FlowError(f"--weights {self.weights} and --random-weights {random} exclude each other: give one")
+        for option, value in (("--weights", self.weights), ("--random-weights", random)):
+            if value and not ours and (self.input or Path(self.source).exists()):
+                raise FlowError(f"{option} {value}: {self.source} is no network of ours and has weights of its own")
 
     @property
     def name(self) -> str:

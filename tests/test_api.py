@@ -117,6 +117,11 @@ def test_the_board_answers_like_the_golden_model(tfc):
     (lambda acc: acc(pixels(acc) / 255), "do not scale them"),
     (lambda acc: acc.verify(pixels(acc), [1, 2]), "40 images need 40 integers"),
     (lambda acc: acc.verify(pixels(acc)[:0]), "give one at least"),
+    (lambda acc: acc.verify(0), "0 images: give one at least"),
+    (lambda acc: acc.simulate(-3), "-3 images: give one at least"),
+    (lambda acc: signflow.build("tfc", input="bipolar"), "tfc reads uint8 pixels and nothing else"),
+    (lambda acc: signflow.build(Own(), shape=(1, 6, 6), random_weights=0), "--random-weights 0: Own is no network of"),
+    (lambda acc: signflow.build(Own(), shape=(1, 6, 6), weights="w.npz"), "--weights w.npz: Own is no network of ours"),
 ])  # fmt: skip
 def test_wrong_input_is_one_clear_error(call, words, tfc, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -178,10 +178,17 @@ def build(
     target = {"clock": clock} if clock else {}
     target |= {"board": board, "own_board": fresh.own_board} if fresh.own_board else {}
     target |= {"loadable": True} if loadable else {}
+    if start != "export" and (kind or weights or random_weights is not None):
+        rule = "need --from export: the exported network stays as it is"
+        raise click.UsageError(f"--input, --weights and --random-weights {rule}")
     if target and "fold" not in since(start):
         rule = "need --from fold or an earlier step: the folding depends on them"
         raise click.UsageError(f"--clock, --boards and --loadable {rule}")
     settings = flow.settings_of(work) if start != "export" else fresh
+    other_board = options.given("board") and not fresh.own_board and settings.board != board
+    if settings.name != fresh.name or other_board:
+        rule = f"leave out --from to build {network} for {board} there"
+        raise click.UsageError(f"{work} holds {settings.source} for {settings.board}: {rule}")
     folded = {"fps": target_fps or 0.0, "prefer": prefer, "stream_bits": stream_bits or 0, "folding": folding}
     folded = folded if "fold" in since(start) else {}
     show.build(console, replace(settings, **folded, **target, check=check), work, start, json_file)

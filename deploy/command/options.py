@@ -79,6 +79,11 @@ def _own_boards(context: click.Context, _, file: Path | None) -> None:
         context.meta["boards"] = file
 
 
+def given(name: str) -> bool:
+    """Whether the option ``name`` stands on the command line."""
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
 def json_file(function):
     """The option --json."""
     return click.option("--json", "json_file", type=PATH, help="Also write the results to this file.")(function)

@@ -51,6 +51,9 @@ def test_wrong_words(run):
         (["biuld", "tfc"], "No such command 'biuld'. Did you mean 'build'?"),
         (["build", "tfc", "--board", "zybo"], "unknown board 'zybo'; known boards: pynq-z1"),
         (["build", "missing.onnx", "--input", "uint8"], "missing.onnx: no such file"),
+        (["build", "missing.onnx"], "missing.onnx: no such file"),
+        (["build", "tfc", "--input", "int8"], "--input int8: tfc reads uint8 pixels and nothing else"),
+        (["build", __file__, "--weights", "w.npz"], "--weights w.npz: " + __file__ + " is no network of ours"),
         (["build", "tfc", "--from", "middle"], "'middle' is not one of 'export', 'streamline'"),
         (["build", "tfc", "--from", "fold"], "holds no build: run `signflow build` first"),
         (["verify", "tfc"], "holds no build: run `signflow build tfc` first"),
@@ -104,6 +107,22 @@ def test_illegal_folding_is_refused_with_the_nearest_legal_one(run, mini, tmp_pa
     shutil.copytree(work, tmp_path / "copy")
     code, text = run("build", "mini", "--out", "copy", "--from", "fold", "--folding", "folding.json")
     assert code == 1 and "PE = 5 is illegal" in text and "nearest is 4" in text.replace("\n", " ")
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["tfc"], "holds mini for pynq-z2: leave out --from to build tfc for pynq-z2 there"),
+    (["mini", "--board", "ulx3s"], "holds mini for pynq-z2: leave out --from to build mini for ulx3s there"),
+    (["mini", "--input", "uint8"], "--input, --weights and --random-weights need --from export"),
+    (["mini", "--weights", "w.npz"], "--input, --weights and --random-weights need --from export"),
+    (["mini", "--random-weights", "3"], "--input, --weights and --random-weights need --from export"),
+])  # fmt: skip
+def test_a_build_from_a_later_step_ignores_no_word(run, mini, words, message):
+    """What is there was made of another network, or for another board: nothing there becomes it."""
+    _, work = mini
+    before = (work / "settings.json").read_bytes()
+    code, text = run("build", *words, "--out", work, "--from", "lower")
+    assert code == 2 and message in " ".join(text.split()), text
+    assert (work / "settings.json").read_bytes() == before and (work / flow.ACCELERATOR).exists()
 
 
 def test_an_interrupted_build_leaves_whole_products_and_resumes(mini, tmp_path, monkeypatch):
