@@ -77,8 +77,8 @@ class Board:
 
     @property
     def widest_beat(self) -> int:
-        """Bits that its link feeds every cycle: ``stream_bits``, or less at a clock of which the memory port does not
-        take the multiple.
+        """Bits that its link feeds every cycle: ``stream_bits``, or less at a clock of which the memory port does
+        not take the multiple.
         """
         port, fastest = PORTS.get(self.device, (self.stream_bits, self.clock_mhz))
         faster = max(1, int(fastest / self.clock_mhz))

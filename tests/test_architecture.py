@@ -4,6 +4,7 @@ computes does not print.
 
 import ast
 import importlib.util
+import re
 import runpy
 import subprocess
 import sys
@@ -113,6 +114,14 @@ def test_the_page_of_the_api_is_current():
     assert (ROOT / "docs" / "api.md").read_text() == script["text"](), "run: python docs/draw_api.py"
     told = {name for names in script["GROUPS"].values() for name in names}
     assert told | {"__version__"} == set(signflow.__all__)
+
+
+def test_prose_has_lines_of_120_columns():
+    """In all Markdown; tables, pictures and blocks of code are as wide as they need."""
+    folders = (".", "docs", "docker", "hw/rtl", "models/samples")
+    for path in (path for folder in folders for path in ROOT.glob(f"{folder}/*.md")):
+        prose = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.M | re.S).splitlines()
+        assert not [line for line in prose if len(line) > 120 and not line.startswith(("|", "![", "    "))], path
 
 
 def test_only_the_command_prints():
