@@ -2,7 +2,7 @@
 the tensors of a whole image, against FINN's execution, and that against the integer graph.
 
 Forks and joins are simulated in the narrow networks of `test_papers_rtl`.
-`python -m signflow.tests.equivalence.test_papers_blocks [NAME ...]` prints a row for each.
+`python -m signflow.tests.equivalence.test_papers_blocks [NAME ...]` prints the rows of the table of `docs/residual.md`.
 """
 
 import sys
