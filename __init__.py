@@ -26,15 +26,17 @@ _WHERE = {
     "signflow.deploy.verify.simulate": ("Simulation",),
     "signflow.deploy.tools.report": ("Report",),
     "signflow.hw.boards": ("Board", "BoardError", "boards"),
+    "signflow.hw.ops.folding": ("FoldingError",),
     "signflow.models.data": ("DataError",),
     "signflow.models.networks": ("networks",),
     "signflow.models.training": ("Trained", "train"),
+    "signflow.models.training.recipe": ("RecipeError",),
 }
 _NAMES = {name: module for module, names in _WHERE.items() for name in names}
 __all__ = [
-    "Accelerator", "Board", "BoardError", "DataError", "ExchangeError", "FlowError", "Images", "LadderError",
-    "ModelFileError", "Operator", "Prediction", "Report", "Row", "Simulation", "Trained", "UnsupportedError",
-    "__version__", "boards", "build", "load", "networks", "train",
+    "Accelerator", "Board", "BoardError", "DataError", "ExchangeError", "FlowError", "FoldingError", "Images",
+    "LadderError", "ModelFileError", "Operator", "Prediction", "RecipeError", "Report", "Row", "Simulation", "Trained",
+    "UnsupportedError", "__version__", "boards", "build", "load", "networks", "train",
 ]  # fmt: skip
 
 

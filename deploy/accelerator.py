@@ -344,8 +344,9 @@ def build(
     thresholds and tables can be exchanged at run time (`Accelerator.load_weights`). ``out``: the folder of the products
     [out/<name>-<board>]. ``tick`` is called around each step.
 
-    Raises UnsupportedError for what has no exact hardware, ModelFileError for an unusable file, FlowError and
-    BoardError for settings that cannot be, LadderError when the check finds a difference.
+    Raises UnsupportedError for what has no exact hardware, ModelFileError for an unusable file, FlowError, BoardError
+    and FoldingError for settings that cannot be, ValueError for a module or shape that cannot be built, LadderError
+    when the check finds a difference.
     """
     module = source if _is_module(source) else None
     label = _name_of(module, shape, name) if module is not None else str(source)
@@ -371,9 +372,11 @@ def _is_module(source: object) -> bool:
 
 
 def _name_of(module: "nn.Module", shape: tuple[int, ...], name: str) -> str:
-    """The name of a user's module; ValueError where it cannot be built."""
+    """The name of a user's module; ValueError where it or ``shape`` cannot be used."""
     if not shape:
         raise ValueError("a torch module needs shape=(channels, height, width), or (features,): one image of its input")
+    if not isinstance(shape, tuple | list) or not all(isinstance(size, int) and size > 0 for size in shape):
+        raise ValueError(f"shape={shape!r}: the sizes of one image, whole numbers from 1 on, as in shape=(3, 32, 32)")
     label = name or re.sub(r"\W", "_", type(module).__name__)
     if label in known.networks():
         raise ValueError(f"{label!r} is one of signflow's own networks: give your module another name=")

@@ -96,7 +96,7 @@ def export(net, shape: tuple[int, ...], kind: str = "uint8", path: str | Path | 
 
     ``net``: torch module in any mode (exported in eval mode, its mode is restored). ``shape``: one image without the
     batch. ``kind``: how its images reach it (a key of `KINDS`). ``path``: where to write the file, or None. Returns the
-    tidied model, whose input is the integer image.
+    tidied model, whose input is the integer image. Raises ValueError for a module that does not run on such an image.
 
     The exported graph decides exactly as PyTorch's (`signflow.deploy.compile.passes.align`): the two libraries round
     differently, and where an accumulator lies within rounding of the sign's switch they would disagree.
@@ -113,8 +113,13 @@ def export(net, shape: tuple[int, ...], kind: str = "uint8", path: str | Path | 
     net.eval()
     try:
         with Scratch("signflow-export-") as folder, _quiet(), torch.no_grad():
-            file = Path(folder) / "net.onnx"
-            export_qonnx(net, torch.zeros(1, *shape), export_path=str(file))
+            file, image = Path(folder) / "net.onnx", torch.zeros(1, *shape)
+            try:
+                net(image)
+            except Exception as error:
+                kind = type(net).__name__
+                raise ValueError(f"{kind} does not run on an image of shape {shape}: {one_line(error)}") from error
+            export_qonnx(net, image, export_path=str(file))
             proto = onnx.load(file)
     finally:
         net.train(training)
