@@ -19,8 +19,8 @@ GROUPS = {
     "Images and results": ("Images", "Row", "Simulation", "Report"),
     "Training": ("train", "Trained"),
     "Errors": (
-        *("UnsupportedError", "ModelFileError", "ExchangeError", "FlowError", "BoardError", "DataError"),
-        "LadderError",
+        *("UnsupportedError", "ModelFileError", "ExchangeError", "FlowError", "BoardError", "FoldingError"),
+        *("DataError", "RecipeError", "LadderError"),
     ),
 }
 
