@@ -350,6 +350,7 @@ def test_illegal_bit_planes(bench, attributes, message):
         node.op.rtl_instance(node.model)
 
 
+@pytest.mark.slow
 def test_estimate_of_bit_planes(bench):
     node = mvau(bench, np.random.default_rng(0), 27, 16, 27, 16, "UINT8", ram_style="adders", planes=2)
     node.check_estimate()

@@ -139,6 +139,7 @@ def test_primitives_and_plain_text_are_equal_by_proof(tmp_path, module):
     yosys.run((), [("proof", lines)], tmp_path, 1)
 
 
+@pytest.mark.slow
 def test_luts_are_those_of_the_formula(tmp_path):
     """LUT6_2 as Yosys counts them; registers alone take some of the rest, as shift registers."""
     (tmp_path / "cells").symlink_to(netlist.CELLS)
