@@ -71,9 +71,12 @@ def test_wrong_words(run):
         assert "Traceback" not in text
 
 
-def test_experiments_are_listed(run):
+def test_experiments_and_networks_are_listed(run):
     code, text = run("experiment")
     assert code == 0 and "what-bn-does" in text and "fashion-mlp" in text
+    code, text = run("networks", "tfc", "sd-resnet20-fashion", "--markdown")
+    rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| ")}
+    assert code == 0 and "59,008" in rows["tfc"] and "yes" in rows["tfc"] and "sd-resnet20-fashion" in rows
 
 
 def test_bad_model_files(run, tmp_path):
