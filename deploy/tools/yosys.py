@@ -40,7 +40,7 @@ def run(
     share()
     plan = {"before": list(before), "designs": [list(lines) for _, lines in designs], "jobs": jobs}
     (work / "plan.json").write_text(json.dumps(plan))
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     output, ended = [], 0
     command = [sys.executable, str(FORKS)]
     with subprocess.Popen(command, cwd=work, text=True, errors="replace", start_new_session=True, **pipes) as process:

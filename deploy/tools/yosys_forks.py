@@ -4,11 +4,13 @@ The state of Yosys (numbers in names, the order in which names were first seen) 
 cell library is read once, and every design is made in a fork of that state: what stands beside it cannot reach it.
 
 The work folder holds ``plan.json``: how many forks at a time, the commands before the fork, those of each design.
-Design k leaves ``<k>.log``; standard output says "@done k" or "@failed k" as each ends.
+Design k leaves ``<k>.log``; standard output says "@done k" or "@failed k" as each ends. When standard input is closed,
+as by the death of who started it, all ends.
 """
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +20,7 @@ from pyosys import libyosys as ys
 
 def main() -> None:
     """Work through ``plan.json``."""
+    _end_with_input()
     plan, design, running = json.loads(Path("plan.json").read_text()), ys.Design(), {}
     for line in plan["before"]:
         ys.run_pass(line, design)
@@ -30,6 +33,14 @@ def main() -> None:
         running[process] = number
     while running:
         _wait(running)
+
+
+def _end_with_input() -> None:
+    """Fork a process that waits for the end of standard input, and then kills this session: the forks and their ABC."""
+    if os.fork() == 0:
+        os.closerange(1, 3)
+        os.read(0, 1)
+        os.killpg(0, signal.SIGKILL)
 
 
 def _make(design: ys.Design, number: int, lines: Sequence[str]) -> None:

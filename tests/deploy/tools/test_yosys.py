@@ -1,5 +1,10 @@
 """Designs in one run of Yosys do not know of each other: names, numbers and all, alone or in any company."""
 
+import os
+import subprocess
+import sys
+import time
+
 import pytest
 
 from signflow.deploy.tools import yosys
@@ -37,3 +42,25 @@ def test_a_refused_design_is_named_with_the_first_error(tmp_path):
         yosys.run((), designs, tmp_path, 1)
     with pytest.raises(yosys.SynthesisError, match="Yosys refuses the cell library"):
         yosys.run(["read_verilog missing.v"], designs[:1], tmp_path, 1)
+
+
+PARENT = """
+from pathlib import Path
+from signflow.deploy.tools import yosys
+yosys.run((), [("long", ["exec -- sh long.sh"])], Path("."), 1)
+"""
+
+
+def test_a_killed_run_leaves_no_process(tmp_path):
+    """Nor what Yosys itself has started, as it does with ABC."""
+    (tmp_path / "long.sh").write_text("echo $$ > pid; exec sleep 60")
+    with subprocess.Popen([sys.executable, "-c", PARENT], cwd=tmp_path) as parent:
+        while not (pid := tmp_path / "pid").exists() or not pid.read_text().strip():
+            assert parent.poll() is None
+            time.sleep(0.05)
+        os.kill(design := int(pid.read_text()), 0)
+        parent.kill()
+    with pytest.raises(ProcessLookupError):
+        for _ in range(100):
+            os.kill(design, 0)
+            time.sleep(0.1)
