@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 from signflow.models.data import SAMPLE, read_idx
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-MOST_CELLS = 15
+MOST_CELLS, FIRST_LINES = 15, 5
 DRAWS = re.compile(r"plt\.subplots|display\(")
 SMALL = {"SIGNFLOW_NOTEBOOK_EPOCHS": "2", "SIGNFLOW_NOTEBOOK_NET": "tfc", "SIGNFLOW_NOTEBOOK_NETS": "sfc tfc"}
 PYTHON = {"json", "os", "sys", "tempfile", "warnings", "zipfile", "pathlib"}
@@ -56,6 +56,8 @@ def test_notebook_is_short_and_stored_without_outputs(path):
     book = nbformat.read(path, 4)
     assert len(book.cells) <= MOST_CELLS
     assert not any(cell.get("outputs") for cell in book.cells)
+    first = next(cell for cell in book.cells if cell.cell_type == "code")
+    assert sum(bool(line) for line in first.source.splitlines()) <= FIRST_LINES
 
 
 def test_training_runs(small):
