@@ -91,6 +91,15 @@ def save(model: ModelWrapper, path: str | Path) -> Path:
     return path
 
 
+def _check_runs(net, image) -> None:
+    """Why an export failed, where it is the module itself: ValueError in one line instead of the exporter's many."""
+    try:
+        net(image)
+    except Exception as error:
+        said = f"{type(net).__name__} does not run on an image of shape {tuple(image.shape[1:])}"
+        raise ValueError(f"{said}: {one_line(error)}") from error
+
+
 def export(net, shape: tuple[int, ...], kind: str = "uint8", path: str | Path | None = None) -> ModelWrapper:
     """Export a Brevitas module to QONNX.
 
@@ -115,11 +124,10 @@ def export(net, shape: tuple[int, ...], kind: str = "uint8", path: str | Path | 
         with Scratch("signflow-export-") as folder, _quiet(), torch.no_grad():
             file, image = Path(folder) / "net.onnx", torch.zeros(1, *shape)
             try:
-                net(image)
-            except Exception as error:
-                kind = type(net).__name__
-                raise ValueError(f"{kind} does not run on an image of shape {shape}: {one_line(error)}") from error
-            export_qonnx(net, image, export_path=str(file))
+                export_qonnx(net, image, export_path=str(file))
+            except Exception:
+                _check_runs(net, image)
+                raise
             proto = onnx.load(file)
     finally:
         net.train(training)
