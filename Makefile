@@ -23,7 +23,7 @@ HALVES = awk '/^[a-z]/ { half = !half } { print > ".venv/lock-" half }' requirem
 # what they say, as a line for every ten packages
 COUNT = awk -v of=$$(grep -c == requirements.lock) '/^(Collecting|Processing|Ignoring)/ && ++n % 10 == 0 { print "  " n " of " of " packages"; fflush() }'
 
-.PHONY: help setup lock demo test test-slow prove ladder cost bench build-bitstream package train lint format clean
+.PHONY: help setup lock demo test test-slow prove ladder cost bench build-bitstream package train docs lint format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 25
@@ -95,6 +95,10 @@ package: setup ## one zip for the board: bitstream, driver, self-test, notebook
 train: setup ## train NET on Fashion-MNIST as its recipe says (experiments/fashion-$(NET).toml), resumable
 	@$(BIN)/signflow data
 	@$(BIN)/signflow train experiments/fashion-$(NET).toml $(ARGS)
+
+docs: setup ## the manual as a site in out/site, to open in a browser without a network; links and anchors checked
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet $(ARGS)
+	@echo "the manual is out/site/index.html"
 
 lint: setup ## ruff, and every RTL module alone under Verilator -Wall
 	@$(BIN)/ruff check .
