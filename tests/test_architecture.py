@@ -28,6 +28,7 @@ ROOMS = (
         "products",
         "tools",
         "verify",
+        "finn",
         "pictures",
         "flow",
         "survey",

@@ -11,7 +11,7 @@ onnxruntime are kept (`signflow.deploy.compile.sessions`).
 import logging
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -52,12 +52,14 @@ class _SimEngine:
         _refuse("SimEngine")()
 
 
-def _bind_xsi() -> None:
+def bind(names: Mapping[str, object]) -> dict[str, object]:
+    """Let ``names`` stand in the place of those of FINN's simulator binding; returns what stood there."""
     import finn.xsi as xsi
 
-    xsi.SimEngine = _SimEngine
-    for name in XSI_FUNCTIONS:
-        setattr(xsi, name, _refuse(name))
+    before = {name: vars(xsi)[name] for name in names if name in vars(xsi)}
+    for name, value in names.items():
+        setattr(xsi, name, value)
+    return before
 
 
 def _keep_sessions() -> None:
@@ -74,27 +76,16 @@ def boot() -> None:
 
     Effects: environment variables of FINN and qonnx are set (child processes inherit them), FINN's
     log is reduced to errors, and the warnings of FINN, qonnx and ONNX are silenced; everything that matters is checked
-    by our own passes.
+    by our own passes. Where FINN runs already, because its builder called a step of ours, its settings, its log and its
+    simulator stay as they are.
     """
     global _booted
     if _booted:
         return
-    os.environ.update(
-        FINN_BUILD_DIR=str(NOWHERE),
-        FINN_DEPS=str(NOWHERE / "deps"),
-        FINN_SETTINGS=str(NOWHERE / "settings.yaml"),
-        AUTOMATIC_DEPENDENCY_UPDATES="false",
-        SANITIZE_QUANT_TENSORS="0",  # rounding tensors to their annotated type is slow, and would hide errors
-        NUM_DEFAULT_WORKERS="1",  # workers of FINN's spawned pools would not see operators registered at run time
-    )
     import finn.util.settings as settings
-    from finn.interface.settings import FINNSettings
 
-    settings._SETTINGS = FINNSettings.init(flow_config=NOWHERE / "flow.yaml", finn_build_dir=str(NOWHERE))
-    os.environ["FINN_RTLLIB"] = str(settings._SETTINGS.finn_rtllib)
-    os.environ["FINN_CUSTOM_HLS"] = str(settings._SETTINGS.finn_custom_hls)
-    logging.getLogger("finn_logger").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module=NOISY_MODULES)
+    if settings._SETTINGS is None:
+        _settle(settings)
     from signflow.deploy.compile import flatten_nhwc, multiply_add, sum_pool
     from signflow.deploy.compile.dialect import OPERATORS
     from signflow.deploy.compile.dialect.own import register
@@ -103,6 +94,25 @@ def boot() -> None:
     flatten_nhwc.register()
     multiply_add.register()
     register(list(OPERATORS.values()))
-    _bind_xsi()
     _keep_sessions()
     _booted = True
+
+
+def _settle(settings) -> None:
+    """Settings of FINN that let nothing be written, and no simulator."""
+    os.environ.update(
+        FINN_BUILD_DIR=str(NOWHERE),
+        FINN_DEPS=str(NOWHERE / "deps"),
+        FINN_SETTINGS=str(NOWHERE / "settings.yaml"),
+        AUTOMATIC_DEPENDENCY_UPDATES="false",
+        SANITIZE_QUANT_TENSORS="0",  # rounding tensors to their annotated type is slow, and would hide errors
+        NUM_DEFAULT_WORKERS="1",  # workers of FINN's spawned pools would not see operators registered at run time
+    )
+    from finn.interface.settings import FINNSettings
+
+    settings._SETTINGS = FINNSettings.init(flow_config=NOWHERE / "flow.yaml", finn_build_dir=str(NOWHERE))
+    os.environ["FINN_RTLLIB"] = str(settings._SETTINGS.finn_rtllib)
+    os.environ["FINN_CUSTOM_HLS"] = str(settings._SETTINGS.finn_custom_hls)
+    logging.getLogger("finn_logger").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=NOISY_MODULES)
+    bind({"SimEngine": _SimEngine} | {name: _refuse(name) for name in XSI_FUNCTIONS})

@@ -1,0 +1,182 @@
+"""FINN's builder without Vivado: as far as it goes, what it leaves behind, and where it stops."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from signflow.deploy import known
+from signflow.deploy.compile import engine, export
+from signflow.deploy.finn import builder, verilator
+from signflow.deploy.products import Settings, torch_network
+from signflow.models.networks import network, predict
+
+ROOT = Path(builder.__file__).resolve().parents[2]
+EXAMPLE = ROOT / "docs" / "finn_build.yaml"
+OURS = "signflow.deploy.finn.steps.step_signflow_"
+STREAMLINE, LOWER, FOLD, STITCH = (OURS + name for name in ("streamline", "lower", "fold", "stitch"))
+RUN = """
+import sys; from pathlib import Path
+from signflow.deploy.finn.builder import build
+build(*map(Path, sys.argv[1:]))
+"""
+
+
+def test_missing_packages_are_named(monkeypatch):
+    monkeypatch.setattr(builder, "NEEDED", {"numpy": "numpy", "no_such_module": "no-such-package<2"})
+    with pytest.raises(builder.BuilderError, match=r"run `pip install --no-deps 'no-such-package<2'`"):
+        builder.check()
+
+
+def test_what_is_inside_stays_inside(tmp_path):
+    engine.boot()
+    import finn.util.settings as settings
+    import finn.xsi as xsi
+    from finn.util.basic import make_build_dir
+
+    before = dict(os.environ), settings._SETTINGS, xsi.compile_sim_obj, sys.stdout, logging.getLogger().handlers[:]
+    with builder.inside(tmp_path / "build"):
+        assert Path(make_build_dir("code_")).parent == tmp_path / "build"
+        assert xsi.compile_sim_obj is verilator.compile_sim_obj
+        assert os.environ["FINN_BUILD_DIR"] == str(tmp_path / "build")
+        logging.getLogger().addHandler(logging.NullHandler())
+    assert (dict(os.environ), settings._SETTINGS, xsi.compile_sim_obj, sys.stdout) == before[:4]
+    assert logging.getLogger().handlers == before[4]
+
+
+def test_finn_that_runs_already_is_left_alone(tmp_path):
+    """A step of ours called by FINN's own command: its settings and its simulator stay."""
+    script = """
+import os, sys
+import finn.util.settings as settings, finn.xsi as xsi
+from finn.interface.settings import FINNSettings
+settings._SETTINGS = mine = FINNSettings.init(flow_config=sys.argv[1] + "/flow.yaml", finn_build_dir=sys.argv[1])
+before = dict(os.environ)
+import signflow.deploy.finn.steps as steps
+from signflow.deploy.compile import engine
+engine.boot()
+assert settings._SETTINGS is mine and dict(os.environ) == before and "compile_sim_obj" not in vars(xsi)
+"""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("FINN")} | {"FINN_SETTINGS": str(tmp_path / "none")}
+    done = subprocess.run([sys.executable, "-P", "-c", script, str(tmp_path)], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_example_names_steps_that_exist():
+    import signflow.deploy.finn.steps as steps
+
+    named = [name.removeprefix("signflow.deploy.finn.steps.") for name in yaml.safe_load(EXAMPLE.read_text())["steps"]]
+    ours = {name for name in vars(steps) if name.startswith("step_signflow_")}
+    assert ours == {name for name in named if name.startswith("step_signflow_")}
+    assert all(vars(steps)[name].__doc__.count("model = ") == 1 for name in ours), "each with an example"
+
+
+# ---- FINN's builder itself
+
+
+@pytest.fixture(scope="session")
+def packages():
+    """The folder of the packages that FINN's builder imports, installed once a home: () where nothing is missing."""
+    try:
+        builder.check()
+    except builder.BuilderError:
+        folder = Path.home() / ".cache" / "finn-builder"
+        if not (folder / "pandas").exists():
+            install = ["-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
+            subprocess.run([sys.executable, *install, *builder.NEEDED.values()], check=True)
+        return (str(folder),)
+    return ()
+
+
+class Run:
+    """One build in a process of its own, with a home and a temporary folder of its own."""
+
+    def __init__(self, folder: Path, packages: tuple[str, ...], name: str, images: int):
+        self.folder, self.packages, row = folder, packages, network(name)
+        net = torch_network(Settings(source=name))
+        self.file = export.save(export.export(net, row.input_shape), folder / "net.onnx")
+        stack = np.random.default_rng(1).integers(0, 256, (images, *row.input_shape))
+        stack[0] = 0
+        self.logits = predict(net, torch.from_numpy(stack)).numpy()
+        np.save(folder / "images.npy", stack.astype(np.float32))
+        np.save(folder / "logits.npy", self.logits)
+        self.out = folder / "out"
+
+    def __call__(self, steps: list[str], **fields) -> subprocess.CompletedProcess:
+        config = yaml.safe_load(EXAMPLE.read_text()) | {"steps": steps, "verify_save_full_context": False}
+        config |= {f"verification_{part}": 0.0 for part in ("atol", "rtol", "mean_atol", "mean_rtol")}
+        config |= {"verify_input_npy": str(self.folder / "images.npy")}
+        config |= {"verify_expected_output_npy": str(self.folder / "logits.npy")}
+        (self.folder / "build.yaml").write_text(yaml.safe_dump(config | fields))
+        env = {
+            k: v for k, v in os.environ.items() if not k.startswith(("FINN", "XILINX", "NUM_DEFAULT", "XDG", "PYTEST"))
+        }
+        env |= {"SIGNFLOW_CACHE": str(Path.home() / ".cache" / "signflow")}
+        for key in ("HOME", "TMPDIR"):
+            (self.folder / key).mkdir(exist_ok=True)
+            env[key] = str(self.folder / key)
+        env["PYTHONPATH"] = os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH")]), *self.packages])
+        words = [sys.executable, "-P", "-c", RUN, str(self.file), str(self.folder / "build.yaml"), str(self.out)]
+        done = subprocess.run(words, cwd=self.folder, env=env, capture_output=True, text=True)
+        for key in ("HOME", "TMPDIR"):
+            assert not [path for path in (self.folder / key).rglob("*") if path.is_file()], f"something stayed in {key}"
+        return done
+
+    def verified(self, step: str) -> bool:
+        """Whether FINN's own verification had every logit of every image at ``step``."""
+        found = sorted((self.out / "verification_output").glob(f"verify_{step}_*_SUCCESS.npy"))
+        assert len(found) == len(self.logits)
+        return all((np.load(path).reshape(-1) == row).all() for path, row in zip(found, self.logits, strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "images"), [("tfc", 8), ("cnv", 3)])
+def test_the_example_up_to_vivado(tmp_path, packages, name, images):
+    """Shipped weights through every step of the example, FINN's own simulations included: every logit is PyTorch's. The
+    first step of FINN that needs Vivado is `step_create_stitched_ip`, behind all of that.
+    """
+    assert known.networks()[name]
+    run, steps = Run(tmp_path, packages, name, images), yaml.safe_load(EXAMPLE.read_text())["steps"]
+    checks = ["streamlined_python", "node_by_node_rtlsim", "stitched_ip_rtlsim"]
+    fields = {"verify_steps": checks, "target_fps": 5000 if name == "tfc" else 200}
+    done = run(steps, **fields)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert all(map(run.verified, checks))
+    settings = json.loads((run.out / "driver" / "settings.json").read_text())["driver_information"]
+    assert settings["io_shape_dict"]["idma_names"] == ["idma0"] and settings["platform"] == "zynq-iodma"
+    assert settings["io_shape_dict"]["oshape_normal"] == [[1, run.logits.shape[1]]]
+    assert (run.out / "report" / "estimate_network_performance.json").exists()
+
+    outputs = ["estimate_reports", "stitched_ip"]
+    done = run([*steps[:-1], "step_create_stitched_ip"], generate_outputs=outputs, target_fps=fields["target_fps"])
+    assert done.returncode and "FINN stopped at step_create_stitched_ip" in done.stderr
+    assert "vivado not found in PATH" in done.stderr + done.stdout
+    assert list((run.out / "build").glob("*/make_project.tcl")), "the project that Vivado would run"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "images"), [("tfc", 4), ("cnv", 2)])
+def test_finns_own_fifos(tmp_path, packages, name, images):
+    """FINN's `step_set_fifo_depths` in the place of ours, and FINN's FIFO module simulated."""
+    run = Run(tmp_path, packages, name, images)
+    steps = [STREAMLINE, LOWER, "step_create_dataflow_partition", FOLD, "step_generate_hardware", STITCH]
+    fields = {"auto_fifo_strategy": "force_minimal_fifos", "verify_steps": ["stitched_ip_rtlsim"]}
+    done = run(steps, target_fps=5000 if name == "tfc" else 200, **fields)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert run.verified("stitched_ip_rtlsim")
+
+
+@pytest.mark.slow
+def test_a_wrong_logit_stops_the_build(tmp_path, packages):
+    run = Run(tmp_path, packages, "tfc", 2)
+    run.logits[1, 3] = np.nextafter(run.logits[1, 3], np.inf)
+    np.save(tmp_path / "logits.npy", run.logits)
+    done = run([STREAMLINE], verify_steps=["streamlined_python"])
+    assert done.returncode and "1 images differ" in done.stderr
