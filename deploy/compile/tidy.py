@@ -36,6 +36,8 @@ KEPT = ("Quant", "BipolarQuant", "QuantizeLinear", "DequantizeLinear")
 """Quantisers, which are kept where they work on constants (not on a number alone, which is no weight)."""
 OF_SHAPES = ("Shape", "Size")
 """Operators whose result is constant where the shape of their input is."""
+NOTED = ("SumPool", "FlattenNHWC")
+"""Our own operators, whose result has the shape that was noted when they were made."""
 INT = TensorProto.INT64
 COMMUTATIVE = ("Add", "Mul", "And", "Or", "Xor", "Sum")
 
@@ -61,6 +63,18 @@ def tidy(proto: ModelProto, image: BaseDataType) -> ModelWrapper:
     return ModelWrapper(proto, fix_missing_initializer_valueinfo=False)
 
 
+def infer_shapes(model: ModelProto) -> None:
+    """Note the shapes of all tensors and constants of a model whose nodes passes have changed. Raises ValueError for
+    shapes that contradict each other.
+    """
+    graph, known = model.graph, _Known(model)
+    for node in graph.node:
+        known.learn(node)
+    noted = {value.name for value in (*graph.input, *graph.output, *graph.value_info)}
+    new = [helper.make_value_info(name, kind) for name, kind in known.types.items() if name not in noted]
+    graph.value_info.extend(new)
+
+
 class _Known:
     """Constants and types of the tensors of a graph, as far as `visit` has come."""
 
@@ -84,11 +98,15 @@ class _Known:
         if node.op_type in OF_SHAPES and (shape := self.shape(inputs[0])) is not None:
             self._fold(node, {inputs[0]: np.zeros(shape, dtype=np.float32)})
             return False
+        self.learn(node)
+        return True
+
+    def learn(self, node: NodeProto) -> None:
+        """The shapes and kinds of the results of ``node``."""
         try:
-            self._infer(node, inputs)
+            self._infer(node, [name for name in node.input if name])
         except Exception as error:
             raise ValueError(f"node {node.name!r}, operator {node.op_type}: {error}") from error
-        return True
 
     def shape(self, name: str) -> list[int] | None:
         """Of a tensor, where it is fixed."""
@@ -116,7 +134,7 @@ class _Known:
             self.types[name] = _type_of(self.constants[name])
 
     def _infer(self, node: NodeProto, inputs: list[str]) -> None:
-        if not all(name in self.types for name in inputs):
+        if node.op_type in NOTED or not all(name in self.types for name in inputs):
             return
         if is_custom_op(node.domain, node.op_type):  # quantisers keep the shape
             found = {node.output[0]: self.types[inputs[0]]}

@@ -120,6 +120,9 @@ STREAMS: dict[str, Network] = {
 BORDERS: dict[str, Network] = {"bn-resnet18-fashion-minus": NARROW["bn-resnet18-fashion"].with_options(pad_value=-1.0)}
 """One with a border of -1 where the papers have 0."""
 
+MAGNITUDES: dict[str, Network] = {"reactnet18-bn-fashion-signs": NARROW["reactnet18-bn-fashion"].with_method("bn")}
+"""One whose BN follows weights +-1, without the magnitude mean |w| that the papers' code multiplies them by."""
+
 
 def every_method(networks: dict[str, Network]) -> dict[str, Network]:
     """Each network as it is, and under its name and a method's with a dash between them in all the other methods."""
@@ -130,7 +133,9 @@ def every_method(networks: dict[str, Network]) -> dict[str, Network]:
     }
 
 
-NETWORKS: dict[str, Network] = every_method(CHAINS) | every_method(PROPOSED) | BASELINES | NARROW | STREAMS | BORDERS
+NETWORKS: dict[str, Network] = (
+    every_method(CHAINS) | every_method(PROPOSED) | BASELINES | NARROW | STREAMS | BORDERS | MAGNITUDES
+)
 SHIPPED = dict(NETWORKS)
 """The table as it came; a program may add to `NETWORKS`."""
 

@@ -23,6 +23,7 @@ from signflow.deploy.compile.errors import UnsupportedError
 from signflow.deploy.compile.passes.bisection import changes, coarse_rows, scattered
 from signflow.deploy.compile.passes.enumerate_thresholds import enumerate_thresholds
 from signflow.deploy.compile.passes.evaluate import follow, run_node
+from signflow.deploy.compile.passes.lookup import Lookup
 from signflow.deploy.compile.passes.normal_form import NormalForm
 from signflow.deploy.compile.passes.numbers import Numbers
 from signflow.deploy.compile.passes.regions import POOLS, SHAPES, Region, attribute
@@ -238,9 +239,9 @@ def _take_over(model: ModelWrapper, undecided: list[UnsupportedError]) -> set[st
     else it does not help goes to ``undecided``, where nothing else is wrong with the network. Behind such a norm,
     numbers are not PyTorch's yet, so what is found there is looked at once more.
     """
-    form, norms = NormalForm(), set()
-    names = {name for node in model.graph.node for name in node.input if model.get_initializer(name) is not None}
-    plain = model.transform(form, cleanup=False)
+    form, norms, here = NormalForm(), set(), Lookup(model)
+    names = {name for node in model.graph.node for name in node.input if here.get_initializer(name) is not None}
+    plain = Lookup(model.transform(form, cleanup=False))
     try:
         enumerate_thresholds(plain, partial(align, norms=norms, undecided=undecided))
     except UnsupportedError:
@@ -250,7 +251,7 @@ def _take_over(model: ModelWrapper, undecided: list[UnsupportedError]) -> set[st
         undecided.clear()
     for name in sorted(names):
         if (value := plain.get_initializer(name)) is not None:
-            known = np.array(model.get_initializer(name))
+            known = np.array(here.get_initializer(name))
             known.reshape(-1)[form.origins.get(name, np.arange(value.size)).reshape(-1)] = value.reshape(-1)
-            model.set_initializer(name, known)
+            here.set_initializer(name, known)
     return norms

@@ -30,6 +30,7 @@ from signflow.deploy.compile.passes.choice import coded, few
 from signflow.deploy.compile.passes.codes import read_image
 from signflow.deploy.compile.passes.head import make_head
 from signflow.deploy.compile.passes.integer_graph import IntegerGraph, Tensor
+from signflow.deploy.compile.passes.lookup import Lookup
 from signflow.deploy.compile.passes.notes import notes_on, save_costs, save_notes
 from signflow.deploy.compile.passes.numbers import Numbers
 from signflow.deploy.compile.passes.products import Feed, Product
@@ -66,7 +67,8 @@ class _Exit:
 
 class _Enumeration:
     def __init__(self, model: ModelWrapper, before: Before):
-        self.model, self.before = model, before
+        self.model = model = Lookup(model)
+        self.before = before
         self.signs: list[Sign] = []
         self.notes: list[str] = []
         image, *regions = walk(model)

@@ -19,7 +19,6 @@ import numpy as np
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
-from qonnx.transformation.infer_shapes import InferShapes
 
 from signflow.deploy.compile.errors import refuse
 from signflow.deploy.compile.passes.channels_first import ChannelsFirst
@@ -36,6 +35,7 @@ from signflow.deploy.compile.passes.plain_reductions import PlainReductions
 from signflow.deploy.compile.passes.plain_slices import PlainSlices
 from signflow.deploy.compile.passes.regions import attribute
 from signflow.deploy.compile.passes.rewrite import Graph, remove_unread
+from signflow.deploy.compile.tidy import infer_shapes
 
 SHAPES = (
     *(PlainImages, PlainConcats, PlainRanks, ChannelsFirst, PlainGroups, PlainReductions, PlainPools, PlainSlices),
@@ -68,7 +68,7 @@ class NormalForm(Transformation):
                 before = self.origins.get(name)
                 self.origins[name] = places if before is None else before.reshape(-1)[places]
         remove_unread(model)
-        model = model.transform(InferShapes(), make_deepcopy=False, cleanup=False)
+        infer_shapes(model.model)
         check(model)
         return model, False
 

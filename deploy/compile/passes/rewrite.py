@@ -34,6 +34,10 @@ class Graph:
         self._shapes = {value.name: value for value in (*proto.input, *proto.output, *proto.value_info)}
         self._names = {*self._shapes, *self._constants, *(name for node in proto.node for name in node.output)}
 
+    def __contains__(self, name: str) -> bool:
+        """Whether the shape of a tensor or constant is noted."""
+        return name in self._constants or name in self._shapes
+
     def constant(self, name: str) -> np.ndarray | None:
         """Value of a stored constant, None for what depends on the image."""
         tensor = self._constants.get(name)
@@ -85,6 +89,10 @@ class Graph:
         """The tensor ``name`` becomes a constant."""
         self._proto.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         self._constants[name] = self._proto.initializer[-1]
+
+    def exchange(self, name: str, value: np.ndarray) -> None:
+        """Set a stored constant to another value of its shape and kind."""
+        self._constants[name].CopyFrom(numpy_helper.from_array(value, name))
 
     def change(self, node: NodeProto, index: int, move: Callable[[np.ndarray], np.ndarray]) -> None:
         """Put the numbers of a constant input of ``node`` elsewhere. It keeps its name where nobody else reads it, so
