@@ -621,3 +621,7 @@ def _lies_there(handle) -> bool:
         return os.path.samestat(os.fstat(handle.fileno()), os.stat(handle.name))
     except FileNotFoundError:
         return False
+
+
+if __name__ == "__main__":
+    importlib.import_module(f"{__package__}.serve" if __package__ else "serve").main()

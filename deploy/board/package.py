@@ -5,7 +5,8 @@
     accel.npz                 images with their results, the table from integers to logits; of a loadable accelerator
                               also its weights, as the words of the load chain
     sample.npz                images with labels and PyTorch's logits (`signflow.deploy.board.sample`)
-    accelerator.py                  the driver, and pynq_link.py or serial_link.py
+    accelerator.py            the driver, and pynq_link.py or serial_link.py
+    serve.py, service.py, serve.html    its web page, `python -m accelerator --serve`
     30_board.ipynb            the notebook
     README.md                 for people (`signflow.deploy.board.readme`)
     sbom.cdx.json             what the driver needs and what made the package (`signflow.deploy.board.bill`)
@@ -49,6 +50,7 @@ HEAD_BYTES = 1 << 26
 HERE = Path(__file__).parent
 NOTEBOOK = HERE.parents[1] / "notebooks" / "30_board.ipynb"
 LINKS = {"pynq": "pynq_link.py", "serial": "serial_link.py"}
+DRIVER = "accelerator.py", "signature.py", "serve.py", "service.py", "serve.html"
 NEEDS = {"pynq": ("numpy", "pynq"), "serial": ("numpy", "pyserial")}
 """Python packages that the driver imports."""
 DATE = (1980, 1, 1, 0, 0, 0)
@@ -70,7 +72,7 @@ def package(work: Path, project: Path, destination: Path, key: str | Path | None
     simulated = files.pop("simulated")
     kind = Board.of(facts).link
     known, link = vectors(work, VECTORS[kind]), LINKS[kind]
-    files |= {name: (HERE / name).read_bytes() for name in ("accelerator.py", "signature.py", link)}
+    files |= {name: (HERE / name).read_bytes() for name in (*DRIVER, link)}
     files |= {"accel.npz": _npz(known), "sample.npz": _npz(sample(work, known))}
     if NOTEBOOK.exists():
         files[NOTEBOOK.name] = NOTEBOOK.read_bytes()

@@ -36,7 +36,8 @@ A neural network as a circuit: {plan["interval"]:,} cycles an image at {mhz:g} M
 {_simulated(facts)}
 ## Start
 
-Needs {where.format(board=board.name, name=name)}, and Python 3.8 or later with {" and ".join(needs)}:
+Needs {where.format(board=board.name, name=name)}, and Python 3.8 or later with {" and ".join(needs)}
+(numpy 1.21 or later):
 
     pip install {" ".join(needs)}
 
@@ -47,12 +48,23 @@ In this folder:
 or open `30_board.ipynb`. Opening checks every file by its SHA-256, loads the bitstream, and runs images with known
 results. Whatever is wrong is an `AcceleratorError` with one sentence that says so.
 
+## From a terminal
+
+In this folder{_root(board)}:
+
+    python3 -m accelerator            # check everything, and measure
+    python3 -m accelerator --serve    # and serve a page: pictures or a camera in, classes and logits out
+
+The page is for this machine alone; from another one log in with `ssh -L 8080:localhost:8080`, and open
+http://localhost:8080 there, which is also where a browser gives its camera.
+
 ## What is in it
 
 | file | |
 |---|---|
 | {name}.bit{_map(facts, name)} | the circuit |
 | accelerator.py, {facts["package"]["link"]} | the driver |
+| serve.py, service.py, serve.html | the web page |
 | accel.json, accel.npz | what the circuit is; images with known results, the table from integers to logits |
 | sample.npz | images with labels, and PyTorch's logits |
 | SHA256SUMS, signature.py | checksums of all files, and what checks their signature, if there is one |
@@ -63,6 +75,11 @@ A package is a program: run it if you trust who made it. `sha256sum -c SHA256SUM
 
 Made by signflow; network hash {shell["network_hash"]}.
 """
+
+
+def _root(board: Board) -> str:
+    """What a terminal needs there: pynq works for root, with the variables of its image."""
+    return ", as root (on PYNQ the terminal of Jupyter, or after `sudo -i`)" if board.link == "pynq" else ""
 
 
 def _simulated(facts: Mapping) -> str:

@@ -10,6 +10,8 @@ Needs numpy and pyserial only, and is one file, because it travels with a packag
 other means (`openFPGALoader -b ulx3s tfc.bit`).
 """
 
+from __future__ import annotations  # Python 3.8
+
 import os
 import struct
 import tempfile
@@ -99,7 +101,7 @@ class SerialLink:
         latency: seconds that the USB chip and the driver may hold bytes back (16 ms by default on Linux).
         patience: seconds without an answer after which the link has failed.
         """
-        self._name = port if isinstance(port, str | os.PathLike) else None
+        self._name = port if isinstance(port, (str, os.PathLike)) else None
         self._port = None if self._name else port
         self._baud, self._latency, self._patience = baud, latency, patience
         self._session = os.urandom(1)[0]

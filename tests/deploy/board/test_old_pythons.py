@@ -10,6 +10,7 @@ from threading import Thread
 
 import pytest
 
+from signflow.deploy.board import pynq_link
 from signflow.deploy.board.pynq_link import PynqLink
 
 IMAGES = {"2.7": ("3.8", "1.21.6"), "3.0.1": ("3.10", "1.21.5"), "3.1": ("3.10", "1.26.4")}
@@ -67,7 +68,8 @@ def test_every_logit_is_equal(image, bitfile, tmp_path):
         board = Thread(target=Board, args=(listener,), daemon=True)
         board.start()
         script = Path(__file__).with_name("old_python.py")
-        command = [tmp_path / "env/bin/python", script, bitfile.parent, address]
+        drivers = Path(pynq_link.__file__).parent
+        command = [tmp_path / "env/bin/python", script, bitfile.parent, address, drivers]
         environment = {"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)}
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
         board.join(10)

@@ -37,7 +37,8 @@ def test_what_is_in_it(work, project, tmp_path):
     path = package(work, project, tmp_path / "new" / "tfc.zip")
     files = content(path)
     made = {"tfc.bit", "tfc.hwh", "accel.json", "accel.npz", "sample.npz", "README.md", "sbom.cdx.json", "SHA256SUMS"}
-    assert set(files) == made | {"accelerator.py", "pynq_link.py", "signature.py", "30_board.ipynb"}
+    page = {"serve.py", "service.py", "serve.html"}
+    assert set(files) == made | page | {"accelerator.py", "pynq_link.py", "signature.py", "30_board.ipynb"}
     lines = files.pop("SHA256SUMS").decode().splitlines()
     manifest = {name: digest for digest, name in (line.split("  ") for line in lines)}
     assert manifest == {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
@@ -63,7 +64,8 @@ def test_the_readme_names_every_file_and_its_code_is_right(work, tmp_path, board
     files = content(package(work, project, tmp_path / "tfc.zip"))
     text = files["README.md"].decode()
     assert {name for name in files if name not in text} == {"README.md"}
-    code = "\n".join(line[4:] for line in text.split("In this folder:")[1].splitlines() if line[:4] == "    ")
+    code = text.split("In this folder:")[1].split("or open")[0]
+    code = "\n".join(line[4:] for line in code.splitlines() if line[:4] == "    ")
     compile(code, "README.md", "exec")
     assert "simulation image" not in text and f"# tfc for {board}" in text
     assert max(map(len, text.splitlines())) <= 120
