@@ -79,7 +79,8 @@ def networks(names: tuple[str, ...], everything: bool, boards: bool, out: Path, 
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Trainings at a time.")
 @click.option("--runs", type=PATH, default=Path("runs"), show_default=True)
 @click.option("--docs", type=PATH, default=Path("docs"), show_default=True)
-def experiment(name: str | None, jobs: int, runs: Path, docs: Path) -> None:
+@click.option("--render", is_flag=True, help="Train nothing: write the section from the recorded runs in DOCS/results.")
+def experiment(name: str | None, jobs: int, runs: Path, docs: Path, render: bool) -> None:
     """Do an experiment, print its table, draw its plot, and write its section of docs/results.md.
 
     Finished runs are kept, an interrupted experiment goes on. Without NAME: the list of experiments.
@@ -88,6 +89,8 @@ def experiment(name: str | None, jobs: int, runs: Path, docs: Path) -> None:
 
     if name is None:
         click.echo(experiments.listing())
+    elif render:
+        experiments.render(name, docs, say=click.echo)
     else:
         experiments.run(name, runs, docs, jobs, say=click.echo)
 

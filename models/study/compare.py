@@ -27,13 +27,17 @@ class Comparison:
     name: str
     """Of the file."""
     title: str
-    """Heading of its section in the results."""
+    """What is compared, over its table and picture."""
     nets: list[str]
     """Names in `signflow.models.networks.NETWORKS`; the first is the baseline."""
     seeds: list[int]
     """Every net is trained once with each."""
     recipe: dict
     """Keys of `signflow.models.training.recipe.Recipe` that all runs share."""
+    question: str = ""
+    """What it answers: heading of its section in the results [the title]."""
+    note: str = ""
+    """What its numbers do not say: a paragraph behind the answer, Markdown."""
     only: dict[str, dict] = field(default_factory=dict)
     """Keys that only the runs of one net have."""
     against: dict[str, str] = field(default_factory=dict)

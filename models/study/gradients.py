@@ -70,12 +70,17 @@ def plot_gradient_variance(
     """
     stages = dense([width] * (depth + 1))
     found = {name: measure(stages, case, norm, batch, seed) for name, case in CASES.items()}
-    for name, measurement in found.items():
+    plot_profiles(axes, {name: measurement.delta for name, measurement in found.items()}, width, norm)
+    return found
+
+
+def plot_profiles(axes, profiles: dict[str, list[float]], width: int, norm: str) -> None:
+    """Draw measured ``profiles``, Var(delta^l) for l = 0 .. L by case, over the predicted ones."""
+    for name, delta in profiles.items():
         colour = COLOURS[name]
-        axes.semilogy(predicted_profile(CASES[name], norm, stages), color=colour, lw=1.2)
-        axes.semilogy(measurement.delta, MARKERS[name], color=colour, mfc="none", ms=6, label=name)
+        axes.semilogy(predicted_profile(CASES[name], norm, dense([width] * len(delta))), color=colour, lw=1.2)
+        axes.semilogy(delta, MARKERS[name], color=colour, mfc="none", ms=6, label=name)
     titles = {"none": "no normalisation", "scale": "scaled by 1/sqrt(K)", "bn": "batch normalisation"}
-    axes.set(xlabel="layer l (0: input)", title=f"{titles[norm]}, {depth} layers of {width}")
+    axes.set(xlabel="layer l (0: input)", title=f"{titles[norm]}, {len(delta) - 1} layers of {width}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
-    return found

@@ -8,6 +8,7 @@ from signflow.models.files import replacing
 
 HEAD = "# Results\n"
 WIDTH = 120
+LIST = ("<!-- list of sections -->", "<!-- end of the list -->")
 
 
 def wrapped(body: str) -> str:
@@ -23,20 +24,36 @@ def wrapped(body: str) -> str:
     return "\n".join(lines)
 
 
+def head(name: str, heading: str) -> str:
+    """The heading of a section, with the anchor ``#name`` that stays when the heading changes."""
+    return f"## {heading}" if heading.lower() == name else f'<a id="{name}"></a>\n\n## {heading}'
+
+
 def write_section(page: Path, name: str, body: str) -> None:
-    """Put ``body`` between the markers of ``name`` in the Markdown file ``page``; a new section goes to the end.
+    """Put ``body`` between the markers of ``name`` in the Markdown file ``page``, and the list of all sections between
+    those of the list, where the page has them; a new section goes to the end.
 
     The file is replaced as a whole, and the same body gives the same bytes.
     """
     text = page.read_text() if page.exists() else HEAD
     begin, end = f"<!-- {name}: written by `signflow experiment {name}` -->", f"<!-- end of {name} -->"
-    section = f"{begin}\n{wrapped(body.strip())}\n{end}"
-    if begin in text:
-        before, rest = text.split(begin, 1)
-        if end not in rest:
-            raise ValueError(f"{page}: the marker {end!r} is missing; put it back behind the section")
-        text = before + section + rest.split(end, 1)[1]
-    else:
-        text = f"{text.rstrip()}\n\n{section}\n"
+    if begin not in text:
+        text = f"{text.rstrip()}\n\n{begin}\n{end}\n"
+    text = _between(text, begin, end, wrapped(body.strip()), page)
+    if LIST[0] in text:
+        text = _between(text, *LIST, contents(text), page)
     with replacing(page) as partial:
         partial.write_text(text)
+
+
+def contents(text: str) -> str:
+    """The sections of a page as a list of links."""
+    sections = re.findall(r"^<!-- (\S+): written by .*?^## (.*?)$", text, re.MULTILINE | re.DOTALL)
+    return "\n".join(f"- [{heading}](#{name})" for name, heading in sections)
+
+
+def _between(text: str, begin: str, end: str, body: str, page: Path) -> str:
+    before, rest = text.split(begin, 1)
+    if end not in rest:
+        raise ValueError(f"{page}: the marker {end!r} is missing; put it back behind the section")
+    return f"{before}{begin}\n{body}\n{end}{rest.split(end, 1)[1]}"

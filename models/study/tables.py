@@ -62,17 +62,26 @@ def write_csv(path: Path, columns: list[str], rows: list[list]) -> None:
         writer.writerows(rows)
 
 
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Rows of a CSV file by column, cells as text."""
+    with open(path, newline="") as f:
+        return list(csv.DictReader(f))
+
+
 @dataclass(frozen=True)
 class Section:
     """A piece of a report. Pictures lie beside the tables' CSV files and are named relative to `docs/`."""
 
-    title: str
+    question: str
+    answer: str
+    """A sentence made of the numbers."""
     tables: list[Table]
     findings: list[str]
     pictures: list[str]
 
     def markdown(self) -> str:
-        """Heading, findings as a list, pictures, tables."""
+        """Heading, answer, findings as a list, pictures, tables."""
         findings = [f"- {finding}" for finding in self.findings]
-        pictures = [f"![{self.title}](results/{name})" for name in self.pictures]
-        return "\n".join([f"### {self.title}", "", *findings, "", *pictures, "", *(t.markdown() for t in self.tables)])
+        pictures = [f"![{self.question}](results/{name})" for name in self.pictures]
+        parts = [f"### {self.question}", "", f"**Answer.** {self.answer}", "", *findings, "", *pictures, ""]
+        return "\n".join(parts + [table.markdown() for table in self.tables])

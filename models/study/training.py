@@ -6,7 +6,7 @@ divided by sqrt(K). Latent weights are clipped to [-1, 1] after every step; the 
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -123,6 +123,16 @@ def train(trial: Trial, data, test, tick: Callable[[], None] = lambda: None) -> 
         history.accuracy.append(accuracy(net, *test))
         history.delta.append(gradient_variance(net, test[0][:PROBE], test[1][:PROBE]))
     return history
+
+
+def repeat(trial: Trial, seeds: int, data, test, tick: Callable[[], None]) -> list[History]:
+    """The trial with seeds 1 .. ``seeds``."""
+    return [train(replace(trial, seed=seed), data, test, tick) for seed in range(1, seeds + 1)]
+
+
+def final(histories: list[History]) -> list[float]:
+    """Test accuracies after the last epoch, in per cent."""
+    return [100 * h.accuracy[-1] for h in histories]
 
 
 def _epoch(net: Classifier, optimiser, schedule, data: tuple[Tensor, Tensor], rng: torch.Generator) -> None:

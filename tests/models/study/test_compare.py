@@ -10,10 +10,11 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from signflow.models.study import experiments, summary
+from signflow.models.study import experiments, pictures
+from signflow.models.study.answers import answer, labels, title
 from signflow.models.study.compare import Comparison, collect, read_comparison, run
-from signflow.models.study.results import wrapped, write_section
-from signflow.models.study.summary import findings, labels, summarise, table, title
+from signflow.models.study.results import LIST, head, wrapped, write_section
+from signflow.models.study.summary import record, recorded, summarise, table
 from signflow.models.training.recipe import RecipeError
 
 TOML = """
@@ -37,7 +38,7 @@ def small_data(fashion_files):
 
 def fake_rows(accuracy: dict[str, list[float]]) -> list[dict]:
     facts = {"best_accuracy": 1.0, "epochs": 4, "seconds": 8.0, "commit": "c" * 40, "dirty": False}
-    facts |= {"device": "a CPU", "torch": "2", "threads": 1}
+    facts |= {"device": "a CPU", "torch": "2", "threads": "1"}
     return [
         {"net": net, "seed": seed, "final_accuracy": value, **facts}
         for net, values in accuracy.items()
@@ -125,16 +126,28 @@ def test_a_killed_experiment_leaves_no_training(tmp_path):
             time.sleep(0.1)
 
 
-def test_table_and_findings_against_numbers_made_by_hand():
-    comparison = Comparison("two", "two nets", ["tfc", "tfc-abn"], [1, 2, 3], {"epochs": 4})
-    rows = fake_rows({"tfc": [0.80, 0.82, 0.84], "tfc-abn": [0.90, 0.91, 0.92]})
+def test_table_and_answer_against_numbers_made_by_hand():
+    comparison = Comparison("two", "two nets", ["tfc", "tfc-abn", "tfc-sd"], [1, 2, 3], {"epochs": 4})
+    rows = fake_rows({"tfc": [0.80, 0.82, 0.84], "tfc-abn": [0.90, 0.91, 0.92], "tfc-sd": [0.79, 0.82, 0.85]})
     cells = table(comparison, rows).rows
-    assert cells[0] == ["tfc", "BN", "3", "82.00", "2.00", "84.00", "", "2.0"]
-    assert cells[1] == ["tfc-abn", "ABN", "3", "91.00", "1.00", "92.00", "+9.00", "2.0"]
-    (sentence,) = findings(comparison, rows)
-    # Welch: t = 9 / sqrt((4 + 1) / 3) = 6.97 at 2.94 degrees of freedom
-    assert "9.00 points above BN (Welch p = 0.006: a difference)" in sentence
-    assert "standard deviation 1.00 against 2.00" in sentence and "no evidence" in sentence
+    # t = 4.303 at 2 degrees of freedom: 82 +- 4.303 * 2 / sqrt(3)
+    assert cells[0] == ["tfc", "BN", "3", "82.00 [77.03, 86.97]", "2.00", "", "", "2.0"]
+    # Welch: t = 9 / sqrt((4 + 1) / 3) = 6.97 at 2.94 degrees of freedom, where 3.218 cuts off 2.5 %
+    assert cells[1] == ["tfc-abn", "ABN", "3", "91.00 [88.52, 93.48]", "1.00", "+9.00 [+4.84, +13.16]", "0.006", "2.0"]
+    # and for SD: se = sqrt((4 + 9) / 3) at 3.49 degrees of freedom, t = 2.945
+    assert answer(comparison, rows) == (
+        "After 4 epochs, 3 seeds a net. Against BN: ABN ends 9.00 points above (+4.84 to +13.16). "
+        "Not to be told from BN by these seeds: SD (ASD + WSD) (-6.13 to +6.13)."
+    )
+    two = answer(comparison, [row for row in rows if row["seed"] < 3])
+    assert "2 seeds a net" in two and two.endswith("a real difference can well be among those not told apart.")
+
+
+def drawn(monkeypatch) -> list:
+    """Figures that are drawn from now on, in place of their files."""
+    figures = []
+    monkeypatch.setattr(pictures, "save_picture", lambda figure, path: figures.append(figure))
+    return figures
 
 
 def test_curves_show_the_mean_at_every_place_and_begin_with_their_baseline(tmp_path, monkeypatch):
@@ -142,24 +155,46 @@ def test_curves_show_the_mean_at_every_place_and_begin_with_their_baseline(tmp_p
     nets = [net for curve in curves.values() for net in curve.values()]
     comparison = Comparison("bits", "bits", nets, [1, 2], {"epochs": 4}, along="bits", curves=curves)
     assert [comparison.baseline(net) for net in nets] == ["tfc", "tfc", "tfc-abn", "tfc-abn"]
-    figures = []
-    monkeypatch.setattr(summary, "save_picture", lambda figure, path: figures.append(figure))
+    figures = drawn(monkeypatch)
     rows = fake_rows({"tfc": [0.8, 0.9], "tfc-none": [0.5, 0.52], "tfc-abn": [0.7, 0.8], "sfc-abn": [0.6, 0.8]})
-    summary.summarise(comparison, rows, tmp_path)
+    pictures.draw_curves(comparison, rows, tmp_path / "bits.png")
     (axes,) = figures[0].axes
-    drawn = {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
-    assert {name: [round(y, 6) for y in line.get_ydata()] for name, line in drawn.items()} == {
+    lines = {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
+    assert {name: [round(y, 6) for y in line.get_ydata()] for name, line in lines.items()} == {
         "plain": [85, 51],
         "attention": [75, 70],
     }
-    assert axes.get_xlabel() == "bits" and [len(line.get_ydata()) for line in axes.lines] == [2] * 6
+    assert axes.get_xlabel() == "bits" and [label.get_text() for label in axes.get_xticklabels()] == ["8", "4"]
+    # at one degree of freedom +- 12.706 |a - b| / 2: only 50 and 52 stay in the frame of 39.95 to 100.05
+    ends = [sorted(line.get_ydata()) for line in axes.lines if line.get_linewidth() == 1]
+    assert [51 - 12.706, 51 + 12.706] in [pytest.approx(end, abs=1e-2) for end in ends]
+    arrows = [(line.get_marker(), line.get_ydata()[0]) for line in axes.lines if line.get_marker() in ("v", "^")]
+    low, high = axes.get_ylim()
+    assert sorted(arrows) == sorted([("v", low), ("^", high)] * 3 + [("v", low)])
 
 
-def test_a_single_seed_has_no_spread():
+def test_rows_show_runs_mean_and_interval_and_frame_the_near_ones_once_more(tmp_path, monkeypatch):
+    comparison = Comparison("two", "two nets", ["tfc", "tfc-abn", "tfc-none"], [1, 2, 3], {"epochs": 4})
+    rows = fake_rows({"tfc": [0.80, 0.82, 0.84], "tfc-abn": [0.81, 0.82, 0.83], "tfc-none": [0.3, 0.31, 0.32]})
+    figures = drawn(monkeypatch)
+    pictures.draw(comparison, rows, tmp_path / "two.png")
+    whole, close = figures[0].axes
+    assert [label.get_text() for label in whole.get_yticklabels()] == ["BN", "ABN", "none"]
+    assert close.get_xlim() == pytest.approx((80 - 1.05, 84 + 1.05)) and whole.get_xlim()[0] < 30
+    for axes, arrows in ((whole, 0), (close, 2)):
+        means = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "|"]
+        assert means == pytest.approx([82, 82, 31])
+        assert sum(line.get_marker() in ("<", ">") for line in axes.lines) == arrows
+
+
+def test_a_single_seed_has_no_interval():
     comparison = Comparison("one", "one seed", ["tfc", "tfc-none"], [1], {"epochs": 4})
     rows = fake_rows({"tfc": [0.8], "tfc-none": [0.5]})
-    assert table(comparison, rows).rows[1][4] == "-"
-    assert findings(comparison, rows) == ["none (tfc-none) ends 30.00 points below BN."]
+    assert table(comparison, rows).rows[1][3:7] == ["50.00", "-", "-30.00", ""]
+    assert answer(comparison, rows) == (
+        "After 4 epochs, 1 seed a net. Against BN: none ends 30.00 points below. One seed gives no interval, and so "
+        "decides nothing."
+    )
 
 
 def test_titles_name_the_method():
@@ -171,44 +206,65 @@ def test_other_networks_are_called_by_their_names_and_have_baselines_of_their_ow
     nets = ["bn-resnet18-fashion", "reactnet18-fashion", "reactnet18-bn-fashion"]
     comparison = Comparison("many", "many", nets, [1], {"epochs": 4}, against={nets[1]: nets[2]})
     rows = fake_rows({nets[0]: [0.7], nets[1]: [0.8], nets[2]: [0.9]})
-    assert [row[-2] for row in table(comparison, rows).rows] == ["", "-10.00", "+20.00"]
-    assert findings(comparison, rows)[0] == (
-        "reactnet18-fashion (BN-free) ends 10.00 points below reactnet18-bn-fashion."
-    )
+    assert [row[-3] for row in table(comparison, rows).rows] == ["", "-10.00", "+20.00"]
+    assert "Against reactnet18-bn-fashion: reactnet18-fashion ends 10.00 points below." in answer(comparison, rows)
     assert set(labels(nets)) == set(labels(nets).values())
     with pytest.raises(RecipeError, match="against names cnv, which is no net"):
         Comparison("odd", "odd", nets, [1], {}, against={nets[1]: "cnv"}).recipes()
 
 
-def test_summary_writes_the_same_bytes_again(tmp_path):
-    comparison = Comparison("two", "two nets", ["tfc", "tfc-abn"], [1, 2], {"epochs": 4})
+def test_summary_is_made_of_the_file_alone_and_of_the_same_bytes_again(tmp_path):
+    comparison = Comparison("two", "two nets", ["tfc", "tfc-abn"], [1, 2], {"epochs": 4}, note="A note.")
     rows = fake_rows({"tfc": [0.80, 0.82], "tfc-abn": [0.90, 0.91]})
-    _, text = summarise(comparison, rows, tmp_path)
+    rows[3]["threads"] = ""  # as in files that are older than the column
+    record(comparison, rows, tmp_path)
+    assert recorded(comparison, tmp_path) == rows
+    _, text = summarise(comparison, tmp_path)
     files = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
     assert set(files) == {"two.csv", "two.png"} and files["two.png"][:4] == b"\x89PNG"
-    assert summarise(comparison, rows, tmp_path)[1] == text
+    assert summarise(comparison, tmp_path)[1] == text
     assert files == {p.name: p.read_bytes() for p in tmp_path.iterdir()}
-    assert "Commit cccccccccc; seeds 1, 2; a CPU, 1 thread(s) a run; torch 2" in text
+    assert "Commit cccccccccc; seeds 1, 2; a CPU, 1 thread(s) a run or threads not recorded; torch 2" in text
+    assert text.startswith("**Answer.** After 4 epochs, 2 seeds a net.") and "\n\nA note.\n\n**two nets" in text
 
 
-def test_sections_are_replaced_and_the_rest_is_kept(tmp_path):
+def test_a_file_of_other_runs_is_refused(tmp_path):
+    comparison = Comparison("two", "two nets", ["tfc", "tfc-abn"], [1, 2], {"epochs": 4})
+    with pytest.raises(RecipeError, match=r"two.csv is missing: `signflow experiment two` does the runs"):
+        summarise(comparison, tmp_path)
+    record(comparison, fake_rows({"tfc": [0.80, 0.82], "tfc-abn": [0.90]}), tmp_path)
+    with pytest.raises(RecipeError, match=r"two.csv does not hold the runs of two: \[\('tfc-abn', 2\)\] differ"):
+        summarise(comparison, tmp_path)
+
+
+def test_sections_are_replaced_and_listed_and_the_rest_is_kept(tmp_path):
     page = tmp_path / "results.md"
-    write_section(page, "a", "first")
-    write_section(page, "b", "second")
-    page.write_text(page.read_text().replace("# Results", "# Results\n\nby hand"))
-    write_section(page, "a", "third")
+    page.write_text("# Results\n\nby hand\n\n" + "\n".join(LIST) + "\n")
+    write_section(page, "a", head("a", "first?"))
+    write_section(page, "second", head("second", "Second"))
+    write_section(page, "a", head("a", "third?") + "\n\n### no section")
     text = page.read_text()
-    assert "first" not in text and text.index("by hand") < text.index("third") < text.index("second")
+    assert "first" not in text and text.index("by hand") < text.index("## third?") < text.index("## Second")
+    assert '<a id="a"></a>\n\n## third?' in text and "<a id" not in text[text.index("## Second") - 9 :]
+    assert f"{LIST[0]}\n- [third?](#a)\n- [Second](#second)\n{LIST[1]}" in text
     page.write_text(text.replace("<!-- end of a -->", ""))
     with pytest.raises(ValueError, match=r"end of a.*is missing"):
         write_section(page, "a", "fourth")
 
 
-def test_every_experiment_file_is_valid_and_listed():
-    for path in experiments.COMPARISONS.glob("*.toml"):
-        assert read_comparison(path).name in experiments.listing()
-    with pytest.raises(RecipeError, match=r"unknown experiment 'x'; known experiments: what-bn-does"):
-        experiments.run("x", None, None, 1)
+@pytest.mark.parametrize("name", [name for name in experiments.names() if name != "what-bn-does"])
+def test_the_shipped_page_is_what_the_recorded_runs_say(name, tmp_path, monkeypatch):
+    """Rendered once more, without the pictures: no byte changes."""
+    page = experiments.ROOT / "docs" / "results.md"
+    if f"written by `signflow experiment {name}`" not in page.read_text():
+        pytest.skip("no run of it is recorded")
+    (tmp_path / "results.md").write_bytes(page.read_bytes())
+    (tmp_path / "results").mkdir()
+    for path in (page.parent / "results").glob("*.csv"):
+        (tmp_path / "results" / path.name).symlink_to(path)
+    drawn(monkeypatch)
+    experiments.render(name, tmp_path, say=lambda text: None)
+    assert (tmp_path / "results.md").read_bytes() == page.read_bytes()
 
 
 def test_paragraphs_are_wrapped_and_tables_are_not():
