@@ -17,6 +17,7 @@ from pathlib import Path
 
 import signflow.models
 from signflow.hw.sim.toolchain import cached, digest, processor
+from signflow.models.sizes import Sized, split
 
 PACKAGES = ("torch", "brevitas", "onnx", "onnx-ir", "onnxscript", "onnxruntime", "qonnx", "finn-plus", "numpy")
 MODELS, WEIGHTS = Path(signflow.models.__file__).parent, "weights"
@@ -32,6 +33,8 @@ class Facts:
 
     input_shape: tuple[int, int, int]
     dataset: str
+    sizes: dict[str, list[str]]
+    """What a name of it may set (`signflow.models.sizes`)."""
 
 
 def networks() -> Mapping[str, Facts]:
@@ -48,13 +51,17 @@ def networks() -> Mapping[str, Facts]:
 def _facts() -> dict[str, Facts]:
     from signflow.models.networks import NETWORKS
 
-    return {name: Facts(tuple(row.input_shape), row.dataset) for name, row in NETWORKS.items()}
+    return _sized({name: Facts(tuple(row.input_shape), row.dataset, row.sizes) for name, row in NETWORKS.items()})
+
+
+def _sized(rows: dict[str, Facts]) -> Mapping[str, Facts]:
+    return Sized(rows, lambda row: row.sizes, lambda row, _: row)
 
 
 @functools.cache
 def _indexed(path: Path) -> dict[str, Facts]:
     rows = json.loads(path.read_text())
-    return {name: Facts(tuple(row["input_shape"]), row["dataset"]) for name, row in rows.items()}
+    return _sized({name: Facts(tuple(row.pop("input_shape")), **row) for name, row in rows.items()})
 
 
 @functools.cache
@@ -84,4 +91,5 @@ def contents(source: str, weights: str, random_weights: int | None) -> str | Non
 def _shipped(source: str) -> bool:
     """Whether `NETWORKS` has it as it came: a program may put others into the table."""
     table = sys.modules.get(TABLE)
-    return table is None or table.NETWORKS[source] is table.SHIPPED.get(source)
+    base = source if table is None or dict.__contains__(table.NETWORKS, source) else split(source)[0]
+    return table is None or table.NETWORKS[base] is table.SHIPPED.get(base)

@@ -228,7 +228,7 @@ def generate(model: ModelWrapper, name: str, folder: Path, predicted: dict, extr
     is. Raises UnsupportedError as `operators` does.
     """
     ops = operators(model)
-    name = name.replace("-", "_")
+    name = name.translate(str.maketrans("-.", "__"))
     rtl = [op.rtl_instance(model) for op in ops]
     facts = accelerator_facts(name, ops, rtl, predicted) | (extra or {})
     with replacing_folder(folder) as new:

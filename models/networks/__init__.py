@@ -1,5 +1,6 @@
 """The networks as plain modules, and one table `NETWORKS`: name -> how to build it, what it reads, what it is trained
-on. Every network, of ours or of a paper, comes in every normalisation of `signflow.models.methods`.
+on. Every network, of ours or of a paper, comes in every normalisation of `signflow.models.methods`, and under the names
+of `signflow.models.sizes` in other sizes.
 
 Images enter as uint8 values 0..255 in a float tensor; their scaling belongs to the network.
 """
@@ -18,6 +19,7 @@ from signflow.models.networks.chains import cnv, mlp
 from signflow.models.networks.reactnet import reactnet18, reactnet_a
 from signflow.models.networks.resnet import abn_resnet18, sd_resnet18, sd_resnet18_imagenet, sd_resnet20
 from signflow.models.networks.vgg import binarynet, vgg_small
+from signflow.models.sizes import Sized, options_of
 
 __all__ = ["NETWORKS", "Network", "cnv", "every_method", "mlp", "network", "networks", "predict"]
 
@@ -38,6 +40,11 @@ class Network:
         """Its normalisation, a name of `METHODS`."""
         return self.option("normalisation")
 
+    @property
+    def sizes(self) -> dict[str, list[str]]:
+        """Options that a name may set -> the kinds of numbers they take (`signflow.models.sizes`)."""
+        return options_of(signature(self.build).parameters)
+
     def option(self, name: str) -> object:
         """What the network has for an option of its function."""
         return signature(self.build).parameters[name].default
@@ -55,9 +62,9 @@ GREY, WIDE_GREY = (1, 28, 28), (1, 32, 32)
 CIFAR, TINY, IMAGENET = (3, 32, 32), (3, 64, 64), (3, 224, 224)
 
 CHAINS: dict[str, Network] = {
-    "tfc": Network(partial(mlp, 64), GREY, "fashion-mnist"),
-    "sfc": Network(partial(mlp, 256), GREY, "fashion-mnist"),
-    "lfc": Network(partial(mlp, 1024), GREY, "fashion-mnist"),
+    "tfc": Network(partial(mlp, width=64), GREY, "fashion-mnist"),
+    "sfc": Network(partial(mlp, width=256), GREY, "fashion-mnist"),
+    "lfc": Network(partial(mlp, width=1024), GREY, "fashion-mnist"),
     "cnv": Network(partial(cnv, 1), WIDE_GREY, "fashion-mnist"),
     "cnv-s": Network(partial(cnv, 1, width=0.5), WIDE_GREY, "fashion-mnist"),
     "cnv-cifar": Network(partial(cnv, 3), CIFAR, "cifar10"),
@@ -133,8 +140,10 @@ def every_method(networks: dict[str, Network]) -> dict[str, Network]:
     }
 
 
-NETWORKS: dict[str, Network] = (
-    every_method(CHAINS) | every_method(PROPOSED) | BASELINES | NARROW | STREAMS | BORDERS | MAGNITUDES
+NETWORKS: dict[str, Network] = Sized(
+    every_method(CHAINS) | every_method(PROPOSED) | BASELINES | NARROW | STREAMS | BORDERS | MAGNITUDES,
+    lambda row: row.sizes,
+    lambda row, options: row.with_options(**options),
 )
 SHIPPED = dict(NETWORKS)
 """The table as it came; a program may add to `NETWORKS`."""
