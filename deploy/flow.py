@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qonnx.core.modelwrapper import ModelWrapper
+
 from signflow.deploy import known
 from signflow.deploy.compile import lower, streamline
 from signflow.deploy.compile.export import export, load, save
@@ -116,9 +118,11 @@ def step_lower(_: Settings, work: Path) -> None:
     save(lower.lower(read(work, INTEGER)), work / HARDWARE)
 
 
-def step_fold(settings: Settings, work: Path) -> None:
-    """`signflow.deploy.plan`: the given folding, a target rate, or the fastest that fits the board."""
-    model, target = read(work, HARDWARE), settings.target
+def fold_for(settings: Settings, model: ModelWrapper) -> None:
+    """Fold a hardware graph: the given folding, a target rate, or the fastest that fits the board. Raises what
+    `signflow.deploy.plan.fit` raises.
+    """
+    target = settings.target
     for op in graph.operators(model) if settings.loadable else ():
         op.set_nodeattr("loadable", 1)
     if settings.folding:
@@ -129,6 +133,12 @@ def step_fold(settings: Settings, work: Path) -> None:
         fit.fold_to_fps(model, target, settings.fps, settings.prefer, settings.stream_bits)
     else:
         fit.fold_to_board(model, target, prefer=settings.prefer, stream_bits=settings.stream_bits)
+
+
+def step_fold(settings: Settings, work: Path) -> None:
+    """`fold_for`, then width converters and FIFOs."""
+    model = read(work, HARDWARE)
+    fold_for(settings, model)
     write_json(fold.folding_of(model), work / FOLDING)
     buffer.insert_width_converters(model)
     buffer.insert_fifos(model)

@@ -78,9 +78,13 @@ def patience(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGPROF, before)
 
 
-def hardware(name: str, work: Path) -> ModelWrapper:
-    """The hardware graph of a network with random parameters; made in the folder ``work`` unless it is there."""
-    settings = flow.Settings(source=name, random_weights=SEED, check=False)
+def untrained(name: str) -> flow.Settings:
+    """A network with random parameters."""
+    return flow.Settings(source=name, random_weights=SEED, check=False)
+
+
+def hardware(settings: flow.Settings, work: Path) -> ModelWrapper:
+    """The hardware graph of the network of ``settings``; made in the folder ``work`` unless it is there."""
     work.mkdir(parents=True, exist_ok=True)
     if not (work / flow.HARDWARE).exists():
         for step in ("export", "streamline", "lower"):
@@ -141,7 +145,7 @@ def on_boards(name: str, work: Path, boards: Sequence[str], seconds: float = PAT
     """A network of `signflow networks` on boards; why not, where it does not come that far."""
     try:
         with patience(seconds):
-            model = hardware(name, work)
+            model = hardware(untrained(name), work)
             fits = {key: on_board(ModelWrapper(copy.deepcopy(model.model)), board(key)) for key in boards}
             ops = graph.operators(model)
             return Found("", len(ops), sum(op.memory_bits() for op in ops), fits)

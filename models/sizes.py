@@ -30,7 +30,7 @@ def split(name: str) -> tuple[str, dict[str, float]]:
 
 def join(base: str, options: Mapping[str, float]) -> str:
     """The name of ``base`` with ``options``."""
-    said = {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in options.items()}
+    said = {key: str(value).removesuffix(".0") for key, value in options.items()}
     parts = [f"-width{said['width']}"] if "width" in said else []
     parts += [f"-depth{said['depth']}"] if "depth" in said else []
     parts += [f"-{said['stream_bits']}bit"] if "stream_bits" in said else []

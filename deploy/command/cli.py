@@ -96,6 +96,39 @@ def experiment(name: str | None, jobs: int, runs: Path, docs: Path, render: bool
 
 
 @main.command()
+@click.argument("spec", type=PATH)
+@click.option("--board", help="Print only the best for this board ...")
+@click.option("--rate", type=click.FloatRange(min=0), default=0.0, help="... with so many images/s at least ...")
+@click.option("--luts", type=click.FloatRange(min=0), default=float("inf"), help="... and so many LUTs at most.")
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Trainings at a time.")
+@click.option("--cluster", default="", metavar="ADDRESS", help="Train on the workers of this Dask scheduler instead.")
+@click.option("--runs", type=PATH, default=Path("runs"), show_default=True, help="Trainings.")
+@click.option("--out", type=PATH, default=Path("out/explore"), show_default=True, help="Costs, builds, page, picture.")
+@click.option("--simulate/--no-simulate", default=True, show_default=True, help="Build and simulate the front.")
+@click.option("--docs", type=PATH, help="Also write tables and picture into explore.md of this folder.")
+@options.json_file
+def explore(spec, board, rate, luts, jobs, cluster, runs, out, simulate, docs, json_file) -> None:
+    """Explore what the TOML file SPEC says: networks x normalisation x width x depth x bits x board x images/s.
+
+    Trains what is missing, estimates everything, simulates what nothing beats, and ends with the Pareto front as
+    tables, picture and page, and with the commands that make the bitstreams. Interrupted, it goes on where it was.
+    """
+    from signflow.deploy.command import explore as shown
+    from signflow.deploy.explore.run import Explorer
+    from signflow.deploy.explore.spec import read_exploration
+
+    if board is None and options.given("rate") | options.given("luts"):
+        raise click.UsageError("--rate and --luts choose for a board: give --board, too")
+    explorer = Explorer(read_exploration(spec), runs, out, jobs, cluster)
+    if board is not None:
+        explorer.board(board)  # raises now, not after hours of training
+    found = shown.run(console, errors, explorer, spec, simulate, json_file)
+    shown.choices(found) if board is None else shown.choice(found, board, rate, luts)
+    if docs is not None:
+        console.print(f"section in {shown.document(found, spec, docs)}", highlight=False, soft_wrap=True)
+
+
+@main.command()
 @click.argument("network")
 @click.option("--weights", default="", help="Packed weight file [the shipped one].")
 @click.option("-o", "--output", type=PATH, required=True, help="The QONNX file to write.")

@@ -177,15 +177,10 @@ def _tlast(words: int, net: str) -> str:
     )
 
 
-def accelerator_facts(name: str, ops: list[StreamOp], rtl: list[RtlInstance], predicted: dict) -> dict:
-    """What `accel.json` says of the accelerator."""
-    first, last, nets = ops[0], ops[-1], net_names(ops)
-    modules = sorted({m for r in rtl for m in r.modules})
+def ends(ops: list[StreamOp]) -> dict[str, dict]:
+    """`stream_facts` of the input and the output."""
+    first, last = ops[0], ops[-1]
     return {
-        "name": name,
-        "top": name,
-        "mem_dir": "mem",
-        "sources": [f"rtl/{m}.sv" for m in [*modules, name]],
         "input": stream_facts(
             first.get_normal_input_shape()[1:],
             first.get_input_datatype(),
@@ -198,6 +193,19 @@ def accelerator_facts(name: str, ops: list[StreamOp], rtl: list[RtlInstance], pr
             last.get_folded_output_shape(),
             last.get_outstream_width(),
         ),
+    }
+
+
+def accelerator_facts(name: str, ops: list[StreamOp], rtl: list[RtlInstance], predicted: dict) -> dict:
+    """What `accel.json` says of the accelerator."""
+    nets = net_names(ops)
+    modules = sorted({m for r in rtl for m in r.modules})
+    return {
+        "name": name,
+        "top": name,
+        "mem_dir": "mem",
+        "sources": [f"rtl/{m}.sv" for m in [*modules, name]],
+        **ends(ops),
         "predicted": predicted,
         "loadable": any(r.loadable for r in rtl),
         "operators": [

@@ -2,17 +2,16 @@
 template `page.html` with its style and script.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from signflow.deploy import products
 from signflow.deploy.page import figures
 from signflow.deploy.page.facts import collect
 from signflow.deploy.page.samples import samples
+from signflow.deploy.page.template import data, template
 from signflow.deploy.steps import HARDWARE
 from signflow.deploy.verify.images import RANDOM_IMAGES, images_of
 from signflow.deploy.verify.rungs import Rungs
@@ -53,10 +52,10 @@ def write(rungs: Rungs, path: Path, tick: Callable[[str, int, int], None] = lamb
     facts["samples"], facts["samples_are"], facts["signs_seen"] = samples(rungs, few), few.name, seen.name
     begin()
     drawn["training"] = None if settings.random_weights is not None else figures.training(_log(settings))
-    text = _template().render(
+    text = template("page.html").render(
         facts, figures={name: found and Markup(found) for name, found in drawn.items()},
         signs={name: Markup(found) for name, found in signs.items()},
-        data=Markup(json.dumps(facts["operators"]).replace("<", "\\u003c")),
+        data=data(facts["operators"]),
     )  # fmt: skip
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8")
@@ -67,19 +66,3 @@ def _log(settings: products.Settings) -> Path:
     """Where the log of the training may lie: beside the weights of a run, or beside the shipped ones."""
     given = Path(settings.weights)
     return given.with_name("log.csv") if settings.weights else weights.FOLDER / f"{settings.name}.csv"
-
-
-def _template():
-    loader = PackageLoader("signflow.deploy.page", "")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-                              lstrip_blocks=True)  # fmt: skip
-    environment.filters |= {"number": number, "percent": lambda share: f"{100 * share:.{1 if share < 0.1 else 0}f} %"}
-    environment.globals["inline"] = lambda name: Markup(Path(__file__).with_name(name).read_text(encoding="utf-8"))
-    return environment.get_template("page.html")
-
-
-def number(value: float | None) -> str:
-    """With thousands set apart; empty for None, whole where it is whole."""
-    if value is None:
-        return ""
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"

@@ -8,16 +8,19 @@ done again.
 
 import contextlib
 import json
-import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator
+from concurrent.futures import as_completed
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
-from multiprocessing import get_context, parent_process
 from pathlib import Path
-from threading import Thread
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from signflow.models.study.workers import workers
 from signflow.models.training.recipe import Recipe, RecipeError, read_table
+
+FINISHED = "run.json"
+"""In the folder of a run that is done."""
 
 
 @dataclass(frozen=True)
@@ -94,19 +97,9 @@ def read_comparison(path: Path) -> Comparison:
     return comparison
 
 
-def end_with_parent() -> None:
-    """Let this process end when the one that started it does, however that ends: a killed experiment trains no more."""
-
-    def watch() -> None:
-        parent_process().join()
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
-
-
-def _train(recipe: Recipe, out: Path, jobs: int) -> None:
-    """One run in a process of its own, on its share of the cores that this process may use; what it prints goes to
-    `train.log`.
+def train_one(recipe: Recipe, out: Path, jobs: int, until: int | None = None) -> None:
+    """One run, to its end or to epoch ``until``, in a process of its own on its share of the cores that this process
+    may use; what it prints goes to `train.log`.
     """
     import torch
 
@@ -115,34 +108,33 @@ def _train(recipe: Recipe, out: Path, jobs: int) -> None:
     torch.set_num_threads(max(1, torch.get_num_threads() // jobs))
     out.mkdir(parents=True, exist_ok=True)
     with open(out / "train.log", "a") as log, contextlib.redirect_stdout(log):
-        train(recipe, out, say=lambda text: print(text, flush=True))
+        train(recipe, out, say=lambda text: print(text, flush=True), until=until)
 
 
-def run(comparison: Comparison, runs: Path, jobs: int) -> None:
-    """Do all runs that are not finished, ``jobs`` at a time; the cores are divided among them.
+def run(comparison: Comparison, runs: Path, jobs: int, cluster: str = "") -> None:
+    """Do all runs that are not finished, ``jobs`` at a time; the cores are divided among them. ``cluster``: on the
+    workers of the Dask cluster at that address instead.
 
     Raises what a run raises, after the others that had begun have ended.
     """
     recipes = comparison.recipes()
-    places = {key: comparison.folder(runs, *key) for key in recipes}
-    todo = [key for key in recipes if not (places[key] / "run.json").exists()]
+    places = {key: comparison.folder(runs, *key).absolute() for key in recipes}
+    todo = [key for key in recipes if not (places[key] / FINISHED).exists()]
+    with progress(comparison.name, len(recipes), len(recipes) - len(todo)) as step, workers(jobs, cluster) as pool:
+        futures = {pool.submit(train_one, recipes[key], places[key], jobs): key for key in todo}
+        for done in as_completed(futures):
+            done.result()
+            net, seed = futures[done]
+            step(f"{net}, seed {seed} done")
+
+
+@contextmanager
+def progress(name: str, total: int, completed: int = 0) -> Iterator[Callable[[str], None]]:
+    """A bar of runs; what it gives moves it by one."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with (
-        Progress(*columns, refresh_per_second=1) as bar,
-        ProcessPoolExecutor(
-            jobs, mp_context=get_context("spawn"), max_tasks_per_child=1, initializer=end_with_parent
-        ) as pool,
-    ):
-        task = bar.add_task(comparison.name, total=len(recipes), completed=len(recipes) - len(todo))
-        futures = {pool.submit(_train, recipes[key], places[key], jobs): key for key in todo}
-        try:
-            for done in as_completed(futures):
-                done.result()
-                net, seed = futures[done]
-                bar.update(task, advance=1, description=f"{comparison.name}: {net}, seed {seed} done")
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    with Progress(*columns, refresh_per_second=1) as bar:
+        task = bar.add_task(name, total=total, completed=completed)
+        yield lambda text: bar.update(task, advance=1, description=f"{name}: {text}")
 
 
 def collect(comparison: Comparison, runs: Path) -> list[dict]:
@@ -152,7 +144,7 @@ def collect(comparison: Comparison, runs: Path) -> list[dict]:
     """
     rows = []
     for (net, seed), recipe in comparison.recipes().items():
-        path = comparison.folder(runs, net, seed) / "run.json"
+        path = comparison.folder(runs, net, seed) / FINISHED
         if not path.exists():
             raise RecipeError(f"{path} is missing: the run of {net} with seed {seed} is not finished")
         facts = json.loads(path.read_text())

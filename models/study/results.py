@@ -1,4 +1,4 @@
-"""The page of results: sections between markers, each written by one experiment, everything else by hand."""
+"""Pages of results: sections between markers, each written by one experiment, everything else by hand."""
 
 import re
 import textwrap
@@ -6,7 +6,6 @@ from pathlib import Path
 
 from signflow.models.files import replacing
 
-HEAD = "# Results\n"
 WIDTH = 120
 LIST = ("<!-- list of sections -->", "<!-- end of the list -->")
 
@@ -29,14 +28,15 @@ def head(name: str, heading: str) -> str:
     return f"## {heading}" if heading.lower() == name else f'<a id="{name}"></a>\n\n## {heading}'
 
 
-def write_section(page: Path, name: str, body: str) -> None:
+def write_section(page: Path, name: str, body: str, command: str = "") -> None:
     """Put ``body`` between the markers of ``name`` in the Markdown file ``page``, and the list of all sections between
-    those of the list, where the page has them; a new section goes to the end.
+    those of the list, where the page has them; a new section goes to the end. ``command`` wrote it
+    [signflow experiment NAME].
 
     The file is replaced as a whole, and the same body gives the same bytes.
     """
-    text = page.read_text() if page.exists() else HEAD
-    begin, end = f"<!-- {name}: written by `signflow experiment {name}` -->", f"<!-- end of {name} -->"
+    text = page.read_text() if page.exists() else f"# {page.stem.capitalize()}\n"
+    begin, end = f"<!-- {name}: written by `{command or f'signflow experiment {name}'}` -->", f"<!-- end of {name} -->"
     if begin not in text:
         text = f"{text.rstrip()}\n\n{begin}\n{end}\n"
     text = _between(text, begin, end, wrapped(body.strip()), page)

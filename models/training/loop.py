@@ -186,7 +186,7 @@ def _bar(me: Workers) -> Progress:
     return Progress(*columns, refresh_per_second=2, disable=not me.first)
 
 
-def _run(recipe: Recipe, out: Path, say: Callable, me: Workers) -> Trained:
+def _run(recipe: Recipe, out: Path, say: Callable, me: Workers, until: int) -> Trained:
     spec, known = network(recipe.net), record.facts(recipe, me)
     data, test = _data(recipe, spec, me)
     net, loss_rule = _network(recipe, spec, data, me), loss_of(recipe, me.device)
@@ -199,7 +199,7 @@ def _run(recipe: Recipe, out: Path, say: Callable, me: Workers) -> Trained:
     model, per_epoch = me.wrap(net), len(data) // recipe.batch
     with _bar(me) as bar:
         task = bar.add_task("training", total=recipe.epochs * per_epoch, completed=len(log) * per_epoch)
-        for epoch in range(len(log), recipe.epochs):
+        for epoch in range(len(log), until):
             start = time.perf_counter()
             torch.manual_seed(seed_of(recipe.seed, epoch, me.rank))
             if recipe.reset_moments:
@@ -212,18 +212,26 @@ def _run(recipe: Recipe, out: Path, say: Callable, me: Workers) -> Trained:
             bar.update(task, description=f"epoch {epoch + 1}: loss {loss:.3f}, test {log[-1][2]:.2%}")
     net, path = net.cpu().eval(), _file(recipe, out / "weights")
     if me.first:
-        record.write_facts(out, known, log)
+        if len(log) == recipe.epochs:
+            record.write_facts(out, known, log)
         _store(net, path)
         say(f"test accuracy {log[-1][2]:.2%} (float32, last epoch); weights in {path}")
     return Trained(bake(net), path, log[-1][2], recipe)
 
 
-def train(source: Recipe | Path | str, out: Path | str | None = None, say: Callable = print, **keys) -> Trained:
+def train(
+    source: Recipe | Path | str,
+    out: Path | str | None = None,
+    say: Callable = print,
+    until: int | None = None,
+    **keys,
+) -> Trained:
     """Train a network, or go on with a training that was interrupted.
 
     ``source``: a `Recipe`, a recipe's TOML file, or a network's name; ``keys`` are keys of a recipe and go before what
     the file says (a name needs at least ``epochs``). ``out``: the folder of the training [runs/<file or network>].
-    ``say`` gets a line at the beginning and at the end.
+    ``say`` gets a line at the beginning and at the end. ``until``: stop after so many epochs of the recipe's; the same
+    call goes on from there, and `run.json` is written when all are done.
 
         train("tfc", epochs=10)        train("experiments/fashion-tfc.toml", seed=2, out="runs/second")
 
@@ -239,4 +247,10 @@ def train(source: Recipe | Path | str, out: Path | str | None = None, say: Calla
     name = recipe.net if isinstance(source, Recipe) else Path(source).stem
     record.commit()
     with workers() as me:
-        return _run(recipe, Path(out or Path("runs") / name), say if me.first else lambda *_: None, me)
+        return _run(
+            recipe,
+            Path(out or Path("runs") / name),
+            say if me.first else lambda *_: None,
+            me,
+            min(until or recipe.epochs, recipe.epochs),
+        )

@@ -35,6 +35,12 @@ def write_log(out: Path, log: list) -> None:
         writer.writerows([e, f"{loss:.5f}", f"{acc:.4f}", f"{sec:.1f}"] for e, loss, acc, sec in log)
 
 
+def read_log(out: Path) -> list[float]:
+    """Test accuracy after every epoch, from `log.csv`."""
+    with open(out / "log.csv", newline="") as f:
+        return [float(row["test_accuracy"]) for row in csv.DictReader(f)]
+
+
 def draw_curve(out: Path, log: list) -> None:
     """`curve.png`: `curve`."""
     from matplotlib.figure import Figure  # not pyplot: a notebook that trains keeps its own way of showing pictures

@@ -14,7 +14,7 @@ from signflow.hw.ops.folding import FoldingError
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    return survey.hardware("tfc", tmp_path_factory.mktemp("tfc"))
+    return survey.hardware(survey.untrained("tfc"), tmp_path_factory.mktemp("tfc"))
 
 
 def test_a_board_gets_the_folding_of_a_build(model):
@@ -46,11 +46,11 @@ def test_what_is_too_much_of_what(model, change, reason):
 
 
 def test_only_ultraram_has_room(tmp_path):
-    model = survey.hardware("sfc", tmp_path)
+    model = survey.hardware(survey.untrained("sfc"), tmp_path)
     small = replace(board("zcu104"), lut=9000, bram18=2, uram=96)
     found = survey.on_board(model, small)
     assert not found.reason and found.needed["URAM"] > 0 and found.needed["BRAM18"] <= 2
-    assert survey.on_board(survey.hardware("sfc", tmp_path), replace(small, uram=0)).reason
+    assert survey.on_board(survey.hardware(survey.untrained("sfc"), tmp_path), replace(small, uram=0)).reason
 
 
 def test_what_was_found_is_kept(tmp_path, monkeypatch):

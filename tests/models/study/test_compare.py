@@ -99,7 +99,7 @@ def test_runs_are_done_once_and_collected(small_data, tmp_path):
 PARENT = """
 import os, time
 from multiprocessing import get_context
-from signflow.models.study.compare import end_with_parent
+from signflow.models.study.workers import end_with_parent
 
 def child():
     end_with_parent()

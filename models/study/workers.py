@@ -1,0 +1,75 @@
+"""Where trainings run: in processes of this machine, or on the workers of a Dask cluster.
+
+A cluster's workers must have the same signflow, see the same folder of runs and the same data under the same paths, and
+have one thread each (``dask worker ADDRESS --nthreads 1``): a training sets the threads of its process.
+"""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from importlib import import_module
+from multiprocessing import get_context, parent_process
+from threading import Thread
+from types import ModuleType
+
+EXTRA = "signflow[explore]"
+WAIT = 10
+"""Seconds for a cluster to answer."""
+
+
+class WorkersError(RuntimeError):
+    """A package or a cluster that was asked for is not there."""
+
+
+def optional(module: str, what: str) -> ModuleType:
+    """A module of a package that only explorations need; raises WorkersError that says how to get it."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as e:
+        raise WorkersError(f"{what} needs the package {module.split('.')[0]}: pip install '{EXTRA}'") from e
+
+
+@contextmanager
+def workers(jobs: int, cluster: str = "") -> Iterator[Executor]:
+    """An executor: of ``jobs`` processes, each of which does one task and ends, or of the Dask cluster whose scheduler
+    has the address ``cluster``. What has begun is waited for, what has not is dropped when the block ends by an error.
+    """
+    with _on(cluster) if cluster else _here(jobs) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _here(jobs: int) -> Executor:
+    spawn = get_context("spawn")
+    return ProcessPoolExecutor(jobs, mp_context=spawn, max_tasks_per_child=1, initializer=end_with_parent)
+
+
+@contextmanager
+def _on(address: str) -> Iterator[Executor]:
+    distributed = optional("distributed", "--cluster")
+    try:
+        client = distributed.Client(address, timeout=WAIT)
+    except (OSError, ValueError) as e:
+        raise WorkersError(f"no Dask scheduler answers at {address!r}: {e}") from e
+    with client:
+        threads = client.nthreads()
+        if wide := [name for name, count in threads.items() if count != 1]:
+            raise WorkersError(
+                f"worker {wide[0]} of {address} has {threads[wide[0]]} threads: start it with --nthreads 1"
+            )
+        with client.get_executor() as pool:
+            yield pool
+
+
+def end_with_parent() -> None:
+    """Let this process end when the one that started it does, however that ends: a killed experiment trains no more."""
+
+    def watch() -> None:
+        parent_process().join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
