@@ -33,6 +33,7 @@ ROOMS = (
         "flow",
         "survey",
         "board",
+        "explore",
         "page",
         "bench",
     ),

@@ -31,6 +31,7 @@ def requirements(words) -> list[Requirement]:
 DECLARED = requirements(PROJECT["project"]["dependencies"])
 GROUPS = requirements(word for group in PROJECT["dependency-groups"].values() for word in group)
 NOTEBOOKS = requirements(PROJECT["project"]["optional-dependencies"]["notebooks"])
+EXPLORE = requirements(PROJECT["project"]["optional-dependencies"]["explore"])
 
 
 def locked() -> dict[str, list[str]]:
@@ -43,7 +44,7 @@ def locked() -> dict[str, list[str]]:
 
 def test_every_import_of_the_library_is_declared():
     known = importlib.metadata.packages_distributions()
-    names = {word.name for word in DECLARED} | {Requirement(start.ENGINE).name} | ON_THE_BOARD
+    names = {word.name for word in DECLARED + EXPLORE} | {Requirement(start.ENGINE).name} | ON_THE_BOARD
     for folder in ("models", "deploy", "hw"):
         for path in (ROOT / folder).rglob("*.py"):
             tops = {name.split(".")[0] for name in imports(path)} - set(sys.stdlib_module_names)

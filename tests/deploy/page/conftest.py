@@ -1,6 +1,7 @@
-"""The page of the network that several tests build once."""
+"""The page of the network that several tests build once, and a browser, where there is one (Chromium in the PATH)."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -16,3 +17,37 @@ def page(mini, tmp_path_factory):
     path = acc.page(tmp_path_factory.mktemp("page") / "mini.html", lambda *step: seen.append(step))
     assert [done for _, done, _ in seen] == list(range(len(seen)))
     return path, acc
+
+
+@pytest.fixture(scope="session")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("no Chromium in the PATH (Debian: apt install chromium)")
+    with sync_playwright() as tools:
+        found = tools.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def opened(browser, request):
+    """Opens a page (that of `page`) in a window of a width and theme; afterwards nothing may stand in the browser's
+    console.
+    """
+    errors = []
+
+    def open_page(width: int, theme: str = "light", path: Path | None = None):
+        shown = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=theme)
+        shown.on("console", lambda message: errors.append(message.text))
+        shown.on("pageerror", lambda error: errors.append(str(error)))
+        shown.on(
+            "request", lambda request: errors.append(request.url) if request.url[:5] not in ("file:", "data:") else 0
+        )
+        shown.goto((path or request.getfixturevalue("page")[0]).as_uri())
+        return shown
+
+    yield open_page
+    assert errors == []

@@ -2,41 +2,7 @@
 a telephone; operators answer to the mouse and to the keyboard.
 """
 
-import shutil
-
 import pytest
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium in the PATH (Debian: apt install chromium)")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as tools:
-        found = tools.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield found
-        found.close()
-
-
-@pytest.fixture
-def opened(browser, page):
-    """Opens the page in a window of a width and theme; afterwards nothing may stand in the browser's console."""
-    errors = []
-
-    def open_page(width: int, theme: str = "light"):
-        shown = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=theme)
-        shown.on("console", lambda message: errors.append(message.text))
-        shown.on("pageerror", lambda error: errors.append(str(error)))
-        shown.on(
-            "request", lambda request: errors.append(request.url) if request.url[:5] not in ("file:", "data:") else 0
-        )
-        shown.goto(page[0].as_uri())
-        return shown
-
-    yield open_page
-    assert errors == []
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (1280, "dark"), (360, "light")])
