@@ -1,5 +1,6 @@
 """What an exploration's file may say: the product it means, and one clear message for what cannot be."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,12 @@ def test_boards_of_the_users_own(tmp_path):
     assert [board.lut for board in read(tmp_path, text).on_boards()] == [1000, boards()["ulx3s"].lut]
     with pytest.raises(ExplorationError, match=r"none\.toml"):
         read(tmp_path, text.replace("mine", "none"))
+
+
+def test_the_file_of_the_manual(tmp_path):
+    (text,) = re.findall(r"^```toml\n(.*?)^```", (ROOT / "docs/explore.md").read_text(), re.M | re.S)
+    spec = read(tmp_path, text)
+    assert len(spec.candidates) == 6 and spec.halves.rungs(20) == [3, 6, 12, 20]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "experiments/explore").glob("*.toml")), ids=lambda path: path.stem)
