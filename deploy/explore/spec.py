@@ -173,7 +173,8 @@ class Exploration:
     def comparison(self) -> Comparison:
         """Its trainings."""
         only = {one.name: self.only[one.normalisation] for one in self.candidates if one.normalisation in self.only}
-        return Comparison(self.name, self.title, [c.name for c in self.candidates], self.seeds, self.recipe, only)
+        names = [one.name for one in self.candidates]
+        return Comparison(self.name, self.title, names, self.seeds, self.recipe, only=only)
 
     @property
     def groups(self) -> dict[str, list[str]]:
