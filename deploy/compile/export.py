@@ -12,6 +12,7 @@ import contextlib
 import io
 import logging
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.compile import engine
-from signflow.deploy.compile.errors import ModelFileError
+from signflow.deploy.compile.errors import ModelFileError, UnsupportedError
 from signflow.deploy.compile.images import ImageInput, image_kind
 from signflow.deploy.compile.soundness import make_sound, one_line
 from signflow.deploy.compile.tidy import tidy
@@ -100,12 +101,41 @@ def _check_runs(net, image) -> None:
         raise ValueError(f"{said}: {one_line(error)}") from error
 
 
+@contextlib.contextmanager
+def _adaptive_pools(net):
+    """While ``net`` runs; behind it, UnsupportedError for an adaptive average pool of a map that does not divide into
+    its windows: torch writes those as gathers, and no reader of a gather could say what is wrong.
+    """
+    from torch import nn
+
+    uneven, hooks = [], []
+
+    def look(name, module, inputs, output):
+        before, after = (list(x.shape[2:]) for x in (inputs[0], output))
+        if any(n % m for n, m in zip(before, after, strict=True)):
+            uneven.append((name, type(module).__name__, before, after))
+
+    for name, module in net.named_modules():
+        if isinstance(module, nn.AdaptiveAvgPool1d | nn.AdaptiveAvgPool2d):
+            hooks.append(module.register_forward_hook(partial(look, name)))
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if uneven:
+        name, kind, before, after = uneven[0]
+        reason = f"a map of {before} does not divide into {after} windows of one size"
+        raise UnsupportedError(name, kind, reason, "sizes that divide the map's, or AvgPool of a kernel and a stride")
+
+
 def export(net, shape: tuple[int, ...], kind: str = "uint8", path: str | Path | None = None) -> ModelWrapper:
     """Export a Brevitas module to QONNX.
 
     ``net``: torch module in any mode (exported in eval mode, its mode is restored). ``shape``: one image without the
     batch. ``kind``: how its images reach it (a key of `KINDS`). ``path``: where to write the file, or None. Returns the
-    tidied model, whose input is the integer image. Raises ValueError for a module that does not run on such an image.
+    tidied model, whose input is the integer image. Raises ValueError for a module that does not run on such an image,
+    UnsupportedError for adaptive pools whose windows differ.
 
     The exported graph decides exactly as PyTorch's (`signflow.deploy.compile.passes.align`): the two libraries round
     differently, and where an accumulator lies within rounding of the sign's switch they would disagree.
@@ -124,7 +154,10 @@ def export(net, shape: tuple[int, ...], kind: str = "uint8", path: str | Path | 
         with Scratch("signflow-export-") as folder, _quiet(), torch.no_grad():
             file, image = Path(folder) / "net.onnx", torch.zeros(1, *shape)
             try:
-                export_qonnx(net, image, export_path=str(file))
+                with _adaptive_pools(net):
+                    export_qonnx(net, image, export_path=str(file))
+            except UnsupportedError:
+                raise
             except Exception:
                 _check_runs(net, image)
                 raise

@@ -106,8 +106,16 @@ def _check(needed: Mapping[str, int], board: Board, shares: Mapping[str, float],
     if any(needed[what] > share * offered[what] for what, share in shares.items()):
         listed = ", ".join(f"{needed[w]} {w} of {share * offered[w]:.0f} ({share:.0%})" for w, share in shares.items())
         reason = f"it does not fit {board.name} ({board.part}){_weights(ops, board)}"
-        message = f"estimated {listed}: {reason}; lower the target FPS or choose a larger board"
-        raise TooLargeError(message, needed, {what: int(share * offered[what]) for what, share in shares.items()})
+        remedy = f"lower the target FPS or choose a larger board{_ultra(needed, board, ops)}"
+        most = {what: int(share * offered[what]) for what, share in shares.items()}
+        raise TooLargeError(f"estimated {listed}: {reason}; {remedy}", needed, most)
+
+
+def _ultra(needed: Mapping[str, int], board: Board, ops: Sequence[StreamOp]) -> str:
+    """The remedy where block RAM is short and UltraRAM lies idle: only weights that are loaded may lie there."""
+    short = needed["BRAM18"] > UTILISATION["BRAM18"] * board.bram18
+    idle = board.uram and not any(op.get_nodeattr("loadable") for op in ops)
+    return f", or build with --loadable: {board.uram} UltraRAMs hold weights then" if short and idle else ""
 
 
 def _weights(ops: Sequence[StreamOp], board: Board) -> str:
@@ -116,8 +124,6 @@ def _weights(ops: Sequence[StreamOp], board: Board) -> str:
     held, kinds = board.bram18 * 18 / 1024, "block RAM"
     if ultra and any(op.get_nodeattr("loadable") for op in ops):
         held, kinds = held + ultra, "block RAM and UltraRAM"
-    elif ultra:
-        kinds += f"; built with --loadable, {ultra:.1f} Mbit more in UltraRAM"
     return f", its weights are {weights:.1f} Mbit of {held:.1f} Mbit on chip ({kinds})" if weights > held else ""
 
 

@@ -33,10 +33,9 @@ def apply_folding(model: ModelWrapper, folding: dict[str, dict[str, int]]) -> No
                     f"{name} has no folding attribute {attribute!r}; it has {', '.join(allowed) or 'none'}"
                 )
             if value not in allowed[attribute]:
-                near = min(allowed[attribute], key=lambda v, x=value: abs(v - x) if isinstance(x, int) else v)
                 raise FoldingError(
                     f"{name}: {attribute} = {value!r} is illegal, it must be one of {allowed[attribute]}; "
-                    f"the nearest is {near}"
+                    f"{_remedy(value, allowed[attribute])}"
                 )
             ops[name].set_nodeattr(attribute, value)
     for op in ops.values():
@@ -45,6 +44,13 @@ def apply_folding(model: ModelWrapper, folding: dict[str, dict[str, int]]) -> No
     _check_end(first, "input", first.get_normal_input_shape()[-1], first.get_folded_input_shape()[-1])
     _check_end(last, "output", last.get_normal_output_shape()[-1], last.get_folded_output_shape()[-1])
     share_flags(edges(model))
+
+
+def _remedy(value: object, allowed: list) -> str:
+    """What to do about an illegal value."""
+    if value == "ultra":
+        return "no bitstream fills UltraRAM: build with --loadable"
+    return f"the nearest is {min(allowed, key=lambda v: abs(v - value))}" if isinstance(value, int) else "choose one"
 
 
 def _check_end(op: StreamOp, end: str, vector: int, word: int) -> None:

@@ -2,6 +2,8 @@
 graph computes, bit for bit, what it computed.
 """
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
+from signflow.deploy.compile.errors import UnsupportedError
 from signflow.deploy.compile.export import export
 from signflow.deploy.compile.passes.normal_form import NormalForm
 
@@ -83,6 +86,16 @@ def test_maps_of_pytorch():
     conv = nn.Conv2d(3, 4, 3, padding=1, bias=False)
     found = like_torch(Branches(conv, *(branch for branch, _ in MAPS)), (3, 7, 7))
     assert found == operators(["Pad", "Conv"], MAPS)
+
+
+@pytest.mark.parametrize(("size", "shape"), [((3, 4), (8, 6)), ((2, None), (7, 6))])
+def test_adaptive_pools_over_uneven_windows_are_named(size, shape):
+    net = nn.Sequential(nn.Conv2d(1, 2, 1), nn.AdaptiveAvgPool2d(size))
+    after = [m or n for m, n in zip(size, shape, strict=True)]
+    wanted = f"'1', operator AdaptiveAvgPool2d: a map of {list(shape)} does not divide into {after} windows"
+    with pytest.raises(UnsupportedError, match=re.escape(wanted)):
+        export(net, (1, *shape), "uint8")
+    assert not net[1]._forward_hooks
 
 
 def test_rows_of_pytorch():

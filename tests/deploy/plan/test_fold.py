@@ -131,7 +131,8 @@ def test_an_unknown_preference(hardware):
             r"MVAU_sf_1: PE = 5 is illegal, it must be one of \[1, 2, 3, 4, 8\]; the nearest is 4",
         ),
         ({"MVAU_sf_1": {"SIMD": 70}}, r"SIMD = 70 is illegal.*the nearest is 72"),
-        ({"MVAU_sf_1": {"PE": "four"}}, "PE = 'four' is illegal"),
+        ({"MVAU_sf_1": {"PE": "four"}}, "PE = 'four' is illegal.*choose one"),
+        ({"MVAU_sf_1": {"ram_style": "ultra"}}, "ram_style = 'ultra' is illegal.*UltraRAM: build with --loadable"),
         ({"MVAU_sf_8": {"PE": 4}}, r"MVAU_sf_8: words of 4 do not divide the 10 elements of a vector of .* output"),
         (
             {"MVAU_sf_99": {"PE": 1}},
@@ -202,8 +203,8 @@ def test_weights_that_no_memory_of_the_board_holds_are_the_reason(hardware):
     small = replace(board("kv260"), lut=100, bram18=1, uram=0)
     with pytest.raises(FoldingError, match=rf"its weights are {weights:.1f} Mbit of 0.0 Mbit on chip \(block RAM\)"):
         fit.fold_to_fps(hardware, small, 100)
-    with pytest.raises(FoldingError, match=r"\(block RAM; built with --loadable, 18.0 Mbit more in UltraRAM\)"):
+    with pytest.raises(FoldingError, match=r"larger board, or build with --loadable: 64 UltraRAMs hold weights then$"):
         fit.fold_to_fps(hardware, replace(small, uram=64), 100)
     with pytest.raises(FoldingError) as refused:
-        fit.fold_to_fps(hardware, replace(small, bram18=288), 100)
-    assert "Mbit" not in str(refused.value)
+        fit.fold_to_fps(hardware, replace(small, bram18=288, uram=64), 100)
+    assert "Mbit" not in str(refused.value) and "UltraRAM" not in str(refused.value)
