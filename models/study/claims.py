@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, geometric_mean, stdev
 
-from signflow.models.study.answers import counted
 from signflow.models.study.intervals import (
     Interval,
     gap_interval,
@@ -34,7 +33,7 @@ CLAIMS = ROOT / "experiments" / "claims"
 TITLE = "Claims"
 QUESTION = "Do the claims of the four papers hold in what was measured here?"
 FORMS = {"gap": "+.2f", "spread": ".2f", "theory": "+.2f"}
-UNITS = {"gap": " points", "spread": " times the spread", "theory": " % from theory"}
+UNITS = {"gap": "points", "spread": "times the spread", "theory": "% from theory"}
 ACCURACIES = ("final_accuracy", "test_accuracy")
 
 
@@ -104,7 +103,7 @@ def measure(claim: Claim, setting: Setting, results: Path) -> Measured:
         raise RecipeError(f"{path} is missing, which the claim {claim.claim!r} is measured by")
     runs = _runs(path, setting.rows)
     epochs = {row["epochs"] for row in runs if "epochs" in row}
-    facts = len(runs), counted(int(epochs.pop()), "epoch") if len(epochs) == 1 else ""
+    facts = len(runs), epochs.pop() if len(epochs) == 1 else ""
     if claim.quantity == "theory":
         off = [100 * (float(row["ratio"]) / float(row["theory"])) for row in runs]
         interval = geometric_interval(off)
@@ -151,18 +150,54 @@ def verdict(fitting: list[str]) -> str:
     return "open" if word is None else f"partly {word}" if "open" in seen else word
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A claim and what was found in each of its settings."""
+
+    claim: Claim
+    found: list[Measured]
+
+    @property
+    def words(self) -> list[str]:
+        """What each setting says."""
+        return [fits(self.claim, found.interval) for found in self.found]
+
+    @property
+    def verdict(self) -> str:
+        """What all of them say."""
+        return verdict(self.words)
+
+    @property
+    def summary(self) -> str:
+        """The value and what it says, or of several settings the range of the values and how many say what."""
+        unit, form = UNITS[self.claim.quantity], FORMS[self.claim.quantity]
+        values = [found.value for found in self.found]
+        if len(values) == 1:
+            return f"{with_interval(values[0], self.found[0].interval, form)} {unit} in 1 setting: {self.words[0]}"
+        said = [(self.words.count(word), word) for word in ("agrees", "disagrees", "open")]
+        counts = [f"{n} {word if n == 1 else word.removesuffix('s')}" for n, word in said if n]
+        return f"{min(values):{form}} to {max(values):{form}} {unit} in {len(values)} settings: {', '.join(counts)}"
+
+    def rows(self, number: str) -> list[list[str]]:
+        """Of the table of all settings."""
+        unit, form = UNITS[self.claim.quantity], FORMS[self.claim.quantity]
+        return [
+            [number, f"[{setting.where}](results/{setting.file}.csv)", found.epochs, str(found.seeds)]
+            + [f"{with_interval(found.value, found.interval, form)} {unit}", word]
+            for setting, found, word in zip(self.claim.settings, self.found, self.words, strict=True)
+        ]
+
+
 def section(results: Path) -> str:
-    """Answer, one table a paper, and what else there is to say, as Markdown."""
-    claims = read_claims()
-    found = {id(claim): [measure(claim, setting, results) for setting in claim.settings] for claim in claims}
-    words = {key: [fits(c, m.interval) for m in found[key]] for c in claims for key in [id(c)]}
-    verdicts = [verdict(words[id(claim)]) for claim in claims]
+    """Answer, one table of claims a paper, and one of all settings, as Markdown."""
+    judged = [Judged(claim, [measure(claim, one, results) for one in claim.settings]) for claim in read_claims()]
+    verdicts = [one.verdict for one in judged]
     counts = ", ".join(f"{verdicts.count(v)} {v}" for v in VERDICTS if v in verdicts)
-    intervals = sum(m.interval is not None for measured in found.values() for m in measured)
+    intervals = sum(found.interval is not None for one in judged for found in one.found)
     lines = [
         f"*{QUESTION}*",
         "",
-        f"**Answer.** {len(claims)} claims: {counts}. A setting agrees with a claim where its whole interval lies "
+        f"**Answer.** {len(judged)} claims: {counts}. A setting agrees with a claim where its whole interval lies "
         "where the claim says, disagrees where none of it does, and else leaves it open. Without *partly* all settings "
         "say the same. All of them are smaller than the papers' and trained for less long: a claim contradicted here "
         f"may well be true there. Of the {intervals} intervals below some {intervals / 20:.0f} will miss what they "
@@ -170,20 +205,17 @@ def section(results: Path) -> str:
         "([how it has to lie](training.md#data)); none of them was run here.",
         "",
     ]
-    for paper in dict.fromkeys(claim.paper for claim in claims):
-        mine = [claim for claim in claims if claim.paper == paper]
-        rows = [_row(claim, found[id(claim)], words[id(claim)]) for claim in mine]
-        lines += [f"### {paper}", "", plain_markdown(["claim", "measured here [95 %]", "verdict", "missing"], rows), ""]
-    return "\n".join(lines)
+    for paper in dict.fromkeys(one.claim.paper for one in judged):
+        mine = [(number, one) for number, one in enumerate(judged, 1) if one.claim.paper == paper]
+        rows = [
+            [f"{number}. {one.claim.claim}", one.summary, f"**{one.verdict}**", _missing(one.claim)]
+            for number, one in mine
+        ]
+        lines += [f"### {paper}", "", plain_markdown(["claim", "measured here", "verdict", "missing"], rows), ""]
+    rows = [row for number, one in enumerate(judged, 1) for row in one.rows(str(number))]
+    columns = ["claim", "setting", "epochs", "seeds", "measured [95 %]", "says"]
+    return "\n".join([*lines, "### Every setting", "", plain_markdown(columns, rows)])
 
 
-def _row(claim: Claim, found: list[Measured], words: list[str]) -> list[str]:
-    said = []
-    for setting, measured, word in zip(claim.settings, found, words, strict=True):
-        value = with_interval(measured.value, measured.interval, FORMS[claim.quantity])
-        where = f"[{setting.where}](results/{setting.file}.csv)"
-        facts = ", ".join(filter(None, (where, measured.epochs, counted(measured.seeds, "seed"))))
-        said.append(f"{facts}: {value}{UNITS[claim.quantity]}, {word}")
-    runs = "<br>".join(f"`signflow train experiments/{name}.toml`" for name in claim.recipes)
-    missing = claim.missing + (f"<br>{runs}" if runs else "")
-    return [claim.claim, "<br>".join(said), f"**{verdict(words)}**", missing]
+def _missing(claim: Claim) -> str:
+    return "<br>".join([claim.missing, *(f"`signflow train experiments/{name}.toml`" for name in claim.recipes)])

@@ -5,8 +5,6 @@ answer, table and picture.
 from pathlib import Path
 from statistics import fmean, median, stdev
 
-from scipy import stats
-
 from signflow.models.study.answers import accuracies, answer, epochs, gaps, title
 from signflow.models.study.compare import Comparison
 from signflow.models.study.intervals import mean_interval, with_interval
@@ -41,27 +39,21 @@ def recorded(comparison: Comparison, out: Path) -> list[dict]:
 
 
 def table(comparison: Comparison, rows: list[dict]) -> Table:
-    """Mean and gap to the baseline with their 95 % intervals, sample standard deviation, Welch's p, training time."""
+    """Mean and gap to the baseline with their 95 % intervals, sample standard deviation, training time."""
     by_net = accuracies(rows)
     apart = {gap.net: gap for gap in gaps(comparison, rows)}
     cells = []
     for net, values in by_net.items():
         several = len(values) > 1
         seconds = median(row["seconds"] / row["epochs"] for row in rows if row["net"] == net)
-        gap, p = apart.get(net), ""
-        if gap and gap.interval:
-            p = _p(stats.ttest_ind(values, by_net[gap.base], equal_var=False).pvalue)
+        gap = apart.get(net)
         cells.append(
             [net, title(net), str(len(values)), with_interval(fmean(values), mean_interval(values), ".2f")]
             + [f"{stdev(values):.2f}" if several else "-"]
-            + [with_interval(gap.points, gap.interval, "+.2f") if gap else "", p, f"{seconds:.1f}"]
+            + [with_interval(gap.points, gap.interval, "+.2f") if gap else "", f"{seconds:.1f}"]
         )
-    columns = ["net", "method", "seeds", "mean % [95 %]", "std", "to baseline [95 %]", "Welch p", "s/epoch"]
+    columns = ["net", "method", "seeds", "mean % [95 %]", "std", "to baseline [95 %]", "s/epoch"]
     return Table(f"{comparison.title}: float32 test accuracy after {epochs(rows)}", columns, cells)
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def origin(rows: list[dict]) -> str:

@@ -33,7 +33,7 @@ def test_quantities_by_hand(tmp_path):
     (tmp_path / "two.csv").write_text(TWO)
     gap = measure(CLAIM, SETTING, tmp_path)
     # Welch: 3 points, se = sqrt((4 + 1) / 3) = 1.291, 2.94 degrees of freedom: t = 3.218
-    assert (gap.value, gap.seeds, gap.epochs) == (pytest.approx(3), 3, "3 epochs")
+    assert (gap.value, gap.seeds, gap.epochs) == (pytest.approx(3), 3, "3")
     assert gap.interval == pytest.approx((3 - 4.155, 3 + 4.155), abs=2e-3)
     spread = measure(replace(CLAIM, quantity="spread"), SETTING, tmp_path)
     # F at 2 and 2 degrees of freedom: 39 and 1/39
@@ -109,28 +109,45 @@ def test_recipes_that_would_measure_a_claim_are_there():
         assert not needed or f"{needed.split('/')[1]}" in recipes[: recipes.index(name)], f"{name} begins with {needed}"
 
 
-def shipped_cells() -> list[tuple[str, str]]:
-    """(text before the number, number and interval) of every setting in the shipped table."""
+def shipped(heading: str) -> list[list[str]]:
+    """Rows of the tables under the headings of the shipped section that fit."""
     page = (ROOT / "docs" / "results.md").read_text()
     body = page.split("written by `signflow experiment claims` -->")[1].split("<!-- end of claims -->")[0]
-    return re.findall(r"(\[[^]]*\]\(results/[^)]*\)[^:<]*): ([-+]?[\d.]+(?: \[[-+\d., ]+\])?)", body)
+    parts = [part for part in body.split("\n### ")[1:] if re.match(heading, part)]
+    lines = [line for part in parts for line in part.splitlines() if line.startswith("| ")]
+    return [line.strip("| ").split(" | ") for line in lines if not line.startswith("| claim |")]
 
 
-def test_every_number_of_the_shipped_table_is_in_the_recorded_runs():
+def numbers(cell: str) -> list[float]:
+    """All with decimals, in order."""
+    return [float(text) for text in re.findall(r"[-+]?\d+\.\d+", cell)]
+
+
+def test_every_number_of_the_shipped_tables_is_in_the_recorded_runs():
     """Computed once more here, with numpy and scipy alone."""
-    cells, settings = shipped_cells(), [(claim, s) for claim in read_claims() for s in claim.settings]
-    assert len(cells) == len(settings) > 40
-    for (before, shown), (claim, setting) in zip(cells, settings, strict=True):
-        assert before.startswith(f"[{setting.where}](results/{setting.file}.csv)")
+    table, values = shipped("Every setting"), []
+    settings = [(i, claim, setting) for i, claim in enumerate(read_claims(), 1) for setting in claim.settings]
+    assert len(table) == len(settings) > 40
+    for (number, link, epochs, seeds, measured, word), (i, claim, setting) in zip(table, settings, strict=True):
+        assert (number, link) == (str(i), f"[{setting.where}](results/{setting.file}.csv)")
         with open(RESULTS / f"{setting.file}.csv", newline="") as f:
             rows = list(csv.DictReader(f))
         found, base = (
             [row for row in rows if all(row[c] == v for c, v in wanted.items())]
             for wanted in (setting.rows, setting.rows | setting.against)
         )
-        numbers = [float(text) for text in re.findall(r"[-+]?\d+\.\d+", shown)]
-        assert numbers == pytest.approx(expected(claim.quantity, found, base), abs=0.00501), (before, shown)
-        assert f"{len(found)} seed" in before
+        value, *ends = expected(claim.quantity, found, base)
+        assert numbers(measured) == pytest.approx([value, *ends], abs=0.00501), (link, measured)
+        assert seeds == str(len(found)) and {epochs} == {row.get("epochs", epochs) for row in found}
+        inside = ends and claim.least <= ends[0] and ends[1] <= claim.most
+        outside = ends and (ends[1] < claim.least or claim.most < ends[0])
+        assert word == ("agrees" if inside else "disagrees" if outside else "open")
+        values.append((i, value, measured))
+    for i, (claim, measured, _, _) in enumerate(shipped("(?!Every setting)"), 1):
+        mine = [(value, measured) for number, value, measured in values if number == i]
+        assert claim.startswith(f"{i}. ") and f" in {len(mine)} setting" in measured
+        ends = sorted({min(mine)[0], max(mine)[0]})
+        assert numbers(measured) == (pytest.approx(ends, abs=0.00501) if len(mine) > 1 else numbers(mine[0][1]))
 
 
 def expected(quantity: str, found: list[dict], base: list[dict]) -> list[float]:
