@@ -93,6 +93,8 @@ def read_claims(folder: Path = CLAIMS) -> list[Claim]:
                     raise RecipeError(f"quantity = {found[-1].quantity!r}; it is one of {', '.join(FORMS)}")
         except (tomllib.TOMLDecodeError, KeyError, TypeError, RecipeError) as e:
             raise RecipeError(f"{path}: {e}") from e
+    if not found:
+        raise RecipeError(f"{folder} holds no claims; they come with the source tree")
     return found
 
 

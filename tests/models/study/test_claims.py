@@ -95,6 +95,8 @@ def test_verdicts(words, expected):
     ],
 )
 def test_bad_claim_files(tmp_path, text, message):
+    with pytest.raises(RecipeError, match="holds no claims"):
+        read_claims(tmp_path)
     (tmp_path / "odd.toml").write_text(text)
     with pytest.raises(RecipeError, match=message):
         read_claims(tmp_path)
