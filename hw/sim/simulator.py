@@ -22,7 +22,7 @@ import numpy as np
 from signflow.hw.sim import verilator
 from signflow.hw.sim.stream import StreamModel, StreamRun
 from signflow.hw.sim.toolchain import SimError
-from signflow.hw.sim.view import view
+from signflow.hw.sim.view import gtkwave, surfer
 from signflow.hw.sim.words import pack, unpack
 
 Progress = Callable[[int, int], None]  # (images done, images in all)
@@ -119,8 +119,8 @@ class RtlSimulator:
         """Run a few images and write their waves to `file`, of one operator (a node name of `accel.json`) or of all.
 
         A ".vcd" file is written as VCD; any other suffix is made ".fst", or ".vcd" where lz4.h and zlib.h are missing.
-        Beside the waves of all operators lies a save file for GTKWave (`signflow.hw.sim.view`). About 4 times slower
-        than `run`.
+        Beside the waves of all operators lie views of them for GTKWave and Surfer (`signflow.hw.sim.view`). About 4
+        times slower than `run`.
         """
         nodes = [entry["node"] for entry in self.facts.get("operators", [])]
         if operator and operator not in nodes:
@@ -130,7 +130,8 @@ class RtlSimulator:
         file.parent.mkdir(parents=True, exist_ok=True)
         file = file.with_suffix(f".{model.wave}")
         if not operator:
-            file.with_suffix(".gtkw").write_text(view(self.facts, file))
+            file.with_suffix(".gtkw").write_text(gtkwave(self.facts, file))
+            file.with_suffix(".sucl").write_text(surfer(self.facts))
         options = {"wave": file, "scope": scope, "load": self._load}
         with StreamModel(model, self.folder, **options) as instance:
             run = self._stream(instance, _codes(np.asarray(images), self.facts["input"]))

@@ -1,6 +1,8 @@
 """Waves: what is read from the file is what the simulation exchanged, and what is drawn is what was read."""
 
 import re
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.pictures import draw_wave
 from signflow.deploy.pictures.wave import Stream, Wave, WaveError, read, record
 from signflow.hw.sim import RtlSimulator
+from signflow.hw.sim.view import gtkwave
 from signflow.hw.sim.words import pack
 
 
@@ -47,18 +50,102 @@ def test_the_first_operator_takes_the_images(simulator, frames, tmp_path):
     assert into.taken[:: side["words"]].tolist() == run.first_in.tolist()
 
 
-def test_the_view_shows_every_stream_of_the_file(simulator, frames, tmp_path):
-    simulator.wave(frames, tmp_path / "new" / "all.vcd")
-    file = VCDVCD(str(tmp_path / "new" / "all.vcd"), only_sigs=True)
+@pytest.fixture(scope="module")
+def everything(simulator, frames, tmp_path_factory):
+    """The waves of all operators as VCD, and views of them."""
+    file = tmp_path_factory.mktemp("wave") / "new" / "all.vcd"
+    simulator.wave(frames, file)
+    return file
+
+
+def test_the_views_show_every_stream_of_the_file(simulator, everything):
+    signals = VCDVCD(str(everything), only_sigs=True).signals
     top = f"TOP.{simulator.facts['top']}."
-    streams = [
-        name for name in file.signals if re.fullmatch(re.escape(top) + r"n\d+_(data\[\d+:0\]|valid|ready)", name)
-    ]
-    rows = (tmp_path / "new" / "all.gtkw").read_text().splitlines()
-    shown = [row for row in rows if row.startswith(top)]
-    assert sorted(set(shown)) == sorted(streams) and len(shown) == len(streams) + 1  # the results as a curve, too
+    stream = re.compile(re.escape(top) + r"n\d+_(data\[\d+:0\]|valid|ready)")
+    streams = [name for name in signals if stream.fullmatch(name)]
+    rows = everything.with_suffix(".gtkw").read_text().splitlines()
+    assert sorted({row for row in rows if row.startswith(top)}) == sorted(streams)
     opened = [row[1:] for row, flags in zip(rows[1:], rows, strict=False) if flags in ("@800200", "@c00200")]
     assert opened == [*(entry["node"] for entry in simulator.facts["operators"]), "results"]
+    curves = [name for row in rows if row[:1] in ("+", "#") for name in re.findall(r"TOP\.\S+", row)]
+    assert set(curves) <= set(signals) and any("acc_q" in name for name in curves)
+    computing = [entry for entry in simulator.facts["operators"] if not entry["plumbing"]]
+    commands = everything.with_suffix(".sucl").read_text().splitlines()
+    dividers = [row.split()[1] for row in commands if row.startswith("divider_add")]
+    assert dividers == [*(entry["node"] for entry in computing), "results"] and commands[-1] == "zoom_fit"
+    added = [row.split()[1] for row in commands if row.startswith("variable_add")]
+    assert set(added) <= {re.sub(r"\[\d+:0\]$", "", name) for name in streams}
+
+
+def shown_by_gtkwave(view, times) -> dict[str, list[str]]:
+    """What GTKWave's own script says of its rows at ``times``: name -> values; folded ones have none."""
+    script, said = view.with_suffix(".tcl"), view.with_suffix(".txt")
+    script.write_text(f"""
+        set out [open {{{said}}} w]
+        foreach time {{{" ".join(map(str, times))}}} {{
+            gtkwave::setMarker $time
+            for {{set i 0}} {{$i < [gtkwave::getTotalNumTraces]}} {{incr i}} {{
+                puts $out "[gtkwave::getTraceNameFromIndex $i]|[gtkwave::getTraceValueAtMarkerFromIndex $i]"
+            }}
+        }}
+        close $out
+        gtkwave::/File/Quit
+    """)
+    subprocess.run(["xvfb-run", "-a", "gtkwave", "-S", script, view], check=True, capture_output=True, timeout=60)
+    found = {}
+    for line in said.read_text().splitlines():
+        name, value = line.split("|")
+        found.setdefault(name, []).append(value)
+    return found
+
+
+with_gtkwave = pytest.mark.skipif(
+    not all(map(shutil.which, ("gtkwave", "xvfb-run"))), reason="no GTKWave, or no Xvfb, in the PATH"
+)
+
+
+@with_gtkwave
+def test_gtkwave_shows_numbers_of_words(tmp_path):
+    """A wave of two operators, written by hand: words of three numbers, the codes of their quantiser, a sum."""
+    rng, times = np.random.default_rng(2), range(0, 80, 10)
+    words, codes, sums = (rng.integers(0, 2**bits, len(times)) for bits in (12, 6, 5))
+    params = {"IN_WIDTH": 4, "IN_SIGNED": 1, "OUT_WIDTH": 2, "LOW": -2}
+    mvau = {"ACC_WIDTH": 5, "ACT_WIDTH": 2, "ACT_SIGNED": 0, "THRESHOLDS": 1}
+    ops = [
+        {"node": "Quantiser", "module": "sf_requantise", "picture": ["decision", ""], "params": params},
+        {"node": "MVAU", "module": "sf_mvau", "picture": ["product", ""], "params": mvau},
+    ]
+    for k, (op, bits) in enumerate(zip(ops, (6, 7), strict=True)):
+        op |= {"inputs": [f"n{k}"], "outputs": [f"n{k + 1}"], "out_bits": [bits], "plumbing": ""}
+    side = {"word_elems": 3, "elem_bits": 4}
+    facts = {"top": "net", "operators": ops, "input": side, "predicted": {"latency": 9}}
+    facts["output"] = {"word_elems": 1, "elem_bits": 7, "dtype": "INT7"}
+    signals = {f"n{k}_{part}": 1 for k in range(3) for part in ("valid", "ready")} | {
+        "n0_data": 12, "n1_data": 6, "n2_data": 7}  # fmt: skip
+    head = ["$timescale 1ns $end", "$scope module TOP $end", "$scope module net $end"]
+    head += [f"$var wire {n} {name} {name}{f' [{n - 1}:0]' if n > 1 else ''} $end" for name, n in signals.items()]
+    head += ["$scope module i_MVAU $end", "$scope module i_accumulate $end", "$var wire 5 acc acc_q[0] [4:0] $end"]
+    head += 4 * ["$upscope $end"] + ["$enddefinitions $end"]
+    rows = zip(times, words, codes, sums, strict=True)
+    changes = [f"#{at}\nb{word:b} n0_data\nb{code:b} n1_data\nb{total:b} acc" for at, word, code, total in rows]
+    (tmp_path / "net.vcd").write_text("\n".join([*head, *changes, "#90", ""]))
+    (tmp_path / "net.gtkw").write_text(gtkwave(facts, tmp_path / "net.vcd"))
+    shown = shown_by_gtkwave(tmp_path / "net.gtkw", [at + 5 for at in times])
+    assert [int(value) for value in shown["number[3:0]"]] == [(w + 8) % 16 - 8 for w in words % 16]
+    assert [int(value) for value in shown["number[1:0]"]] == (codes % 4).tolist()
+    assert [int(value) for value in shown["code[1:0]"]] == [(c + 2) % 4 - 2 for c in codes % 4]
+    assert [int(value) for value in shown["sum - threshold"]] == [(s + 16) % 32 - 16 for s in sums]
+    assert {"Quantiser", "MVAU", "results", "n1_valid", "n2_data[6:0]"} <= set(shown)
+
+
+@with_gtkwave
+@pytest.mark.slow
+def test_gtkwave_finds_every_row_in_fst_too(simulator, frames, everything, tmp_path):
+    simulator.wave(frames, tmp_path / "all.fst")
+    assert (tmp_path / "all.fst").exists(), "no lz4.h or zlib.h: apt install liblz4-dev zlib1g-dev"
+    times = range(5, 9000, 990)
+    shown = [shown_by_gtkwave(file.with_suffix(".gtkw"), times) for file in (everything, tmp_path / "all.fst")]
+    assert shown[0] == shown[1] and len(set(shown[1]["sum - threshold"])) > 2
 
 
 def test_the_last_operator_gives_the_results(simulator, frames, tmp_path):
