@@ -77,8 +77,8 @@ def networks(names: tuple[str, ...], everything: bool, boards: bool, out: Path, 
 @main.command()
 @click.argument("name", required=False)
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Trainings at a time.")
-@click.option("--runs", type=PATH, default=Path("runs"), show_default=True)
-@click.option("--docs", type=PATH, default=Path("docs"), show_default=True)
+@click.option("--runs", type=PATH, default=Path("runs"), show_default=True, help="Folder of the trainings.")
+@click.option("--docs", type=PATH, default=Path("docs"), show_default=True, help="Folder of results.md.")
 @click.option("--render", is_flag=True, help="Train nothing: write the section from the recorded runs in DOCS/results.")
 def experiment(name: str | None, jobs: int, runs: Path, docs: Path, render: bool) -> None:
     """Do an experiment, print its table, draw its plot, and write its section of docs/results.md.
