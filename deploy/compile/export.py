@@ -21,7 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 
-from signflow.deploy.compile import engine
+from signflow.deploy.compile import engine, finn_graph
 from signflow.deploy.compile.errors import ModelFileError, UnsupportedError
 from signflow.deploy.compile.images import ImageInput, image_kind
 from signflow.deploy.compile.soundness import make_sound, one_line
@@ -192,6 +192,7 @@ def load(path: str | Path, kind: str) -> ModelWrapper:
     if not proto.graph.node:
         raise ModelFileError(f"{path}: not an ONNX network: it has no nodes")
     _check_io(path, proto)
+    proto = finn_graph.rewrite(path, proto) if finn_graph.is_finns(proto) else proto
     make_sound(path, proto)
     _strip(proto)
     try:

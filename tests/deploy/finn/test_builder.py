@@ -12,7 +12,8 @@ import pytest
 import torch
 import yaml
 
-from signflow.deploy import known
+from signflow.deploy import flow, known
+from signflow.deploy.accelerator import Accelerator
 from signflow.deploy.compile import engine, export
 from signflow.deploy.finn import builder, verilator
 from signflow.deploy.products import Settings, torch_network
@@ -171,6 +172,27 @@ def test_finns_own_fifos(tmp_path, packages, name, images):
     done = run(steps, target_fps=5000 if name == "tfc" else 200, **fields)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert run.verified("stitched_ip_rtlsim")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["tfc", "cnv"])
+def test_a_graph_of_finns_steps_is_taken_over(tmp_path, packages, name):
+    """FINN's own front end, conversion and partition of shipped weights; `signflow build` makes an accelerator of the
+    graph they leave. Its RTL equals FINN's execution of that graph, and PyTorch.
+    """
+    run, fields = Run(tmp_path, packages, name, 3), {"save_intermediate_models": True, "generate_outputs": []}
+    steps = ["step_qonnx_to_finn", "step_tidy_up", "step_streamline", "step_convert_to_hw"]
+    if name == "tfc":  # FINN leaves the pools of this cnv outside of a partition
+        steps += ["step_create_dataflow_partition", "step_specialize_layers"]
+    done = run(steps, **fields)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    images = np.load(tmp_path / "images.npy").astype(np.uint8)
+    for graph in (steps[-1], *(["dataflow_parent"] if name == "tfc" else [])):
+        file, folder = run.out / "intermediate_models" / f"{graph}.onnx", tmp_path / graph
+        flow.build(Settings(source=str(file), input="uint8", fps=100), folder)
+        accelerator = Accelerator(folder)
+        found = accelerator(images.reshape(len(images), *accelerator.shape), backend="rtl")
+        assert (found == run.logits).all(), graph
 
 
 @pytest.mark.slow
