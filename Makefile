@@ -23,7 +23,7 @@ HALVES = awk '/^[a-z]/ { half = !half } { print > ".venv/lock-" half }' requirem
 # what they say, as a line for every ten packages
 COUNT = awk -v of=$$(grep -c == requirements.lock) '/^(Collecting|Processing|Ignoring)/ && ++n % 10 == 0 { print "  " n " of " of " packages"; fflush() }'
 
-.PHONY: help setup lock demo test test-slow prove ladder cost bench build-bitstream package train docs lint format clean
+.PHONY: help setup lock demo test test-slow prove ladder cost bench build-bitstream package train notebooks docs lint format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 25
@@ -99,6 +99,9 @@ train: setup ## train NET on Fashion-MNIST as its recipe says (experiments/fashi
 docs: setup ## the manual as a site in out/site, to open in a browser without a network; links and anchors checked
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet $(ARGS)
 	@echo "the manual is out/site/index.html"
+
+notebooks: setup ## execute the notebooks and store their outputs; ARGS='--check' compares instead, ARGS=50_papers takes one
+	@$(BIN)/python notebooks/execute.py $(ARGS)
 
 lint: setup ## ruff, and every RTL module alone under Verilator -Wall
 	@$(BIN)/ruff check .

@@ -7,7 +7,7 @@
     sample.npz                images with labels and PyTorch's logits (`signflow.deploy.board.sample`)
     accelerator.py            the driver, and pynq_link.py or serial_link.py
     serve.py, service.py, serve.html    its web page, `python -m accelerator --serve`
-    30_board.ipynb            the notebook
+    30_board.ipynb            the notebook, without the outputs of another run
     README.md                 for people (`signflow.deploy.board.readme`)
     sbom.cdx.json             what the driver needs and what made the package (`signflow.deploy.board.bill`)
     SHA256SUMS                of every file; signed, SHA256SUMS.sig beside it, and signature.py, which checks it
@@ -75,7 +75,7 @@ def package(work: Path, project: Path, destination: Path, key: str | Path | None
     files |= {name: (HERE / name).read_bytes() for name in (*DRIVER, link)}
     files |= {"accel.npz": _npz(known), "sample.npz": _npz(sample(work, known))}
     if NOTEBOOK.exists():
-        files[NOTEBOOK.name] = NOTEBOOK.read_bytes()
+        files[NOTEBOOK.name] = _unexecuted(NOTEBOOK)
     sums = {"bitstream": f"{facts['name']}.bit", "driver": "accelerator.py", "link": link, "vectors": "accel.npz"}
     facts["package"] = {f"{what}_sha256": signature.sha256(files[name]) for what, name in sums.items()}
     facts["package"] |= {"link": link, "simulated": simulated}
@@ -171,6 +171,16 @@ def _bitstream(project: Path, facts: dict) -> dict:
     if not pynq:
         raise flow.FlowError(f"{bit} is missing: run `make build-bitstream` for {target.name} first")
     return {bit.name: simulation_image(project), hwh.name: handoff(facts).encode(), "simulated": True}
+
+
+def _unexecuted(notebook: Path) -> bytes:
+    """The notebook as before its first run: the stored outputs are those of another accelerator."""
+    book = json.loads(notebook.read_text())
+    for cell in book["cells"]:
+        if cell["cell_type"] == "code":
+            cell |= {"outputs": [], "execution_count": None}
+    book["metadata"].pop("signflow", None)
+    return (json.dumps(book, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
