@@ -81,14 +81,14 @@ class Graph:
     def store(self, name: str, value: np.ndarray) -> str:
         """A new constant; returns its name."""
         name = self.fresh(name)
-        self._proto.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        self._constants[name] = self._proto.initializer[-1]
+        self.fix(name, value)
         return name
 
     def fix(self, name: str, value: np.ndarray) -> None:
         """The tensor ``name`` becomes a constant."""
         self._proto.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        self._constants[name] = self._proto.initializer[-1]
+        self._constants[name] = made = self._proto.initializer[-1]
+        self.set_shape(name, list(made.dims), made.data_type)
 
     def exchange(self, name: str, value: np.ndarray) -> None:
         """Set a stored constant to another value of its shape and kind."""

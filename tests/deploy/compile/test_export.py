@@ -49,8 +49,10 @@ def test_the_reference_makes_a_session_a_node_and_not_an_image(own_network, pixe
     assert 0 < made.misses <= len(model.graph.node) and made.hits == 2 * made.misses
 
 
-def test_saved_and_loaded_again(own_network, pixels, tmp_path):
-    net, shape = own_network("tfc")
+@pytest.mark.parametrize("name", ["tfc", "tfc-abn"])
+def test_saved_and_loaded_again(own_network, pixels, tmp_path, name):
+    """Constants that passes made have a shape too: without one, qonnx does not run the node that reads them."""
+    net, shape = own_network(name)
     model = export.export(net, shape, "uint8")
     again = export.load(export.save(model, tmp_path / "net.onnx"), "uint8")
     images = pixels(4, shape)
