@@ -331,6 +331,24 @@ def report(network, board, out, exact, whole, html, json_file) -> None:
         show.page(console, acc, html)
 
 
+@main.command(epilog=NETWORK_HELP)
+@options.where
+@click.option(
+    "--of",
+    type=click.Choice(["accelerator", "network", "integer", "hardware", "folded"]),
+    default="accelerator",
+    show_default=True,
+    help="Which graph of the build.",
+)
+@click.option("-o", "--output", type=PATH, required=True, help="Picture (.svg, .pdf, .png), or .dot for Graphviz.")
+def graph(network, board, out, of, output) -> None:
+    """The graph of a build as a picture or as DOT: operators, streams, FIFOs, width converters."""
+    from signflow.deploy.command.graph import write
+
+    write(options.load(network, board, out), of, output)
+    console.print(f"graph in {output}")
+
+
 def _built(network: str, board: str, out: Path | None):
     """The build that was named; made now, with default settings, if there is none."""
     from signflow.deploy import flow

@@ -1,14 +1,18 @@
 """Pictures of graphs: every node is drawn once, nothing lies on anything else, all text is inside."""
 
 import itertools
+import re
+from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from signflow.deploy import flow
+from signflow.deploy.command.cli import main
 from signflow.deploy.pictures.diagram import (
     IMAGE,
     PRODUCT,
@@ -21,6 +25,7 @@ from signflow.deploy.pictures.diagram import (
     of_accelerator,
     of_model,
 )
+from signflow.deploy.pictures.dot import dot
 from signflow.deploy.pictures.draw_graph import LEGEND, draw
 from signflow.deploy.pictures.layout import Rect, lay_out
 
@@ -178,3 +183,46 @@ def test_long_names_are_broken_at_capitals():
     assert broken("MVAU_sf_0") == ("MVAU_sf_0",)
     assert broken("ConvolutionInputGenerator_sf_1") == ("ConvolutionInput-", "Generator_sf_1")
     assert "".join(broken("ConvolutionInputGenerator_sf_1")).replace("-", "") == "ConvolutionInputGenerator_sf_1"
+
+
+QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+
+
+def unquoted(row: str) -> list[str]:
+    """The quoted strings of a row of DOT, as Graphviz reads them: \n is a new line, \ before another letter that."""
+    return [re.sub(r"\\(.)", lambda found: "\n" if found[1] == "n" else found[1], text) for text in QUOTED.findall(row)]
+
+
+@settings(max_examples=30)
+@given(diagrams(), st.text('ab\\"{}[]->;é ', min_size=1, max_size=6))
+def test_dot_says_what_the_diagram_says(diagram, odd):
+    """Also with names that DOT would misread without its quotes."""
+    count, wires = itertools.count(), []
+    for wire in diagram.wires:
+        marks = tuple(replace(mark, node=f"{odd}{next(count)}") for mark in wire.marks)
+        wires.append(replace(wire, label=(odd, *wire.label), marks=marks))
+    head, *rows, end = dot(replace(diagram, wires=tuple(wires)), odd).splitlines()
+    assert unquoted(head) == [odd] and QUOTED.sub("NAME", head) == "digraph NAME {" and end == "}"
+    bare = [QUOTED.sub("NAME", row) for row in rows]
+    arrows = [unquoted(row) for row, shape in zip(rows, bare, strict=True) if "->" in shape]
+    expected = []
+    for wire in wires:  # what the label says is true of the first hop: converters change it
+        first, *rest = [wire.source, *(mark.node for mark in wire.marks), wire.target]
+        expected += [[first, rest[0], "\n".join(wire.label)], *([rest] if wire.marks else [])]
+    assert arrows == expected
+    nodes = [unquoted(row)[:2] for row, shape in zip(rows, bare, strict=True) if shape.startswith("  NAME [label=")]
+    boxes = [[box.name, "\n".join([box.name, *box.lines])] for box in diagram.boxes]
+    assert [node for node in nodes if node in boxes] == boxes
+    assert len(nodes) == len(boxes) + next(count)
+
+
+def test_the_command_writes_dot_and_pictures(mini, tmp_path):
+    where = [mini[0].source, "--out", str(mini[1])]
+    for file, head in (("a.dot", b'digraph "mini"'), ("a.svg", b"<?xml"), ("a.pdf", b"%PDF"), ("a.png", b"\x89PNG")):
+        done = CliRunner().invoke(main, ["graph", *where, "-o", str(tmp_path / "new" / file)], catch_exceptions=False)
+        assert done.exit_code == 0 and (tmp_path / "new" / file).read_bytes().startswith(head)
+    done = CliRunner().invoke(main, ["graph", *where, "--of", "integer", "-o", str(tmp_path / "b.dot")])
+    nodes = {unquoted(row)[0] for row in (tmp_path / "b.dot").read_text().splitlines() if "fillcolor" in row}
+    assert {box.name for box in of_model(flow.read(mini[1], flow.INTEGER)).boxes} == nodes
+    done = CliRunner().invoke(main, ["graph", *where, "-o", str(tmp_path / "b.jpg")])
+    assert done.exit_code == 1 and "written as .dot, .svg, .pdf, .png" in done.stderr
