@@ -71,11 +71,10 @@ def document(found: Found, spec: Path, docs: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     save_picture(exploration.picture(found), folder / f"{name}.png")
     tables.write(found, folder / f"{name}.csv")
-    minutes = sum(row["seconds"] for row in found.runs) / 60
     body = [f"## {found.spec.title}", "", *(t.markdown() for t in tables.fronts(found))]
     body += [f"![{found.spec.title}](explore/{name}.png)", ""]
     body += [
-        f"{len(found.runs)} trainings, {minutes:.0f} minutes in their epochs. Energy is an estimate, not measured: "
+        f"{len(found.runs)} trainings of {found.spec.recipe['epochs']} epochs. Energy is an estimate, not measured: "
         f"{found.spec.joules}. All {len(found.points)} points: [explore/{name}.csv](explore/{name}.csv)."
     ]
     write_section(docs / "explore.md", name, "\n".join(body), join(["signflow", "explore", str(spec)]))

@@ -4,7 +4,8 @@ rates, whose product is explored, and how the networks are trained.
 A training belongs to a network and a seed, and is a run like those of `signflow experiment`: `Exploration.comparison`.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from itertools import product
 from pathlib import Path
@@ -16,7 +17,7 @@ from signflow.deploy.explore.front import OBJECTIVES
 from signflow.hw.boards import Board, BoardError, boards
 from signflow.models.methods import METHODS
 from signflow.models.networks import NETWORKS, network
-from signflow.models.sizes import can_have, join
+from signflow.models.sizes import can_have, join, split
 from signflow.models.study.compare import Comparison
 from signflow.models.study.halving import Halving
 from signflow.models.training.recipe import RecipeError, read_table
@@ -24,6 +25,37 @@ from signflow.models.training.recipe import RecipeError, read_table
 FASTEST = "fastest"
 SIZES = {"width": "width", "depth": "depth", "bits": "stream_bits"}
 """Key of the file -> option of a network's function."""
+
+
+TABLES = {"title": str, "own_boards": str, "recipe": dict, "only": dict, "halving": dict, "energy": dict}
+WORDS = {str: "a text", dict: "a table"}
+REQUIRED = ("networks", "boards", "targets", "seeds", "objectives")
+
+
+def _number(kinds: tuple[type, ...]) -> Callable[[object], bool]:
+    return lambda value: type(value) in kinds and 0 < value < math.inf
+
+
+def _width(value: object) -> bool:
+    return _number((int, float))(value) and split(join("x", {"width": value})) == ("x", {"width": value})
+
+
+_TEXT = (lambda value: isinstance(value, str), "a name")
+LISTS = {
+    "networks": _TEXT,
+    "boards": _TEXT,
+    "normalisation": (lambda value: value in list(METHODS), f"of {', '.join(METHODS)}"),
+    "width": (_width, "a number above 0, without an exponent"),
+    "depth": (_number((int,)), "a whole number above 0"),
+    "bits": (_number((int,)), "a whole number above 0"),
+    "targets": (
+        lambda value: value == FASTEST or _number((int, float))(value),
+        f"a number of images/s above 0, or {FASTEST!r}",
+    ),
+    "seeds": (lambda value: type(value) is int and value >= 0, "a whole number, 0 or more"),
+    "objectives": (lambda value: value in list(OBJECTIVES), f"of {', '.join(OBJECTIVES)}"),
+}
+"""Key that is a list -> what each of its values must be, as a test and in words."""
 
 
 class ExplorationError(ValueError):
@@ -78,31 +110,25 @@ class Exploration:
     """A TOML file of boards in the form of `hw/boards.toml`, beside the exploration's."""
 
     def __post_init__(self):
-        for key in ("networks", "boards", "targets", "seeds", "objectives"):
-            if not getattr(self, key):
-                raise ExplorationError(f"{self.name}: {key} is empty: there is nothing to explore")
-        for key in fields(self):
-            self._check_list(key.name)
-        if odd := sorted(set(self.objectives) - set(OBJECTIVES)):
-            raise ExplorationError(f"{self.name}: objectives = {odd[0]!r}: must be of {', '.join(OBJECTIVES)}")
-        for value in self.targets:
-            if value != FASTEST and (type(value) not in (int, float) or not 0 < value < float("inf")):
-                raise ExplorationError(f"{self.name}: targets = {value!r}: must be images/s above 0, or {FASTEST!r}")
+        for key, kind in TABLES.items():
+            if not isinstance(getattr(self, key), kind):
+                raise ExplorationError(f"{self.name}: {key} = {getattr(self, key)!r}: must be {WORDS[kind]}")
+        for key, (holds, rule) in LISTS.items():
+            self._check_list(key, holds, rule)
         self._check_board_names()
         self._check_networks()
 
-    def _check_list(self, key: str) -> None:
+    def _check_list(self, key: str, holds: Callable, rule: str) -> None:
         values = getattr(self, key)
-        if key in ("networks", "boards", "normalisation", "width", "depth", "bits", "targets", "seeds", "objectives"):
-            if not isinstance(values, list):
-                raise ExplorationError(f"{self.name}: {key} = {values!r}: must be a list")
-            if twice := [v for k, v in enumerate(values) if v in values[:k]]:
-                raise ExplorationError(f"{self.name}: {key} has {twice[0]!r} twice")
-        if key in SIZES:
-            kinds, words = ((int, float), "numbers") if key == "width" else ((int,), "whole numbers")
-            for value in values:
-                if type(value) not in kinds or not value > 0:
-                    raise ExplorationError(f"{self.name}: {key} = {value!r}: must be {words} above 0")
+        if not isinstance(values, list):
+            raise ExplorationError(f"{self.name}: {key} = {values!r}: must be a list")
+        if not values and key in REQUIRED:
+            raise ExplorationError(f"{self.name}: {key} is empty: there is nothing to explore")
+        for k, value in enumerate(values):
+            if not holds(value):
+                raise ExplorationError(f"{self.name}: {key} = {value!r}: must be {rule}")
+            if value in values[:k]:
+                raise ExplorationError(f"{self.name}: {key} has {value!r} twice")
 
     def _check_board_names(self) -> None:
         try:
@@ -113,13 +139,10 @@ class Exploration:
             raise ExplorationError(f"{self.name}: unknown board {odd[0]!r}; known boards: {', '.join(known)}")
 
     def _check_networks(self) -> None:
-        for name in self.normalisation:
-            if name not in METHODS:
-                raise ExplorationError(
-                    f"{self.name}: unknown normalisation {name!r}; known normalisations: {', '.join(METHODS)}"
-                )
-        methods = {one.normalisation for one in self.candidates}
-        if odd := sorted(set(self.only) - methods):
+        if odd := [key for key, keys in self.only.items() if not isinstance(keys, dict)]:
+            raise ExplorationError(f"{self.name}: only.{odd[0]} must be a table of keys of a recipe")
+        methods = list(dict.fromkeys(one.normalisation for one in self.candidates))
+        if odd := sorted(set(self.only) - set(methods)):
             raise ExplorationError(
                 f"{self.name}: only.{odd[0]} belongs to no network of the exploration; they have {', '.join(methods)}"
             )

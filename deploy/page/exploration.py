@@ -35,7 +35,7 @@ def write(found: Found, path: Path, again: Sequence[str]) -> Path:
     text = template("exploration.html").render(
         title=found.spec.title, name=found.spec.name, objectives=found.spec.objectives, rows=rows, columns=COLUMNS,
         boards=list(dict.fromkeys(p.board for p in found.points)), trainings=len(found.runs),
-        networks=len(found.spec.candidates), minutes=sum(row["seconds"] for row in found.runs) / 60,
+        networks=len(found.spec.candidates),
         recipe=found.spec.recipe, only=found.spec.only, seeds=found.spec.seeds, formula=FORMULA,
         energy=str(found.spec.joules), misfits=misfits(found), stopped=stopped(found), again=again,
         figure=Markup(svg(picture(found), "accuracy against LUTs and images a second on every board")),

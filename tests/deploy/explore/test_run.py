@@ -4,7 +4,7 @@ import csv
 import json
 import re
 import shlex
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +14,12 @@ from click.testing import CliRunner
 from signflow.deploy import flow
 from signflow.deploy.command.cli import main
 from signflow.deploy.explore import cost as costing
-from signflow.deploy.explore import run as running
 from signflow.deploy.explore.run import DiffersError, Explorer, explore
 from signflow.deploy.explore.spec import read_exploration
 from signflow.deploy.generate.accelerator import operators
 from signflow.deploy.plan import fit, timing
 from signflow.models.training import train
+from signflow.models.training.record import read_log
 
 TOML = """
 title = "small"
@@ -168,12 +168,31 @@ def test_a_whole_exploration(here, monkeypatch):
     assert again.exit_code == 0 and Path("again.json").read_text() == Path("small.json").read_text()
     monkeypatch.undo()
     monkeypatch.chdir(here)
-    spec = read_exploration(Path("small.toml"))
-    explorer = Explorer(spec, Path("runs"), Path("out/explore"))
-    found = explore(explorer, {}, simulated=False)
-    wrong = type(found.front[0])(**asdict(found.front[0]) | {"latency": found.front[0].latency + 1})
+    explorer = Explorer(read_exploration(Path("small.toml")), Path("runs"), Path("out/explore"))
+    right = explore(explorer, {}, simulated=False).front[0]
     with pytest.raises(DiffersError, match="cycles in simulation"):
-        explorer.simulate([wrong], running.Tick.__args__ and (lambda *_: None))
+        explorer.simulate([replace(right, latency=right.latency + 1)], lambda *_: None)
+
+
+@pytest.mark.slow
+def test_halving_stops_trainings_for_good(here):
+    """Two trainings in processes of their own: one may go on for three epochs; the other seed is trained only of it."""
+    pytest.importorskip("optuna")
+    text = TOML.replace("epochs = 1", "epochs = 3").replace(
+        "[recipe]", "seeds = [1, 2]\n[halving]\nepochs = 1\n[recipe]"
+    )
+    Path("small.toml").write_text(text)
+    for _ in range(2):
+        done = ran("small.toml", "--no-simulate", "--jobs", "1", "--json", "small.json")
+        assert done.exit_code == 0, done.output
+        facts = json.loads(Path("small.json").read_text())
+        whole = {p["network"] for p in facts["points"]}
+        assert whole | set(facts["stopped"]) == {"tfc-width8-depth1", "tfc-abn-width8-depth1"}
+        finished = {path.parent.name for path in Path("runs/small").glob("*/run.json")}
+        assert finished == {f"{net}-{seed}" for net in whole for seed in (1, 2)}
+        for net, how in facts["stopped"].items():
+            assert len(read_log(Path(f"runs/small/{net}-1"))) == how["epochs"] < 3
+            assert f"halving stopped {net} after epoch {how['epochs']}" in done.output
 
 
 @pytest.mark.slow

@@ -59,7 +59,12 @@ def test_the_page_says_what_was_found(found, path):
         [p.network, f"{p.lut:,}", f"{p.bram36:g}", p.board, "✓" if p in found.simulated else ""] for p in found.points
     ]
     assert table.count('class="beaten"') == len(found.points) - len(found.front) > 0
-    for words in ("needs at least &lt;98&gt; cycles &amp; more", "43.21 %", "e_lut = 0.5 pJ", "4 minutes in"):
+    for words in (
+        "needs at least &lt;98&gt; cycles &amp; more",
+        "43.21 %",
+        "e_lut = 0.5 pJ",
+        "8 trainings of\n    4 epochs",
+    ):
         assert words in text
     assert not re.search(r"(src|href)=\"https?:", text), "nothing comes from the network"
 
