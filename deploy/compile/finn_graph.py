@@ -23,9 +23,9 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from qonnx.core.datatype import DataType
 from qonnx.custom_op.registry import getCustomOp
 
-from signflow.deploy.compile.errors import refuse
+from signflow.deploy.compile.errors import ModelFileError, UnsupportedError, refuse
 from signflow.deploy.compile.partitions import inlined
-from signflow.deploy.compile.soundness import QONNX, STANDARD
+from signflow.deploy.compile.soundness import QONNX, STANDARD, one_line
 
 HARDWARE = "finn.custom_op.fpgadataflow"
 OF_QONNX = ("MultiThreshold", "XnorPopcountMatMul", "Im2Col", "MaxPoolNHWC")
@@ -48,9 +48,15 @@ def is_finns(proto: ModelProto) -> bool:
 
 def rewrite(path: Path, proto: ModelProto) -> ModelProto:
     """``proto``, read from ``path``, with ONNX' operators and BipolarQuant alone. Raises UnsupportedError for a node of
-    FINN's that has no such form, ModelFileError for a partition whose file is missing.
+    FINN's that has no such form, ModelFileError for a partition whose file is missing, and for nodes that lack shapes,
+    attributes or inputs.
     """
-    return _Rewriting(inlined(path, proto)).proto
+    try:
+        return _Rewriting(inlined(path, proto)).proto
+    except (UnsupportedError, ModelFileError):
+        raise
+    except Exception as error:
+        raise ModelFileError(f"{path}: its operators of FINN cannot be read: {one_line(error)}") from error
 
 
 def kind_of(node: NodeProto) -> str:
@@ -106,9 +112,9 @@ class _Rewriting:
     def _add(self, node: NodeProto, operator: str, inputs: list, out: str = "", **attributes) -> str:
         """A node for ``node`` of tensors and arrays; returns its result, a new tensor without ``out``."""
         number = len(self.nodes)
-        names = [self._constant(f"{node.name}_{number}_{k}", x) if not isinstance(x, str) else x
+        names = [self._constant(f"{node.name}__finn{number}_{k}", x) if not isinstance(x, str) else x
                  for k, x in enumerate(inputs)]  # fmt: skip
-        out = out or f"{node.output[0]}_{number}"
+        out = out or f"{node.output[0]}__finn{number}"
         name = f"{node.name}_{operator}_{number}"
         domain = QONNX if operator == "BipolarQuant" else ""
         outputs = ["", out] if operator == "TopK" else [out]
@@ -271,9 +277,10 @@ class _Rewriting:
         self._chain(node, node.input[0], [("ReduceSum", axes[0], axes[1] | {"keepdims": 1})], node.output[0])
 
     def _labelselect(self, node: NodeProto, get: Callable) -> None:
-        x = node.input[0]
-        if self._rank(x) != 2:
-            x = self._add(node, "Reshape", [x, np.array([1, math.prod(self.shapes[x])])])
+        x, shape = node.input[0], self.shapes[node.input[0]]
+        if math.prod(shape[:-1]) != 1:
+            raise refuse(node, f"it selects a class at every position of {shape}", "one vector of classes")
+        x = x if len(shape) == 2 else self._add(node, "Reshape", [x, np.array([1, shape[-1]])])
         self._add(node, "TopK", [x, np.array([get("K")])], node.output[0], axis=-1)
         for value in self.proto.graph.output:
             if value.name == node.output[0]:

@@ -285,6 +285,9 @@ def test_what_has_no_form_is_refused(tmp_path):
             InputDataType="INT4", OutputDataType="INT4",
         ),
     }  # fmt: skip
+    cases[r"selects a class at every position of \[1, 2, 2, 3\]"] = Nodes((1, 2, 2, 3), "INT4").add(
+        "LabelSelect", (1, 1), "UINT8", Labels=3, PE=1, K=1, inputDataType="INT4"
+    )
     for words, net in cases.items():
         with pytest.raises(UnsupportedError, match=words):
             finn_graph.rewrite(tmp_path, net.model().model)
@@ -311,3 +314,31 @@ def test_partitions_are_opened(tmp_path):
     finn_graph.rewrite(tmp_path / "elsewhere" / "parent.onnx", moved)
     with pytest.raises(ModelFileError, match=r"is the partition in .*no such file"):
         finn_graph.rewrite(tmp_path / "parent.onnx", moved)
+
+
+@pytest.mark.parametrize("part", ["attribute", "input", "shape", "initializer"])
+def test_a_damaged_file_is_refused_or_right(tmp_path, part):
+    """One thing of every node removed, each in turn: a refusal, or what FINN's execution of the damaged graph gives."""
+    rng = np.random.default_rng(3)
+    whole = windows(Nodes((1, 3, 3, 2), "BINARY"), (3, 3)).mvau(rng, 3, "BINARY", "BINARY", "BIPOLAR", xnor=1)
+    whole = whole.add("LabelSelect", (1, 1), "UINT8", Labels=3, PE=1, K=1, inputDataType="BIPOLAR").model()
+    lists = {
+        "attribute": lambda m: [node.attribute for node in m.graph.node],
+        "input": lambda m: [node.input for node in m.graph.node],
+        "shape": lambda m: [m.graph.value_info],
+        "initializer": lambda m: [m.graph.initializer],
+    }[part]
+    x = rng.integers(0, 2, (1, 3, 3, 2))
+    for which, items in enumerate(lists(whole)):
+        for place in range(len(items)):
+            damaged = ModelWrapper(whole.model, make_deepcopy=True)
+            del lists(damaged)[which][place]
+            try:
+                written = finn_graph.rewrite(tmp_path / "net.onnx", damaged.model)
+            except (ModelFileError, UnsupportedError):
+                continue
+            try:
+                expected = run(damaged, x)
+            except Exception:  # nothing that FINN runs: what is left must then say the same as the whole
+                expected = run(whole, x)
+            assert (run(tidy(written, DataType["BINARY"]), x) == expected).all(), (which, place)
