@@ -5,12 +5,14 @@ import logging
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy import flow, known
 from signflow.deploy.accelerator import Accelerator
@@ -193,6 +195,51 @@ def test_a_graph_of_finns_steps_is_taken_over(tmp_path, packages, name):
         accelerator = Accelerator(folder)
         found = accelerator(images.reshape(len(images), *accelerator.shape), backend="rtl")
         assert (found == run.logits).all(), graph
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["tfc", "cnv"])
+def test_finns_own_operators_behind_our_streamlining(tmp_path, packages, name):
+    """Every product and pool becomes one of FINN's; FINN's execution of them, and an accelerator taken over from them,
+    give PyTorch's logits.
+    """
+    run, steps = Run(tmp_path, packages, name, 2), [STREAMLINE, "step_convert_to_hw"]
+    done = run(steps, minimize_bit_width=False, generate_outputs=[])
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    file = run.out / "intermediate_models" / "step_convert_to_hw.onnx"
+    model, images = ModelWrapper(str(file)), np.load(tmp_path / "images.npy")
+    kinds = Counter(node.op_type for node in model.graph.node)
+    assert (kinds["MVAU"], kinds["Pool"]) == ((4, 0) if name == "tfc" else (9, 2))
+    import finn.custom_op.fpgadataflow.reshape  # noqa: F401  (which FINN itself does not register)
+    from finn.core.onnx_exec import execute_onnx
+
+    names = model.graph.input[0].name, model.graph.output[0].name
+    found = [execute_onnx(model, {names[0]: image[None]})[names[1]] for image in images]
+    assert (np.concatenate(found) == run.logits).all()
+    flow.build(Settings(source=str(file), input="uint8", fps=100), tmp_path / "taken")
+    assert (Accelerator(tmp_path / "taken")(images.astype(np.uint8), backend="rtl") == run.logits).all()
+
+
+FAKE = "class Kernel: ...\nclass Design: ...\nclass Port: ...\n"
+
+
+@pytest.mark.slow
+def test_finns_own_command(tmp_path, packages):
+    """The unmodified command takes the example, where it finds what it looks for of Vivado before it starts."""
+    run, xsi = Run(tmp_path, packages, "tfc", 1), tmp_path / "xsi"
+    for folder in (xsi / "xsi", tmp_path / "home"):
+        folder.mkdir(parents=True)
+    for name, text in {"xsi.so": "", "VERSION": "Vivado 2024.2", "xsi/__init__.py": FAKE}.items():
+        (xsi / name).write_text(text)
+    (tmp_path / "build.yaml").write_text(EXAMPLE.read_text())
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("FINN", "XILINX", "XDG", "PYTEST"))}
+    env |= {"HOME": str(tmp_path / "home"), "XILINX_VIVADO": "/opt/Vivado/2024.2", "FINN_XSI": str(xsi)}
+    env |= {"NUM_DEFAULT_WORKERS": "1", "FINN_BUILD_DIR": str(tmp_path / "build")}
+    env["PYTHONPATH"] = os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH")]), *packages])
+    words = [sys.executable, "-P", "-m", "finn.interface.run_finn", "build", "--accept-defaults", "--batch", "-s"]
+    done = subprocess.run([*words, "build.yaml", str(run.file)], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert (tmp_path / "out" / "finn" / "driver" / "settings.json").exists()
 
 
 @pytest.mark.slow
