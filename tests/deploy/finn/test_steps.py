@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,20 +14,14 @@ from signflow.deploy.compile.errors import ModelFileError, UnsupportedError
 from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.finn import ends, steps
 from signflow.deploy.finn.builder import inside
+from signflow.deploy.finn.config import StepConfig
 from signflow.deploy.finn.stitch import stitch
 from signflow.hw.boards import BoardError
 from signflow.hw.ops.folding import FoldingError
 
 
-def config(folder: Path, **fields) -> SimpleNamespace:
-    """What the steps read of FINN's `DataflowBuildConfig`, which needs packages that are not installed here."""
-    (folder / "report").mkdir(parents=True, exist_ok=True)
-    given = {
-        "output_dir": str(folder), "synth_clk_period_ns": 10.0, "folding_config_file": None, "target_fps": 20000,
-        "steps": None, "_resolve_fpga_part": lambda: "xc7z020clg400-1", "_resolve_verification_steps": list,
-        "get_report_directory": lambda: folder / "report",
-    }  # fmt: skip
-    return SimpleNamespace(**given | fields)
+def config(folder: Path, **fields) -> StepConfig:
+    return StepConfig(**{"output_dir": str(folder), "board": "Pynq-Z1", "target_fps": 20000} | fields)
 
 
 @pytest.fixture(scope="module")
@@ -164,10 +157,10 @@ def test_a_declared_export_keeps_its_declaration(net, tmp_path):
 
 
 def test_boards_are_found_by_their_part(tmp_path):
-    board = steps.board_of(config(tmp_path, _resolve_fpga_part=lambda: "xczu3eg-sbva484-1-e", synth_clk_period_ns=5.0))
+    board = steps.board_of(config(tmp_path, fpga_part="xczu3eg-sbva484-1-e", synth_clk_period_ns=5.0))
     assert (board.name, board.clock_mhz) == ("ultra96-v2", 200.0)
     with pytest.raises(BoardError, match=r"xcu250.*pynq-z1 \(xc7z020clg400-1\)"):
-        steps.board_of(config(tmp_path, _resolve_fpga_part=lambda: "xcu250-figd2104-2L-e"))
+        steps.board_of(config(tmp_path, fpga_part="xcu250-figd2104-2L-e"))
 
 
 def test_a_folding_file_of_finns_form(net, tmp_path):
