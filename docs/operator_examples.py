@@ -39,7 +39,7 @@ EXAMPLES = {
             "It multiplies a vector by a matrix of weights, and compares each sum with the threshold that stands for "
             "the normalisation and the sign behind it. SIMD places of a vector and PE rows of the matrix are worked on "
             "in every cycle.",
-            "Two vectors of 4 bits, 4 rows of weights (1010, 1100, 0110, 1111), thresholds 2, 3, 1 and 4 agreeing "
+            "Three vectors of 4 bits, 4 rows of weights (1010, 1100, 0110, 1111), thresholds 2, 3, 1 and 4 agreeing "
             "places. With SIMD = 2 and PE = 2 a vector takes two input words and four cycles: both words for the first "
             "two rows, both again for the other two. Each output word has the bits of two rows.",
             {

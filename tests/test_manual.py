@@ -5,6 +5,7 @@ the site loads nothing from the network.
 import os
 import re
 import runpy
+import shutil
 import stat
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from .manual_blocks import PAGES, ROOT, blocks, mentioned
 MAKEFILES = "".join((ROOT / name).read_text() for name in ("Makefile", "docker/docker.mk")) + texts.MAKEFILE
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILES, re.M))
 VARIABLES = set(re.findall(r"\$[({](\w+)[)}]", MAKEFILES)) | {"VIVADO", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS"}
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def check(words: list[str], complete: bool) -> None:
@@ -145,6 +148,54 @@ def test_the_site_has_every_page_and_loads_nothing_from_the_network(site):
         assert not re.search(r"<p>[^<]*\n(- |\d\. |\|)", text), f"{page}: a list or table that became a paragraph"
 
 
+@pytest.fixture(scope="module")
+def browser():
+    if BROWSER is None:
+        pytest.skip("no Chromium in the PATH (Debian: apt install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as tools:
+        found = tools.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def opened(site, browser):
+    """Opens a page of the site in a window of a width and theme, as a file; nothing may be asked of the network, and
+    nothing may stand in the browser's console afterwards.
+    """
+    seen = []
+
+    def open_page(name: str, width: int = 1280, theme: str = "light"):
+        shown = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=theme)
+        shown.on("console", lambda message: seen.append(message.text))
+        shown.on("pageerror", lambda error: seen.append(str(error)))
+        shown.on("request", lambda ask: seen.append(ask.url) if not ask.url.startswith(("file:", "data:")) else 0)
+        shown.goto((site / f"{name}.html").as_uri())
+        return shown
+
+    yield open_page
+    assert seen == []
+
+
+def test_pages_fit_in_both_themes_and_on_a_telephone(opened):
+    for width, theme in ((1280, "light"), (1280, "dark"), (360, "light")):
+        page = opened("operators", width, theme)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (sum(map(int, re.findall(r"\d+", colour)[:3])) > 600) == (theme == "light")
+        drawn = page.evaluate("[...document.images].every(one => one.complete && one.naturalWidth > 0)")
+        assert drawn, "a picture is missing"
+
+
+def test_the_search_finds_without_a_server(opened):
+    page = opened("index")
+    page.locator(".md-search__input").first.fill("popcount")
+    page.locator(".md-search-result__item").first.wait_for(timeout=20_000, state="attached")
+    assert "matching" in page.locator(".md-search-result__meta").inner_text()
+
+
 def test_a_wrong_anchor_is_found(tmp_path):
     """That mkdocs.yml asks for it: the same site with one page that points nowhere."""
     pytest.importorskip("mkdocs")
@@ -173,7 +224,8 @@ def test_the_commands_of_a_page_run_as_they_stand(name, tmp_path):
     """Every block in order, in one folder; those of Python are saved under their title, or run at once."""
     command = tmp_path / "bin" / "signflow"
     command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m signflow.deploy.command.start "$@"\n')
+    start = "from signflow.deploy.command.start import main; main()"
+    command.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{start}' \"$@\"\n")
     command.chmod(command.stat().st_mode | stat.S_IXUSR)
     places = [str(command.parent), str(Path(sys.executable).parent), os.environ["PATH"]]
     environment = os.environ | {"PATH": os.pathsep.join(places), "PYTHONPATH": str(ROOT.parent), "PYTHONSAFEPATH": ""}
@@ -188,4 +240,4 @@ def test_the_commands_of_a_page_run_as_they_stand(name, tmp_path):
         done = subprocess.run([*program, block.text], cwd=work, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"{block.text}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
         ran += 1
-    assert ran
+    assert ran and list(work.glob("out/*/5-accelerator/accel.json"))
