@@ -118,6 +118,11 @@ def test_the_page_of_the_api_is_current():
     assert told | {"__version__"} == set(signflow.__all__)
 
 
+def test_the_page_of_the_command_is_current():
+    script = runpy.run_path(str(ROOT / "docs" / "draw_command.py"))
+    assert (ROOT / "docs" / "command.md").read_text() == script["text"](), "run: python docs/draw_command.py"
+
+
 def test_prose_has_lines_of_120_columns():
     """In all Markdown; tables, pictures and blocks of code are as wide as they need."""
     folders = (".", "docs", "docker", "hw/rtl", "models/samples")

@@ -85,10 +85,6 @@ def page(name: str) -> str:
     return (ROOT / "docs" / f"{name}.md").read_text()
 
 
-def test_the_page_of_the_command_is_current():
-    assert page("command") == script("draw_command")["text"](), "run: python docs/draw_command.py"
-
-
 def test_the_page_of_the_operators_and_its_pictures_are_current(tmp_path):
     script("draw_operators")["write"](tmp_path)
     made = {path.name: path.read_text() for path in tmp_path.rglob("*.*")}
