@@ -1,22 +1,20 @@
 """The pictures of the page, most by the room `pictures`: graph, one image in time, foldings, thresholds, training."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.golden.thresholds import Rule, integers, rules
+from signflow.deploy.page.foldings import Folding
 from signflow.deploy.page.svg import svg
 from signflow.deploy.pictures import draw_folding, draw_graph, draw_thresholds, draw_timeline
 from signflow.deploy.pictures.diagram import of_accelerator
-from signflow.deploy.pictures.explore import explore
 from signflow.deploy.plan.graph import operators
 from signflow.hw.boards import Board
 from signflow.models.training.record import curve
-
-RATES = (1 / 8, 1 / 4, 1 / 2, 1, 2, 4)
-"""Speeds of other foldings, as parts of that of the build."""
 
 
 def graph(facts: dict) -> str:
@@ -29,17 +27,22 @@ def timeline(folded: ModelWrapper) -> str:
     return svg(draw_timeline.draw(operators(folded)), "one image through all operators, cycle by cycle")
 
 
-def tradeoff(hardware: ModelWrapper, board: Board, name: str, fps: float) -> str:
-    """Images a second against LUTs of cheaper and faster foldings."""
+def tradeoff(foldings: Sequence[Folding], board: Board) -> str:
+    """Images a second against LUTs: the Pareto front, what it beats, and this build."""
     from matplotlib.figure import Figure
 
-    points = explore(hardware, board, [fps * rate for rate in RATES])
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     axes = figure.subplots()
-    draw_folding.tradeoff(axes, {name: points}, board)
-    axes.axhline(fps, color="#188038", lw=1, ls=":")
-    axes.annotate("this build", (0, fps), xycoords=("axes fraction", "data"), xytext=(6, 3), textcoords="offset points",
-                  size=8.5, color="#188038")  # fmt: skip
+    draw_folding.tradeoff(axes, {"Pareto front": [found.point for found in foldings if found.front]}, board)
+    for kind, chosen, style in (
+        ("beaten", [found for found in foldings if not found.front], {"marker": "x", "color": "#5f6368"}),
+        ("this build", [found for found in foldings if found.built],
+         {"marker": "D", "color": "#188038", "mfc": "none", "ms": 11}),
+    ):  # fmt: skip
+        if chosen:
+            places = [(found.point.cost["LUT"], found.point.fps) for found in chosen]
+            axes.plot(*zip(*places, strict=True), ls="none", label=kind, **style)
+    axes.legend(loc="upper left", title=axes.get_legend().get_title().get_text() or None)
     return svg(figure, "images a second against LUTs")
 
 

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from signflow.deploy import products
 from signflow.deploy.page import figures
 from signflow.deploy.page.facts import collect
+from signflow.deploy.page.foldings import ENERGY, foldings
 from signflow.deploy.page.samples import samples
 from signflow.deploy.page.template import data, template
 from signflow.deploy.steps import HARDWARE
@@ -43,7 +44,9 @@ def write(rungs: Rungs, path: Path, tick: Callable[[str, int, int], None] = lamb
     drawn["timeline"] = figures.timeline(rungs.folded)
     begin()
     board = Board.of(accel)
-    drawn["tradeoff"] = figures.tradeoff(products.read(work, HARDWARE), board, settings.name, facts["fps"])
+    facts["foldings"] = foldings(products.read(work, HARDWARE), rungs.folded, board)
+    facts["energy"] = str(ENERGY)
+    drawn["tradeoff"] = figures.tradeoff(facts["foldings"], board)
     begin()
     seen = images_of(work, None, RANDOM_IMAGES)
     signs = figures.thresholds(rungs.network, rungs.integer, seen.pixels, settings.name)

@@ -23,7 +23,7 @@ class Point:
     interval: int
     """Cycles from one image to the next."""
     cost: dict[str, int]
-    """LUT, BRAM18, DSP."""
+    """LUT, BRAM18, URAM, DSP."""
     fits: bool
     """Within the board."""
     folding: dict[str, dict[str, int]]
@@ -51,6 +51,18 @@ def explore(model: ModelWrapper, board: Board, targets: Sequence[float]) -> list
         if not points or points[-1].folding != point.folding:
             points.append(point)
     return points
+
+
+def front(points: Sequence[Point]) -> list[Point]:
+    """The Pareto front: the points that no other beats, with at least as many images a second for at most as much of
+    everything, and one of these better.
+    """
+    values = [(point.fps, *(-point.cost[what] for what in sorted(point.cost))) for point in points]
+
+    def beaten(value: tuple) -> bool:
+        return any(other != value and all(a >= b for a, b in zip(other, value, strict=True)) for other in values)
+
+    return [point for point, value in zip(points, values, strict=True) if not beaten(value)]
 
 
 def limits(board: Board) -> tuple[int, int, int]:

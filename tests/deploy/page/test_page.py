@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 
 from signflow.deploy import products
 from signflow.deploy.accelerator import Accelerator
-from signflow.deploy.page import facts, figures
+from signflow.deploy.page import facts, figures, write
+from signflow.deploy.page.foldings import foldings
 from signflow.deploy.page.samples import picture, samples
 from signflow.deploy.page.svg import svg
 from signflow.deploy.pictures.draw_timeline import _runs
@@ -82,6 +83,23 @@ def test_it_says_what_the_products_say(page):
     assert words.count("all rungs equal") == 10 and "rungs differ" not in words
 
 
+def test_other_foldings_and_what_they_cost(page):
+    """The front by its definition, the energy by its formula, and every row on the page."""
+    path, acc = page
+    found = foldings(acc.graph("3-hardware.onnx"), acc.graph("4-folded.onnx"), board("pynq-z2"))
+    (own,) = (one for one in found if one.built)
+    assert own.point.interval == acc.predicted.interval and len(found) > 2
+    better = [[other for other in found if other.point.fps >= one.point.fps and other.point.cost != one.point.cost
+               and all(other.point.cost[what] <= one.point.cost[what] for what in ("LUT", "BRAM18", "URAM", "DSP"))]
+              for one in found]  # fmt: skip
+    assert [one.front for one in found] == [not others for others in better]
+    words = Reader(path.read_text()).text
+    for one in found:
+        watts = 100e6 * (one.point.cost["LUT"] * 0.5e-12 + one.point.cost["BRAM18"] / 2 * 10e-12)
+        assert f"{watts / one.point.fps * 1e6:.3g} µJ" in words and f"{one.point.cost['LUT']:,}" in words
+    assert words.count("µJ") == len(found) and "The energy is an estimate; nothing of it is measured" in words
+
+
 def test_the_same_build_gives_the_same_bytes(page, tmp_path):
     path, acc = page
     assert acc.page(tmp_path / "again.html").read_bytes() == path.read_bytes()
@@ -102,7 +120,8 @@ def test_a_wrong_logit_is_seen(page, monkeypatch):
 
 def test_what_was_measured_is_shown(mini, tmp_path, monkeypatch):
     """With a ladder and a synthesis in the folder, differing logits included."""
-    monkeypatch.setattr(figures, "tradeoff", lambda *_: "")  # these two take most of the time
+    monkeypatch.setattr(write, "foldings", lambda *_: [])  # these take most of the time
+    monkeypatch.setattr(figures, "tradeoff", lambda *_: "")
     monkeypatch.setattr(figures, "thresholds", lambda *_: {})
     work = shutil.copytree(mini[1], tmp_path / "work")
     ladder = [{"rung": "PyTorch", "images": 20, "logits": 200, "mismatches": 0, "accuracy": 0.5},

@@ -3,13 +3,15 @@
 import copy
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy import flow
 from signflow.deploy.pictures import draw_folding
-from signflow.deploy.pictures.explore import explore
+from signflow.deploy.pictures.explore import Point, explore, front
 from signflow.deploy.plan.fit import buffered_cost
 from signflow.deploy.plan.fold import apply_folding, folding_of, interval
 from signflow.hw.boards import board, boards
@@ -24,6 +26,20 @@ def points(mini):
     found = explore(model, board("pynq-z2"), TARGETS)
     assert folding_of(model) == before
     return found
+
+
+@given(st.lists(st.tuples(*[st.integers(1, 4)] * 4), max_size=12))
+def test_the_front_is_what_no_other_beats(values):
+    kinds = ("LUT", "BRAM18", "URAM")
+    points = [Point(fps, fps, 1, dict(zip(kinds, cost, strict=True)), True, {}) for fps, *cost in values]
+    found = front(points)
+    for point in points:
+        beaten = [
+            one for one in points
+            if one.fps >= point.fps and all(one.cost[what] <= point.cost[what] for what in point.cost)
+            and (one.fps, one.cost) != (point.fps, point.cost)
+        ]  # fmt: skip
+        assert (point in found) == (not beaten)
 
 
 def test_a_point_is_the_folding_it_names(mini, points):
