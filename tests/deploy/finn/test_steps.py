@@ -196,3 +196,43 @@ def test_what_is_not_rtl_is_not_stitched(net, tmp_path):
     integer = steps.step_signflow_streamline(declared(net[0]), cfg)
     with pytest.raises(UnsupportedError, match="it has no RTL"):
         stitch(integer, tmp_path / "stitched")
+
+
+@pytest.mark.slow
+def test_a_residual_network_with_flags(tmp_path):
+    """Streams that fork and join, codes of 5 bits, zeros around signs: the RTL that FINN's PrepareIP writes gives what
+    the integer graph does, and FINN's FIFOs are refused.
+    """
+    import brevitas.nn as qnn
+    import torch
+    from brevitas.quant import SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
+    from torch import nn
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            sign = qnn.QuantIdentity(act_quant=SignedBinaryActPerTensorConst)
+            conv = qnn.QuantConv2d(8, 8, 3, padding=1, bias=False, weight_quant=SignedBinaryWeightPerTensorConst)
+            self.branch, self.steps = nn.Sequential(sign, conv, nn.BatchNorm2d(8)), qnn.QuantIdentity(bit_width=5)
+
+        def forward(self, x):
+            return self.steps(self.branch(x)) + self.steps(x)
+
+    torch.manual_seed(0)
+    stem = qnn.QuantConv2d(1, 8, 3, stride=2, padding=1, bias=False, weight_bit_width=8)
+    middle = [nn.BatchNorm2d(8), qnn.QuantIdentity(bit_width=5), Block(), Block(), nn.BatchNorm2d(8)]
+    last = qnn.QuantLinear(72, 10, bias=True, weight_bit_width=8)
+    module = nn.Sequential(stem, *middle, qnn.QuantIdentity(bit_width=8), nn.AvgPool2d(2), nn.Flatten(), last)
+    for _ in range(4):
+        module(torch.randint(0, 256, (32, 1, 12, 12)).float())
+    cfg, images = config(tmp_path), np.random.default_rng(0).integers(0, 256, (3, 1, 12, 12))
+    integer = steps.step_signflow_streamline(export.export(module.eval(), (1, 12, 12)), cfg)
+    parent, file = partition(steps.step_signflow_lower(integer, cfg), tmp_path)
+    with pytest.raises(FoldingError, match="bits have flags"):
+        steps.step_signflow_fold(ModelWrapper(str(file)), config(tmp_path, steps=["step_set_fifo_depths"]))
+    child = steps.step_signflow_fifos(steps.step_signflow_fold(ModelWrapper(str(file)), cfg), cfg)
+    with inside(tmp_path / "build"):
+        child = steps.step_signflow_stitch(generate(child), cfg)
+        child.set_metadata_prop("exec_mode", "rtlsim")
+        child.save(str(file))
+        assert (run(parent, images) == run(integer, images)).all()
