@@ -1,4 +1,5 @@
-"""The proof that ends every build: the network itself, its integer graph and its RTL agree on images that probe them.
+"""The proof that ends every build: no deadlock is possible (`signflow.deploy.plan.liveness`), and the network itself,
+its integer graph and its RTL agree on images that probe them.
 
 What was found is noted in the accelerator's `accel.json` under "check". Without a "check" that passed, or with other
 files than those that passed, nothing is made of an accelerator (`require`).
@@ -13,7 +14,9 @@ import numpy as np
 from signflow.deploy import known, products
 from signflow.deploy.compile.passes.notes import notes_of
 from signflow.deploy.generate.accelerator import changed
-from signflow.deploy.steps import ACCELERATOR, INTEGER
+from signflow.deploy.plan import liveness
+from signflow.deploy.plan.graph import operators
+from signflow.deploy.steps import ACCELERATOR, FOLDED, INTEGER
 from signflow.deploy.verify.ladder import check, climb
 from signflow.deploy.verify.probes import probes
 from signflow.deploy.verify.rungs import LadderError, Rung, Rungs
@@ -53,6 +56,9 @@ def prove(work: Path, net: "nn.Module | None" = None) -> dict:
     for `mark`. ``net``: the PyTorch module, where the settings do not tell. Raises LadderError that names the first
     node that differs.
     """
+    if standing := liveness.standing(operators(products.read(work, FOLDED))):
+        names = ", ".join(standing[:8])
+        raise LadderError(f"the accelerator in {work / ACCELERATOR} is wrong: an image stands still in {names}")
     form = Rungs(work, net)
     many, some = limits(products.accelerator(work))
     images, top = _asked(form, many) if net is None else _asked_now(form, many)
@@ -69,7 +75,8 @@ def prove(work: Path, net: "nn.Module | None" = None) -> dict:
         raise LadderError(f"the accelerator in {work / ACCELERATOR} is wrong: {error}{notes}") from None
     if names := changed(work / ACCELERATOR):
         raise LadderError(f"{work / ACCELERATOR} is not as it was generated: {', '.join(names)} changed")
-    return {"result": "passed", "images": {row.rung: row.images for row in rows}}
+    images = {row.rung: row.images for row in rows}
+    return {"result": "passed", "images": images, "deadlock": "none, whatever stalls"}
 
 
 def _asked(form: Rungs, count: int) -> tuple[np.ndarray, Rung]:

@@ -21,7 +21,7 @@ from signflow.deploy.compile.passes.head import Head
 from signflow.deploy.compile.passes.signs import Sign
 from signflow.deploy.generate.accelerator import generate
 from signflow.deploy.golden.intgraph import IntGraph
-from signflow.deploy.plan import buffer, fold, graph, timing
+from signflow.deploy.plan import buffer, fold, graph, liveness, timing
 from signflow.hw.ops.base import StreamOp
 from signflow.hw.ops.folding import FoldingError
 from signflow.hw.sim import RtlSimulator
@@ -77,6 +77,7 @@ def generated(hardware: ModelWrapper, folding: dict, folder: Path) -> Path:
     fold.apply_folding(hardware, folding)
     buffer.insert_width_converters(hardware)
     buffer.insert_fifos(hardware)
+    assert not liveness.standing(graph.operators(hardware)), "deadlock"
     predicted = asdict(timing.predict(graph.operators(hardware)))
     return generate(hardware, "random", folder, predicted)
 
