@@ -74,10 +74,10 @@ def test_every_output_is_seen(lab, browser, path):
     texts = [output.text.split("\n")[0] for output in outputs if output.output_type == "stream"]
     pictures = sum("image/png" in output.get("data", {}) for output in outputs)
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(120_000)
+    page.set_default_timeout(60_000)
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(f"{lab}/{path.name}")
+    page.goto(f"{lab}/{path.name}?reset")  # without what the test before has left open
     page.wait_for_selector(".jp-Notebook .jp-Cell")
     page.wait_for_function(f"document.querySelectorAll('.jp-Notebook .jp-Cell').length === {len(book.cells)}")
     page.wait_for_function(f"document.querySelectorAll('.jp-OutputArea img').length === {pictures}")
