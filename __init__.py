@@ -9,10 +9,14 @@
 Names are imported when they are first used, so that ``import signflow`` costs nothing.
 """
 
+import warnings
 from importlib import import_module
 from typing import Any
 
 __version__ = "0.2.0"
+
+# Brevitas says so at every import, in red in a notebook; nothing here uses it
+warnings.filterwarnings("ignore", "fast_hadamard_transform package not found")
 
 _WHERE = {
     "signflow.deploy.accelerator": ("Accelerator", "Operator", "build", "load"),

@@ -8,11 +8,13 @@ the notebook had been opened in the package, and puts the package's own accelera
 import importlib.util
 import os
 import sys
+import warnings
 
 import signflow
 
 NET = "tfc"
 
+warnings.filterwarnings("ignore", "pkg_resources is deprecated")  # what importing pynq says
 built = signflow.build(NET, board="pynq-z2")
 os.chdir(built.unpack(built.work / "package"))
 sys.path.insert(0, os.getcwd())
