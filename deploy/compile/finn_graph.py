@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 from qonnx.core.datatype import DataType
 from qonnx.custom_op.registry import getCustomOp
 
@@ -31,6 +31,7 @@ HARDWARE = "finn.custom_op.fpgadataflow"
 OF_QONNX = ("MultiThreshold", "XnorPopcountMatMul", "Im2Col", "MaxPoolNHWC")
 PLUMBING = ("StreamingFIFO", "StreamingDataWidthConverter", "DuplicateStreams")
 ELEMENTWISE = {f"Elementwise{name}": name for name in ("Add", "Sub", "Mul", "Div")}
+OWN_RULE = ("MVAU", "Thresholding", "Pool", "FMPadding", "Reshape", "GlobalAccPool", "LabelSelect")
 WINDOWS = ("Im2Col", "ConvolutionInputGenerator")
 SUPPORTED = (
     "MVAU, Thresholding, ConvolutionInputGenerator, Pool (MaxPool), FMPadding, LabelSelect, Reshape, GlobalAccPool, "
@@ -76,12 +77,12 @@ class _Rewriting:
         self.shapes |= {name: list(value.shape) for name, value in self.constants.items()}
         self.windows: dict[str, NodeProto] = {}
         self.nodes: list[NodeProto] = []
-        self.known = {value.name for value in (*graph.input, *graph.output)}
         for node in graph.node:
             self._visit(node)
         for tensor, node in self.windows.items():
             if any(tensor in other.input for other in self.nodes):
                 raise refuse(node, "its windows are read by something else than a product or a pool", SUPPORTED)
+        self._end_flat(graph.output[0])
         del graph.node[:], graph.value_info[:], graph.quantization_annotation[:]
         graph.node.extend(self.nodes)
         for item in [item for item in proto.opset_import if item.domain.startswith(HARDWARE)]:
@@ -98,7 +99,7 @@ class _Rewriting:
             self._elementwise(node, ELEMENTWISE[kind])
         elif kind == "MatMul" and self._rank(node.input[0]) == 4 and node.input[1] in self.constants:
             self._product(node, False, node.output[0])
-        elif hasattr(self, f"_{kind.lower()}") and (node.domain.startswith(HARDWARE) or kind in OF_QONNX):
+        elif kind in OF_QONNX or (kind in OWN_RULE and node.domain.startswith(HARDWARE)):
             getattr(self, f"_{kind.lower()}")(node, lambda name: getCustomOp(node).get_nodeattr(name))
         elif node.op_type.endswith("_sf"):
             raise refuse(node, "it is an operator of signflow", "the network that this hardware was made of")
@@ -106,6 +107,15 @@ class _Rewriting:
             raise refuse(node, "it is of FINN's hardware, and has no exact form here", SUPPORTED)
         else:
             self.nodes.append(node)
+
+    def _end_flat(self, output: ValueInfoProto) -> None:
+        """A map of one pixel at the end is a vector of classes."""
+        shape = self.shapes[output.name]
+        if len(shape) == 4 and math.prod(shape[:-1]) == 1:
+            last = next(node for node in self.nodes if output.name in node.output)
+            last.output[list(last.output).index(output.name)] = f"{output.name}__finn_map"
+            self._add(last, "Reshape", [f"{output.name}__finn_map", np.array([1, shape[-1]])], output.name)
+            del output.type.tensor_type.shape.dim[1:-1]
 
     # ---- writing
 
@@ -115,12 +125,9 @@ class _Rewriting:
         names = [self._constant(f"{node.name}__finn{number}_{k}", x) if not isinstance(x, str) else x
                  for k, x in enumerate(inputs)]  # fmt: skip
         out = out or f"{node.output[0]}__finn{number}"
-        name = f"{node.name}_{operator}_{number}"
-        domain = QONNX if operator == "BipolarQuant" else ""
-        outputs = ["", out] if operator == "TopK" else [out]
-        if operator == "TopK":
-            outputs[0] = f"{out}_values"
-        self.nodes.append(helper.make_node(operator, names, outputs, name=name, domain=domain, **attributes))
+        outputs = [f"{out}_values", out] if operator == "TopK" else [out]
+        about = {"name": f"{node.name}_{operator}_{number}", "domain": QONNX if operator == "BipolarQuant" else ""}
+        self.nodes.append(helper.make_node(operator, names, outputs, **about, **attributes))
         return out
 
     def _constant(self, name: str, value: np.ndarray) -> str:
@@ -154,8 +161,7 @@ class _Rewriting:
         self.shapes |= dict.fromkeys((sums, out), made) if made != wanted else {sums: made}
         self._product(node, bool(get("binaryXnorMode")), sums, signs)
         if not get("noActivation"):
-            bipolar = get("outputDataType") == "BIPOLAR"
-            scale, bias = (2.0, -1.0) if bipolar else (1.0, float(get("ActVal")))
+            scale, bias = (2.0, -1.0) if get("outputDataType") == "BIPOLAR" else (1.0, float(get("ActVal")))
             self._thresholds(node, sums, out, self._weights(node, 2), len(made) - 1, scale, bias)
         if made != wanted:
             self._add(node, "Reshape", [out, np.array(wanted)], node.output[0])
@@ -213,11 +219,9 @@ class _Rewriting:
         self._thresholds(node, node.input[0], node.output[0], self._weights(node, 1), axis, scale, bias)
 
     def _thresholding(self, node: NodeProto, get: Callable) -> None:
-        bipolar, thresholds = get("outputDataType") == "BIPOLAR", self._weights(node, 1)
-        bias = 2.0 * get("ActVal") - 1 if bipolar else float(get("ActVal"))
-        last = self._rank(node.input[0]) - 1
-        scale = 2.0 if bipolar else 1.0
-        self._thresholds(node, node.input[0], node.output[0], thresholds, last, scale, bias)
+        act, last = float(get("ActVal")), self._rank(node.input[0]) - 1
+        scale, bias = (2.0, 2 * act - 1) if get("outputDataType") == "BIPOLAR" else (1.0, act)
+        self._thresholds(node, node.input[0], node.output[0], self._weights(node, 1), last, scale, bias)
 
     def _thresholds(
         self, node: NodeProto, x: str, out: str, thresholds: np.ndarray, axis: int, scale: float, bias: float
@@ -243,8 +247,6 @@ class _Rewriting:
         steps += [("Mul", [np.float32([scale])], {})] if scale != 1 else []
         steps += [("Add", [np.float32([bias])], {})] if bias else []
         self._chain(node, total, steps, out)
-
-    # ---- the rest
 
     def _elementwise(self, node: NodeProto, operator: str) -> None:
         """FINN declares vectors behind maps of one pixel, and does not look at the shape of what it computes."""

@@ -13,11 +13,12 @@ import pytest
 import torch
 import yaml
 from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
 
 from signflow.deploy import flow, known
 from signflow.deploy.accelerator import Accelerator
 from signflow.deploy.compile import engine, export
-from signflow.deploy.finn import builder, verilator
+from signflow.deploy.finn import builder, steps, verilator
 from signflow.deploy.products import Settings, torch_network
 from signflow.models.networks import network, predict
 
@@ -73,8 +74,6 @@ assert settings._SETTINGS is mine and dict(os.environ) == before and "compile_si
 
 
 def test_the_example_names_steps_that_exist():
-    import signflow.deploy.finn.steps as steps
-
     named = [name.removeprefix("signflow.deploy.finn.steps.") for name in yaml.safe_load(EXAMPLE.read_text())["steps"]]
     ours = {name for name in vars(steps) if name.startswith("step_signflow_")}
     assert ours == {name for name in named if name.startswith("step_signflow_")}
@@ -139,6 +138,22 @@ class Run:
         return all((np.load(path).reshape(-1) == row).all() for path, row in zip(found, self.logits, strict=True))
 
 
+def intervals(run: Run, scratch: Path) -> tuple[int, int]:
+    """(cycles from one image to the next in the stitched RTL, cycles of its slowest operator)."""
+    model = steps._known(ModelWrapper(str(run.out / "intermediate_models" / "step_signflow_stitch.onnx")))
+    model.set_metadata_prop("rtlsim_liveness_estimate", str(steps._patience(model)))
+    ends, cycles = (model.graph.input[0].name, model.graph.output[0].name), []
+    with builder.inside(scratch):
+        from finn.core.rtlsim_exec import rtlsim_exec_finnxsi
+
+        for count in (2, 4):
+            shapes = [(count, *model.get_tensor_shape(name)[1:]) for name in ends]
+            rtlsim_exec_finnxsi(model, {n: np.zeros(s, np.float32) for n, s in zip(ends, shapes, strict=True)})
+            cycles.append(int(model.get_metadata_prop("cycles_rtlsim")))
+    slowest = max(int(getCustomOp(node).get_exp_cycles()) for node in model.graph.node)
+    return (cycles[1] - cycles[0]) // 2, slowest
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "images"), [("tfc", 8), ("cnv", 3)])
 def test_the_example_up_to_vivado(tmp_path, packages, name, images):
@@ -146,19 +161,21 @@ def test_the_example_up_to_vivado(tmp_path, packages, name, images):
     first step of FINN that needs Vivado is `step_create_stitched_ip`, behind all of that.
     """
     assert known.networks()[name]
-    run, steps = Run(tmp_path, packages, name, images), yaml.safe_load(EXAMPLE.read_text())["steps"]
+    run, listed = Run(tmp_path, packages, name, images), yaml.safe_load(EXAMPLE.read_text())["steps"]
     checks = ["streamlined_python", "node_by_node_rtlsim", "stitched_ip_rtlsim"]
     fields = {"verify_steps": checks, "target_fps": 5000 if name == "tfc" else 200}
-    done = run(steps, **fields)
+    done = run(listed, **fields)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert all(map(run.verified, checks))
     settings = json.loads((run.out / "driver" / "settings.json").read_text())["driver_information"]
     assert settings["io_shape_dict"]["idma_names"] == ["idma0"] and settings["platform"] == "zynq-iodma"
     assert settings["io_shape_dict"]["oshape_normal"] == [[1, run.logits.shape[1]]]
     assert (run.out / "report" / "estimate_network_performance.json").exists()
+    measured, slowest = intervals(run, tmp_path / "scratch")
+    assert measured == slowest, "no operator ever waits for a FIFO"
 
     outputs = ["estimate_reports", "stitched_ip"]
-    done = run([*steps[:-1], "step_create_stitched_ip"], generate_outputs=outputs, target_fps=fields["target_fps"])
+    done = run([*listed[:-1], "step_create_stitched_ip"], generate_outputs=outputs, target_fps=fields["target_fps"])
     assert done.returncode and "FINN stopped at step_create_stitched_ip" in done.stderr
     assert "vivado not found in PATH" in done.stderr + done.stdout
     assert list((run.out / "build").glob("*/make_project.tcl")), "the project that Vivado would run"
@@ -169,11 +186,13 @@ def test_the_example_up_to_vivado(tmp_path, packages, name, images):
 def test_finns_own_fifos(tmp_path, packages, name, images):
     """FINN's `step_set_fifo_depths` in the place of ours, and FINN's FIFO module simulated."""
     run = Run(tmp_path, packages, name, images)
-    steps = [STREAMLINE, LOWER, "step_create_dataflow_partition", FOLD, "step_generate_hardware", STITCH]
+    listed = [STREAMLINE, LOWER, "step_create_dataflow_partition", FOLD, "step_generate_hardware", STITCH]
     fields = {"auto_fifo_strategy": "force_minimal_fifos", "verify_steps": ["stitched_ip_rtlsim"]}
-    done = run(steps, target_fps=5000 if name == "tfc" else 200, **fields)
+    done = run(listed, target_fps=5000 if name == "tfc" else 200, **fields)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert run.verified("stitched_ip_rtlsim")
+    measured, slowest = intervals(run, tmp_path / "scratch")
+    assert measured == {"tfc": 1502}.get(name, slowest), "the smallest FIFOs hold tfc up, and not a cnv as slow as this"
 
 
 @pytest.mark.slow
@@ -183,13 +202,13 @@ def test_a_graph_of_finns_steps_is_taken_over(tmp_path, packages, name):
     graph they leave. Its RTL equals FINN's execution of that graph, and PyTorch.
     """
     run, fields = Run(tmp_path, packages, name, 3), {"save_intermediate_models": True, "generate_outputs": []}
-    steps = ["step_qonnx_to_finn", "step_tidy_up", "step_streamline", "step_convert_to_hw"]
+    listed = ["step_qonnx_to_finn", "step_tidy_up", "step_streamline", "step_convert_to_hw"]
     if name == "tfc":  # FINN leaves the pools of this cnv outside of a partition
-        steps += ["step_create_dataflow_partition", "step_specialize_layers"]
-    done = run(steps, **fields)
+        listed += ["step_create_dataflow_partition", "step_specialize_layers"]
+    done = run(listed, **fields)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     images = np.load(tmp_path / "images.npy").astype(np.uint8)
-    for graph in (steps[-1], *(["dataflow_parent"] if name == "tfc" else [])):
+    for graph in (listed[-1], *(["dataflow_parent"] if name == "tfc" else [])):
         file, folder = run.out / "intermediate_models" / f"{graph}.onnx", tmp_path / graph
         flow.build(Settings(source=str(file), input="uint8", fps=100), folder)
         accelerator = Accelerator(folder)
@@ -203,8 +222,8 @@ def test_finns_own_operators_behind_our_streamlining(tmp_path, packages, name):
     """Every product and pool becomes one of FINN's; FINN's execution of them, and an accelerator taken over from them,
     give PyTorch's logits.
     """
-    run, steps = Run(tmp_path, packages, name, 2), [STREAMLINE, "step_convert_to_hw"]
-    done = run(steps, minimize_bit_width=False, generate_outputs=[])
+    run, listed = Run(tmp_path, packages, name, 2), [STREAMLINE, "step_convert_to_hw"]
+    done = run(listed, minimize_bit_width=False, generate_outputs=[])
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     file = run.out / "intermediate_models" / "step_convert_to_hw.onnx"
     model, images = ModelWrapper(str(file)), np.load(tmp_path / "images.npy")
