@@ -63,7 +63,7 @@ def test_wrong_words(run):
         (["verify", "tfd"], "did you mean tfc?"),
         (["report", "tfc"], "signflow build"),
         (["train", "none.toml"], "none.toml"),
-        (["experiment", "abn"], "unknown experiment 'abn'; known experiments: what-bn-does, abn-affine"),
+        (["experiment", "abn"], "unknown experiment 'abn'; known experiments: claims, what-bn-does, abn-affine"),
         (["export", "vgg", "-o", "x.onnx"], "unknown network 'vgg'"),
         (["build", "tfc", "--weights", "none.npz"], "none.npz: not a readable weight file"),
     ):
