@@ -214,10 +214,18 @@ def test_a_wrong_anchor_is_found(tmp_path):
 RUN = ("first-ten-minutes", "own-network", "papers", "products")
 
 
+def shown(output: str) -> list[str]:
+    """Rows of a table without their last cell, or all of the text, as words with one blank between them."""
+    rows = [line.rpartition(line[0])[0].rpartition(line[0])[0] for line in output.splitlines() if line[0] in "│┃"]
+    return [" ".join(text.split()) for text in rows or [output]]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RUN)
 def test_the_commands_of_a_page_run_as_they_stand(name, tmp_path):
-    """Every block in order, in one folder; those of Python are saved under their title, or run at once."""
+    """Every block in order, in one folder; those of Python are saved under their title, or run at once. What is shown
+    of their output is in it, but for the last column of tables, which is seconds.
+    """
     command = tmp_path / "bin" / "signflow"
     command.parent.mkdir()
     start = "from signflow.deploy.command.start import main; main()"
@@ -225,15 +233,18 @@ def test_the_commands_of_a_page_run_as_they_stand(name, tmp_path):
     command.chmod(command.stat().st_mode | stat.S_IXUSR)
     places = [str(command.parent), str(Path(sys.executable).parent), os.environ["PATH"]]
     environment = os.environ | {"PATH": os.pathsep.join(places), "PYTHONPATH": str(ROOT.parent), "PYTHONSAFEPATH": ""}
-    work, ran = tmp_path / "work", 0
+    work, said = tmp_path / "work", ""
     work.mkdir()
     for block in blocks(ROOT / "docs" / f"{name}.md"):
         if block.file:
             (work / block.file).write_text(block.text)
+        if not block.language:
+            for line in shown(block.text):
+                assert line in said, line
         if block.excuse or block.file or block.language not in ("sh", "python"):
             continue
         program = ["bash", "-e", "-c"] if block.language == "sh" else [sys.executable, "-c"]
         done = subprocess.run([*program, block.text], cwd=work, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"{block.text}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-        ran += 1
-    assert ran and list(work.glob("out/*/5-accelerator/accel.json"))
+        said += " ".join(done.stdout.split())
+    assert list(work.glob("out/*/5-accelerator/accel.json"))
