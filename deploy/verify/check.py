@@ -1,5 +1,6 @@
-"""The proof that ends every build: no deadlock is possible (`signflow.deploy.plan.liveness`), and the network itself,
-its integer graph and its RTL agree on images that probe them.
+"""The proof that ends every build: no deadlock is possible (`signflow.deploy.plan.liveness`), the memories hold the
+integer graph's constants (`signflow.deploy.verify.constants`), and the network itself, its integer graph and its RTL
+agree on images that probe them.
 
 What was found is noted in the accelerator's `accel.json` under "check". Without a "check" that passed, or with other
 files than those that passed, nothing is made of an accelerator (`require`).
@@ -17,6 +18,7 @@ from signflow.deploy.generate.accelerator import changed
 from signflow.deploy.plan import liveness
 from signflow.deploy.plan.graph import operators
 from signflow.deploy.steps import ACCELERATOR, FOLDED, INTEGER
+from signflow.deploy.verify import constants
 from signflow.deploy.verify.ladder import check, climb
 from signflow.deploy.verify.probes import probes
 from signflow.deploy.verify.rungs import LadderError, Rung, Rungs
@@ -75,8 +77,13 @@ def prove(work: Path, net: "nn.Module | None" = None) -> dict:
         raise LadderError(f"the accelerator in {work / ACCELERATOR} is wrong: {error}{notes}") from None
     if names := changed(work / ACCELERATOR):
         raise LadderError(f"{work / ACCELERATOR} is not as it was generated: {', '.join(names)} changed")
+    try:
+        words = constants.of(work)
+    except constants.ConstantError as error:
+        raise LadderError(f"the accelerator in {work / ACCELERATOR} is wrong: {error}") from None
     images = {row.rung: row.images for row in rows}
-    return {"result": "passed", "images": images, "deadlock": "none, whatever stalls"}
+    proven = {"deadlock": "none, whatever stalls", "memory words": words}
+    return {"result": "passed", "images": images} | proven
 
 
 def _asked(form: Rungs, count: int) -> tuple[np.ndarray, Rung]:

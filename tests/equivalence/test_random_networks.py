@@ -22,6 +22,7 @@ from signflow.deploy.compile.passes.signs import Sign
 from signflow.deploy.generate.accelerator import generate
 from signflow.deploy.golden.intgraph import IntGraph
 from signflow.deploy.plan import buffer, fold, graph, liveness, timing
+from signflow.deploy.verify import constants
 from signflow.hw.ops.base import StreamOp
 from signflow.hw.ops.folding import FoldingError
 from signflow.hw.sim import RtlSimulator
@@ -136,6 +137,7 @@ def climb(drawn: Plan | random_blocks.Plan, folder: Path, folding: dict | None =
     folding = random_folding(hardware, rng) if folding is None else folding
     print(folding, flush=True)
     simulator = accelerator(hardware, folding, folder)
+    assert constants.check(integer, hardware, simulator.facts, folder / simulator.facts["mem_dir"], Path()) > 0
     np.testing.assert_array_equal(streamline.execute(hardware, pixels[:1]), expected[:1], "hardware graph")
     simulate(simulator, ImageInput.of(hardware).stream(pixels), expected, rng)
     found = features(net, integer, pixels) + maker.parts(drawn)
