@@ -22,6 +22,7 @@ import re
 import shutil
 import sys
 import tempfile
+from itertools import zip_longest
 from pathlib import Path
 
 import matplotlib
@@ -73,13 +74,13 @@ def sources(book: NotebookNode) -> str:
 
 
 def compare(stored: NotebookNode, now: NotebookNode) -> list[str]:
-    """What differs, a line for every cell; both from `execute`, of the same file."""
+    """The first line that differs of every cell with one; both from `execute`, of the same file."""
     exact = stored.metadata["signflow"]["pictures"] == now.metadata["signflow"]["pictures"]
-    return [
-        f"cell {number}: stored {a!r:.300}, now {b!r:.300}"
-        for number, (one, other) in enumerate(zip(stored.cells, now.cells, strict=True))
-        if (a := _said(one, exact)) != (b := _said(other, exact))
-    ]
+    different = []
+    for number, (one, other) in enumerate(zip(stored.cells, now.cells, strict=True)):
+        lines = zip_longest(_said(one, exact), _said(other, exact))
+        different += [f"cell {number}: stored {a!r}, now {b!r}" for a, b in lines if a != b][:1]
+    return different
 
 
 def _passing(output: NotebookNode) -> bool:
@@ -108,14 +109,14 @@ def _small(png: str) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def _said(cell: NotebookNode, exact: bool) -> list:
-    """What must be equal of the outputs of a cell."""
+def _said(cell: NotebookNode, exact: bool) -> list[str]:
+    """What must be equal of the outputs of a cell, line by line."""
     trained = "trained" in cell.metadata.get("tags", [])
     said = []
     for output in cell.get("outputs", []):
         data = output.get("data", {})
         text = output.get("text", "") + data.get("text/plain", "")
-        said.append(FIGURE.sub("#", text) if trained else text)
+        said += (FIGURE.sub("#", text) if trained else text).split("\n")
         if "image/png" in data:
             said.append(_pixels(data["image/png"]) if exact and not trained else "a picture")
     return said
