@@ -199,12 +199,14 @@ def test_halving_stops_trainings_for_good(here):
 def test_trainings_on_a_cluster(here):
     """A scheduler and a worker of one thread, as processes of their own."""
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+    import dask
+
+    options = {"n_workers": 1, "dashboard_address": None, "local_directory": str(here)}
+    dask.config.set(temporary_directory=str(here))
+    with distributed.LocalCluster(threads_per_worker=1, processes=True, **options) as cluster:
         done = ran("small.toml", "--no-simulate", "--cluster", cluster.scheduler_address)
     assert done.exit_code == 0, done.output
     assert len(list(Path("runs/small").glob("*/run.json"))) == 2
-    with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
-    ) as cluster:
+    with distributed.LocalCluster(threads_per_worker=2, processes=False, **options) as cluster:
         done = ran("small.toml", "--no-simulate", "--cluster", cluster.scheduler_address)
     assert done.exit_code == 1 and "start it with --nthreads 1" in done.output
