@@ -211,7 +211,15 @@ def test_a_wrong_anchor_is_found(tmp_path):
 # what stands there, done
 
 
-RUN = ("first-ten-minutes", "own-network", "papers", "products")
+RUN = ("first-ten-minutes", "own-network", "papers", "products", "exactness")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_command_is_run_or_says_why_not(page):
+    generated = page.stem in ("api", "command", "errors", "operators")  # with tests of their own, above
+    runs = page.parent == ROOT / "docs" and page.stem in RUN
+    idle = [b.text for b in blocks(page) if b.commands and not b.excuse and not (runs and b.language == "sh")]
+    assert generated or not idle
 
 
 def shown(output: str) -> list[str]:
