@@ -85,6 +85,6 @@ def test_every_output_is_seen(lab, browser, path):
     assert page.locator(".jp-OutputArea img").evaluate_all(wide)
     shown = page.locator(".jp-Notebook").inner_text()
     assert [line for line in texts if " ".join(line.split()) not in " ".join(shown.split())] == []
-    assert page.locator(".jp-RenderedMarkdown h1").first.is_visible()
+    page.locator(".jp-RenderedMarkdown h1").first.wait_for(state="visible")
     assert errors == []
     page.close()
