@@ -5,6 +5,7 @@ from .own_folders import pytest_configure, pytest_sessionfinish, pytest_unconfig
 # isort: split
 import gc
 import gzip
+import shutil
 import struct
 from pathlib import Path
 
@@ -94,3 +95,23 @@ def images() -> np.ndarray:
     from signflow.models.data import load
 
     return load("fashion-mnist", "sample", (32, 32))[0][:100].numpy()
+
+
+@pytest.fixture(scope="session")
+def launch():
+    """Starts a Chromium with further arguments. Playwright runs once in a process: a second one beside it refuses."""
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("no Chromium in the PATH (Debian: apt install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as tools:
+        yield lambda *arguments: tools.chromium.launch(executable_path=program, args=["--no-sandbox", *arguments])
+
+
+@pytest.fixture(scope="session")
+def browser(launch):
+    """One that all tests share; each opens pages of its own."""
+    found = launch()
+    yield found
+    found.close()

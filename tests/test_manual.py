@@ -5,7 +5,6 @@ the site loads nothing from the network.
 import os
 import re
 import runpy
-import shutil
 import stat
 import subprocess
 import sys
@@ -24,8 +23,6 @@ from .manual_blocks import PAGES, ROOT, blocks, mentioned
 MAKEFILES = "".join((ROOT / name).read_text() for name in ("Makefile", "docker/docker.mk")) + texts.MAKEFILE
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILES, re.M))
 VARIABLES = set(re.findall(r"\$[({](\w+)[)}]", MAKEFILES)) | {"VIVADO", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS"}
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def check(words: list[str], complete: bool) -> None:
@@ -142,18 +139,6 @@ def test_the_site_has_every_page_and_loads_nothing_from_the_network(site):
         loads += re.findall(r"<link [^>]*href=\"?([^\s\">]+)", text)
         assert loads and not [one for one in loads if re.match(r"(https?:)?//", one)], page
         assert not re.search(r"<p>[^<]*\n(- |\d\. |\|)", text), f"{page}: a list or table that became a paragraph"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if BROWSER is None:
-        pytest.skip("no Chromium in the PATH (Debian: apt install chromium)")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as tools:
-        found = tools.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ accelerator pixel for pixel, its logits reach the page, a camera works, and what
 
 import csv
 import os
-import shutil
 import subprocess
 import sys
 
@@ -14,19 +13,14 @@ from PIL import Image
 
 from .stand_in import CLASSES, StandIn, served
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium in the PATH (Debian: apt install chromium)")
 CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 
 @pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as tools:
-        found = tools.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", *CAMERA])
-        yield found
-        found.close()
+def browser(launch):
+    found = launch(*CAMERA)
+    yield found
+    found.close()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The page of the network that several tests build once, and a browser, where there is one (Chromium in the PATH)."""
+"""The page of the network that several tests build once, opened in a browser."""
 
 import shutil
 from pathlib import Path
@@ -17,19 +17,6 @@ def page(mini, tmp_path_factory):
     path = acc.page(tmp_path_factory.mktemp("page") / "mini.html", lambda *step: seen.append(step))
     assert [done for _, done, _ in seen] == list(range(len(seen)))
     return path, acc
-
-
-@pytest.fixture(scope="session")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        pytest.skip("no Chromium in the PATH (Debian: apt install chromium)")
-    with sync_playwright() as tools:
-        found = tools.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.fixture
