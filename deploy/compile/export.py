@@ -156,8 +156,6 @@ def export(net, shape: tuple[int, ...], kind: str = "uint8", path: str | Path | 
             try:
                 with _adaptive_pools(net):
                     export_qonnx(net, image, export_path=str(file))
-            except UnsupportedError:
-                raise
             except Exception:
                 _check_runs(net, image)
                 raise
