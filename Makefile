@@ -23,7 +23,7 @@ HALVES = awk '/^[a-z]/ { half = !half } { print > ".venv/lock-" half }' requirem
 # what they say, as a line for every ten packages
 COUNT = awk -v of=$$(grep -c == requirements.lock) '/^(Collecting|Processing|Ignoring)/ && ++n % 10 == 0 { print "  " n " of " of " packages"; fflush() }'
 
-.PHONY: help setup lock demo test test-slow prove ladder cost bench build-bitstream package train notebooks docs lint format clean
+.PHONY: help setup lock demo test test-slow prove mutants ladder cost bench build-bitstream package train notebooks docs lint format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 25
@@ -65,6 +65,9 @@ test-slow: setup ## the tests that need more than a minute each
 
 prove: setup ## the contract of every RTL module, proven for every input; MODULE by ARGS
 	@$(BIN)/signflow prove $(ARGS)
+
+mutants: setup ## a mutation score: faults in the RTL and in the compiler, each to be found by a proof or a test; resumable
+	@for half in rtl python; do $(BIN)/python -m signflow.tests.campaigns.mutants $$half $(ARGS) || bad=1; done; exit $$bad
 
 ladder: setup ## the shipped BN networks as fast as they fit, all images of the Fashion-MNIST test set
 	@$(BIN)/signflow data
