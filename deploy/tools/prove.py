@@ -132,11 +132,17 @@ def spread(one: Callable, chosen: Sequence, jobs: int, tick: Callable[[Any, Any]
     return [done.result() for done in running]
 
 
-def fault(case: Case, folder: Path, rtl: Sequence[Path], patience: int = PATIENCE // 2) -> str:
-    """A property of the case that fails, found without a proof of the others; "" if none was found in time."""
+def fault(
+    case: Case, folder: Path, rtl: Sequence[Path], patience: int = PATIENCE // 2, sound: Path | None = None
+) -> str:
+    """A property of the case that fails, found without a proof of the others; "" if none was found in time, or if the
+    circuit is that of the folder ``sound``, which `build` made.
+    """
     if case.sums:
         return next(iter(_sum(case, folder, rtl).refuted), "")
-    names, true = _build(case, folder, rtl)
+    names, true = build(case, folder, rtl)
+    if sound and (folder / "model.aig").read_bytes() == (sound / "model.aig").read_bytes():
+        return ""
     held = [k for k, name in enumerate(names) if not name.startswith(REACH)]
     told = induction.ask(folder, held, f"scorr; bmc3 -F 200 -T {patience}", patience)
     if found := re.search(r"^Output (\d+) .*was asserted", told, re.MULTILINE):
@@ -147,24 +153,29 @@ def fault(case: Case, folder: Path, rtl: Sequence[Path], patience: int = PATIENC
     return next(iter(never + paths), "")
 
 
-def _build(case: Case, folder: Path, rtl: Sequence[Path]) -> tuple[list[str], list[str]]:
+def build(case: Case, folder: Path, rtl: Sequence[Path] = ()) -> tuple[list[str], list[str]]:
     """Names of the assertions of ``model.aig``, which Yosys makes of the case, and of those that it found true."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in [*folder.glob("*.vcd"), *folder.glob("*.aiw")]:
         old.unlink()
-    for name, *words in map(str.split, lines("file", case.file.read_text())):
-        (folder / name).write_text("\n".join(words) + "\n")
-    yosys.run([], [(case.name, _model(case, rtl))], folder, 1)
+    convert(case, folder, model(case, rtl))
     names = [name[-1].split(".")[-1].lstrip("\\") for name in json.loads((folder / "model.ywm").read_text())["asserts"]]
     stated = re.findall(r"^ *cell \$assert \S*?(\w+)$", (folder / "model.il").read_text(), re.MULTILINE)
     return names, sorted((Counter(stated) - Counter(names)).elements())
+
+
+def convert(case: Case, folder: Path, commands: Sequence[str]) -> None:
+    """Let Yosys do this in the folder, where the memory images of the case lie."""
+    for name, *words in map(str.split, lines("file", case.file.read_text())):
+        (folder / name).write_text("\n".join(words) + "\n")
+    yosys.run([], [(case.name, commands)], folder, 1)
 
 
 def _prove(case: Case, folder: Path, rtl: Sequence[Path], patience: int) -> Result:
     if case.sums:
         return _sum(case, folder, rtl)
     begun = time.monotonic()
-    names, true = _build(case, folder, rtl)
+    names, true = build(case, folder, rtl)
     reach = {k for k, name in enumerate(names) if name.startswith(REACH)}
     held = [k for k in range(len(names)) if k not in reach]
     how, depth = induction.together(folder, held, patience)
@@ -211,20 +222,21 @@ def lines(word: str, text: str) -> list[str]:
     return [line.strip() for line in re.findall(rf"^//   {word}\b(.*)$", text, re.MULTILINE)]
 
 
+def sources(case: Case, rtl: Sequence[Path]) -> str:
+    """Options with which slang reads the case."""
+    stand_ins = [PROOFS / "assumed" / f"{name}.sv" for name in lines("assumes", case.file.read_text())]
+    files = " ".join(str(p) for p in (case.file, *stand_ins, *CELLS, *rtl))
+    parameters = " ".join(f"-{'G' if '=' in word else 'D'} {word}" for word in case.parameters.split())
+    return f"--std 1800-2023 -y {PROOFS} -y {RTL} -Y .sv {parameters} --top prove_{case.file.stem} {files}"
+
+
 def _read(case: Case, rtl: Sequence[Path], leaves: Sequence[str] = ()) -> list[str]:
     """Yosys' commands that read the sources; ``leaves`` stay modules of unknown content."""
-    top = f"prove_{case.file.stem}"
-    stand_ins = [PROOFS / "assumed" / f"{name}.sv" for name in lines("assumes", case.file.read_text())]
-    sources = " ".join(str(p) for p in (case.file, *stand_ins, *CELLS, *rtl))
-    parameters = " ".join(f"-{'G' if '=' in word else 'D'} {word}" for word in case.parameters.split())
     closed = " ".join(f"--blackboxed-module {leaf}" for leaf in leaves)
-    return [
-        f"read_slang --std 1800-2023 -j 1 -y {PROOFS} -y {RTL} -Y .sv {closed} {parameters} --top {top} {sources}",
-        f"hierarchy -top {top}",
-    ]
+    return [f"read_slang -j 1 {closed} {sources(case, rtl)}", f"hierarchy -top prove_{case.file.stem}"]
 
 
-def _model(case: Case, rtl: Sequence[Path]) -> list[str]:
+def model(case: Case, rtl: Sequence[Path]) -> list[str]:
     """Yosys' commands from the sources to AIGER, with the word-level model kept for traces."""
     return [
         *(*_read(case, rtl), "proc", "flatten", "opt_clean", "memory -nordff -nomap", "memory_map -formal"),

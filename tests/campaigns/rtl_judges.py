@@ -1,0 +1,210 @@
+"""What may kill a mutant of the RTL, the narrowest first; each says by what, or "" where it does not."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+import pyslang
+
+import signflow.deploy
+from signflow.deploy.tools import prove
+from signflow.deploy.tools.mutants import Mutant
+from signflow.deploy.tools.yosys import SynthesisError
+from signflow.hw.ops.base import RtlInstance
+
+ROOT = Path(signflow.deploy.__file__).resolve().parents[1]
+PATIENCE = 2
+"""Seconds for a look at a case."""
+BUILDING = threading.Lock()
+LIMIT = 900
+"""Seconds for the tests of a module; a simulation that then still runs hangs."""
+TESTS = {
+    "sf_accpool": "accpool",
+    "sf_accumulate": "mvau",
+    "sf_add": "add",
+    "sf_add3": "popcount cells",
+    "sf_adder_tree": "mvau",
+    "sf_argmax": "labelselect",
+    "sf_axi_lite": "axi_lite",
+    "sf_beats_to_words": "framing",
+    "sf_carry": "popcount cells",
+    "sf_compress": "popcount",
+    "sf_concat": "concat",
+    "sf_counter": "popcount cells",
+    "sf_crc32": "crc",
+    "sf_dot": "mvau",
+    "sf_dot_binary": "popcount mvau",
+    "sf_dot_count": "mvau",
+    "sf_dot_integer": "mvau",
+    "sf_dot_planes": "mvau",
+    "sf_dot_product": "mvau",
+    "sf_dot_steps": "popcount mvau",
+    "sf_duplicate": "duplicate",
+    "sf_dwc": "dwc",
+    "sf_fifo": "fifo",
+    "sf_interleave": "interleave",
+    "sf_link_reply": "serial_link",
+    "sf_link_request": "serial_link",
+    "sf_loader": "loader",
+    "sf_lut": "lookup thresholding",
+    "sf_lut_pair": "cells popcount",
+    "sf_maxpool": "maxpool",
+    "sf_memory": "loader load lookup mvau",
+    "sf_mvau": "mvau",
+    "sf_mvau_planes": "mvau",
+    "sf_pad_channels": "padchannels",
+    "sf_replay_fifo": "serial_link",
+    "sf_replicate": "replicate",
+    "sf_requantise": "requantise",
+    "sf_ring": "convolutioninputgenerator",
+    "sf_round": "round",
+    "sf_serial_link": "serial_link",
+    "sf_slip_rx": "serial_link",
+    "sf_slip_tx": "serial_link",
+    "sf_status_page": "status_page",
+    "sf_steps": "mvau",
+    "sf_swg": "convolutioninputgenerator border_convolution",
+    "sf_swg_parallel": "convolutioninputgenerator border_convolution",
+    "sf_thresholds": "thresholding",
+    "sf_uart_rx": "uart",
+    "sf_uart_tx": "uart",
+    "sf_words_to_beats": "framing",
+}
+"""The narrowest tests of tests/hw that simulate a module."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """``kills(mutant, work)`` says by what; ``files(module)`` are those on which the answer hangs."""
+
+    kills: Callable[[Mutant, Path], str]
+    files: Callable[[str], Sequence[Path]]
+
+    def key(self, mutant: Mutant) -> str:
+        """One for each answer."""
+        texts = [mutant.old, mutant.new, *(path.read_text() for path in self.files(mutant.module))]
+        return sha256("\0".join(texts).encode()).hexdigest()[:16]
+
+
+def _refuses(mutant: Mutant, work: Path) -> str:
+    """Why a case of its proof does not elaborate: then it is no mutant."""
+    source = mutant.write(_own(work))
+    return next(filter(None, (_error(case, source) for case in prove.cases([mutant.module]))), "")
+
+
+def _error(case: prove.Case, source: Path) -> str:
+    driver = pyslang.driver.Driver()
+    driver.addStandardArgs()
+    options = "slang " + " ".join(f'"{word}"' for word in prove.sources(case, [source]).split())
+    if not driver.parseCommandLine(options, pyslang.driver.CommandLineOptions()):
+        raise RuntimeError(f"slang refuses the options {options}")
+    if not (driver.processOptions() and driver.parseAllSources()):
+        return "it does not parse"
+    return next((str(d.code) for d in driver.createCompilation().getAllDiagnostics() if d.isError()), "")
+
+
+def _own(work: Path) -> Path:
+    """A folder of this thread."""
+    return work / threading.current_thread().name
+
+
+def _proof(mutant: Mutant, work: Path) -> str:
+    return _refuted(mutant, work, [mutant.module])
+
+
+def _users(mutant: Mutant, work: Path) -> str:
+    return _refuted(mutant, work, users(mutant.module))
+
+
+def _refuted(mutant: Mutant, work: Path, modules: Sequence[str]) -> str:
+    """The first case that refutes it, and the property that fails."""
+    source = mutant.write(_own(work))
+    for module in modules:
+        for case in by_size(module, work):
+            try:
+                name = prove.fault(case, _own(work) / case.name, [source], PATIENCE, work / "sound" / case.name)
+            except SynthesisError as error:
+                name = str(error).splitlines()[-1].strip()
+            if name:
+                return f"{case.module} {case.parameters}: {name}"
+    return ""
+
+
+def by_size(module: str, work: Path) -> list[prove.Case]:
+    """The cases of a module as it is, made once in ``sound``, the smallest first."""
+    with BUILDING:
+        return _by_size(module, work)
+
+
+@cache
+def _by_size(module: str, work: Path) -> list[prove.Case]:
+    plain = [case for case in prove.cases([module]) if not case.sums]
+    for case in plain:
+        prove.build(case, work / "sound" / case.name)
+    plain.sort(key=lambda case: (work / "sound" / case.name / "model.aig").stat().st_size)
+    return plain + [case for case in prove.cases([module]) if case.sums]
+
+
+@cache
+def users(module: str) -> list[str]:
+    """Modules whose proofs contain it, the narrowest first."""
+    parts = {m: RtlInstance(m, {}).modules for m in prove.modules()}
+    assumed = {m: prove.lines("assumes", prove.Case(m, "").file.read_text()) for m in parts}
+    found = [m for m in parts if module in parts[m] and m != module and module not in assumed[m]]
+    return sorted(found, key=lambda m: (len(parts[m]), m))
+
+
+def _tests(mutant: Mutant, work: Path) -> str:
+    """The first test that fails in a copy of the project with this fault."""
+    tree = _own(work) / "signflow"
+    if not tree.exists():
+        for folder in ("deploy", "hw", "models", "tests"):
+            shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        for file in ("__init__.py", "pyproject.toml"):
+            shutil.copy(ROOT / file, tree)
+    source = tree / "hw" / "rtl" / f"{mutant.module}.sv"
+    try:
+        mutant.write(source.parent)
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *files(mutant.module)]
+        told = subprocess.run(
+            list(map(str, command)),
+            cwd=tree,
+            env=os.environ | {"PYTHONPATH": str(tree.parent)},
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+        )
+    except subprocess.TimeoutExpired:
+        return f"tests: {TESTS[mutant.module]} hang"
+    finally:
+        shutil.copy(ROOT / "hw" / "rtl" / source.name, source)
+    if told.returncode not in (0, 1):
+        raise RuntimeError(f"pytest cannot run {TESTS[mutant.module]}: {told.stdout[-2000:]}{told.stderr[-2000:]}")
+    failed = [line.split(" - ")[0].split("/")[-1] for line in told.stdout.splitlines() if line.startswith("FAILED ")]
+    return failed[0] if failed else ""
+
+
+def files(module: str) -> list[Path]:
+    """Its tests, in the project."""
+    return [Path("tests") / "hw" / f"test_{name}.py" for name in TESTS[module].split()]
+
+
+def _read_by_proofs(module: str) -> list[Path]:
+    """Sources of the module, its parts and its proof."""
+    return [*(prove.RTL / f"{m}.sv" for m in RtlInstance(module, {}).modules), prove.Case(module, "").file]
+
+
+JUDGES = {
+    "elaborates": Judge(_refuses, _read_by_proofs),
+    "proof": Judge(_proof, _read_by_proofs),
+    "users": Judge(_users, lambda m: [file for one in (m, *users(m)) for file in _read_by_proofs(one)]),
+    "tests": Judge(_tests, lambda m: [*_read_by_proofs(m), *(ROOT / file for file in files(m))]),
+}
+"""The first says what is no mutant, the others kill."""

@@ -1,0 +1,135 @@
+"""Mutants of the RTL, each to be killed by the narrowest that can: a proof of its module, a proof of one that uses it,
+a simulation.
+
+    python -m signflow.tests.campaigns.mutants rtl --module sf_fifo --jobs 2
+
+Of all faults of a module (`rtl_faults`) a sample by ``--seed`` is tried: `LEAST` of each, of the rest in proportion.
+One that does not elaborate in every case of its proof is none. A proof kills what it refutes; one that is not decided
+in time kills nothing. What survives and stands in ``rtl_equivalents.toml`` changes nothing that anyone could see, for
+the reason given there; what else survives is a hole in proofs and tests.
+
+Verdicts are lines in ``out/mutants/rtl.jsonl``, and count as long as the files that lead to them are the same: a
+campaign that was interrupted goes on, and one that follows another tries only what is new.
+"""
+
+import json
+import random
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from signflow.deploy.command import show
+from signflow.deploy.tools import prove
+from signflow.deploy.tools.mutants import Mutant
+
+from .rtl_faults import faults
+from .rtl_judges import JUDGES
+
+LEAST = 8
+COUNT = 640
+"""How many there would be without `LEAST`."""
+EQUIVALENTS = Path(__file__).with_name("rtl_equivalents.toml")
+
+
+class Verdicts:
+    """What the judges said, kept in a file: "" is "survives"."""
+
+    def __init__(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self.file, rows = file, [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        self.known = {row["key"]: row["how"] for row in rows}
+
+    def of(self, judge: str, mutant: Mutant, work: Path) -> str:
+        """What the judge says; it is asked if it has not said it before."""
+        key = f"{judge} {JUDGES[judge].key(mutant)}"
+        if key not in self.known:
+            self.known[key] = how = JUDGES[judge].kills(mutant, work)
+            row = {"key": key, "module": mutant.module, "old": mutant.old, "new": mutant.new, "how": how}
+            with self.file.open("a") as lines:
+                lines.write(json.dumps(row) + "\n")
+        return self.known[key]
+
+
+def sample(seed: int, verdicts: Verdicts, work: Path, chosen: list[str]) -> list[Mutant]:
+    """The mutants of these modules that elaborate."""
+    every = {module: faults(module) for module in prove.modules()}
+    among = sum(map(len, every.values()))
+    found = []
+    for module in chosen:
+        rows = random.Random(f"{seed} {module}").sample(every[module], len(every[module]))
+        wanted = max(LEAST, round(COUNT * len(rows) / among))
+        right = (mutant for mutant in rows if not verdicts.of("elaborates", mutant, work))
+        found += [mutant for mutant, _ in zip(right, range(wanted), strict=False)]
+    return found
+
+
+def equivalents() -> dict[Mutant, str]:
+    """Mutants that change nothing, with the reason."""
+    rows = tomllib.loads(EQUIVALENTS.read_text())["equivalent"]
+    return {Mutant(row["module"], row["old"], row["new"]): row["why"] for row in rows}
+
+
+def table(rows: dict[Mutant, str]) -> Table:
+    """A row a module, of mutants and by what they ended: a judge, "equivalent" or "" for those that survive."""
+    ends = {"proof": "proof", "users": "proof of a user", "tests": "test", "equivalent": "equivalent", "": "SURVIVE"}
+    shown = Table(title="mutants of the RTL")
+    for head in ("module", "mutants", *ends.values()):
+        shown.add_column(head, justify="left" if head == "module" else "right")
+    modules = sorted({mutant.module for mutant in rows})
+    for module in modules:
+        told = Counter(end for mutant, end in rows.items() if mutant.module == module)
+        shown.add_row(module, str(told.total()), *(str(told[end] or "") for end in ends))
+    told = Counter(rows.values())
+    shown.add_section()
+    shown.add_row(f"{len(modules)} modules", str(told.total()), *(str(told[end]) for end in ends))
+    return shown
+
+
+def _ask(judge: str, mutants: list[Mutant], verdicts: Verdicts, work: Path, jobs: int, step: Callable) -> list[str]:
+    done = count(1)
+    return prove.spread(
+        lambda mutant: verdicts.of(judge, mutant, work),
+        mutants,
+        jobs,
+        lambda mutant, _: step(next(done), f"{judge}: {mutant.module}"),
+    )
+
+
+@click.command()
+@click.option("--module", "chosen", multiple=True, help="Only this module; may be repeated.")
+@click.option("--seed", default=1, show_default=True, help="Which sample of all faults.")
+@click.option("--jobs", default=2, show_default=True, help="Mutants at a time.")
+@click.option("--judge", "last", type=click.Choice(list(JUDGES)[1:]), default="tests", help="The last one to ask.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("out/mutants"), show_default=True)
+def main(chosen: tuple[str, ...], seed: int, jobs: int, last: str, out: Path) -> None:
+    """Give faulty modules to proofs and tests; exit code 1 if one survives."""
+    console, errors, out = Console(), Console(stderr=True), out.resolve()
+    verdicts, listed = Verdicts(out / "rtl.jsonl"), equivalents()
+    mutants = sample(seed, verdicts, out, list(chosen) or prove.modules())
+    ends, how = dict.fromkeys(mutants, ""), {}
+    for judge in list(JUDGES)[1 : list(JUDGES).index(last) + 1]:
+        left = [m for m, end in ends.items() if not end and not (judge == "tests" and m in listed)]
+        with show.bar(errors, judge, len(left)) as step:
+            told = _ask(judge, left, verdicts, out, jobs, step)
+        how |= {mutant: by for mutant, by in zip(left, told, strict=True) if by}
+        ends |= {mutant: judge for mutant in left if mutant in how}
+    ends |= {mutant: "equivalent" for mutant, end in ends.items() if not end and mutant in listed}
+    console.print(table(ends))
+    for mutant in (m for m, end in ends.items() if not end):
+        console.print(f"SURVIVES {mutant.module}\n- {mutant.old}\n+ {mutant.new}", highlight=False, soft_wrap=True)
+    wrong = [mutant for mutant in listed if mutant in how]
+    for mutant in wrong:
+        console.print(f"listed as equivalent, but {mutant.module} {mutant.new!r} is killed by {how[mutant]}")
+    told = Counter(ends.values())
+    of = told.total() - told["equivalent"]
+    console.print(
+        f"killed {of - told['']} of {of} that are not equivalent: {(of - told['']) / of:.1%}", highlight=False
+    )
+    sys.exit(bool(told[""] or wrong))
