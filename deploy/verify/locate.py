@@ -85,6 +85,7 @@ def run_alone(op: StreamOp, model: ModelWrapper, folder: Path, tensor: np.ndarra
     if pixels_out > 1:
         values = values.reshape(-1, words_out[-2], pixels_out, words_out[-1] // pixels_out).swapaxes(1, 2)
         words_out = words_out[-2], words_out[-1] // pixels_out
+        values = values.reshape(-1, *words_out)[: np.prod(shape[:-1])]  # without what fills the last group
     if values.size > np.prod(shape):  # what pads the last word of every vector
         values = values.reshape(-1, words_out[-2] * words_out[-1])[:, : shape[-1]]
     return values.ravel()
@@ -92,12 +93,12 @@ def run_alone(op: StreamOp, model: ModelWrapper, folder: Path, tensor: np.ndarra
 
 def _cut(tensor: np.ndarray, folded: tuple[int, ...], datatype: BaseDataType, pixels: int) -> np.ndarray:
     """A tensor as the words of a stream (words, lanes): the last of every vector padded with bits that are 0, those of
-    ``pixels`` vectors side by side.
+    ``pixels`` vectors side by side, the last of which may be padding.
     """
     if tensor.size < np.prod(folded):
-        more = folded[-2] * folded[-1] // pixels - tensor.shape[-1]
-        zero = -1 if datatype.name == "BIPOLAR" else 0
-        tensor = np.pad(tensor.reshape(-1, tensor.shape[-1]), [(0, 0), (0, more)], constant_values=zero)
+        vectors = tensor.reshape(-1, tensor.shape[-1])
+        more = [(0, -len(vectors) % pixels), (0, folded[-2] * folded[-1] // pixels - tensor.shape[-1])]
+        tensor = np.pad(vectors, more, constant_values=-1 if datatype.name == "BIPOLAR" else 0)
     if pixels > 1:
         tensor = tensor.reshape(-1, pixels, folded[-2], folded[-1] // pixels).swapaxes(1, 2)
     return tensor.reshape(-1, folded[-1])

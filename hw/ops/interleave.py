@@ -7,7 +7,7 @@ import math
 import numpy as np
 from finn.custom_op.fpgadataflow.streamingdatawidthconverter import StreamingDataWidthConverter
 
-from signflow.hw.ops.base import PassesOn, RTLBackend, RtlInstance, StreamOp, earliest, lut_rams
+from signflow.hw.ops.base import PassesOn, RTLBackend, RtlInstance, StreamOp, counter_luts, earliest, lut_rams
 from signflow.hw.ops.flags import flagged
 from signflow.hw.ops.window import NEVER_LATE
 
@@ -15,15 +15,16 @@ LATENCY = 1
 """Cycles from the step that reads a word to the output; it can be the one after the last word of a group."""
 
 
-def luts(width: int, pixels: int, words: int) -> int:
-    """Estimated LUTs for vectors of ``words`` words of ``width`` bits, ``pixels`` of them in a group."""
-    return pixels * lut_rams(width, 2 ** (1 + max(1, (words - 1).bit_length()))) + 11
+def luts(width: int, pixels: int, words: int, vectors: int) -> int:
+    """Estimated LUTs for ``vectors`` vectors of ``words`` words of ``width`` bits, ``pixels`` of them in a group."""
+    count = counter_luts(vectors) if vectors % pixels else 0
+    return pixels * lut_rams(width, 2 ** (1 + max(1, (words - 1).bit_length()))) + 11 + count
 
 
 class Interleave_sf(PassesOn, StreamOp, StreamingDataWidthConverter, RTLBackend):
     """The words of some vectors side by side, or one vector behind the other again. The tensor is unchanged, only the
     order in which its elements travel: attributes inShape and outShape, dataType, padGroup as of the width converter;
-    lanes of the narrow word, words of a vector, pixels in a group; join.
+    lanes of the narrow word, words of a vector, pixels in a group; join. The last group of an image may be short.
     """
 
     PLUMBING = "interleavers"
@@ -53,16 +54,16 @@ class Interleave_sf(PassesOn, StreamOp, StreamingDataWidthConverter, RTLBackend)
         return (1, pixels) if self.get_nodeattr("join") else (pixels, 1)
 
     def _shape(self) -> tuple[int, int, int, int]:
-        """(groups of an image, pixels, words, lanes)."""
+        """(vectors of an image, pixels, words, lanes)."""
         pixels, words, lanes = (self.get_nodeattr(name) for name in ("pixels", "words", "lanes"))
         vectors = math.prod(self.get_normal_input_shape()[:-1])
-        if vectors % pixels:
-            raise self.fail(f"pixels = {pixels} does not divide {vectors} vectors")
-        return vectors // pixels, pixels, words, lanes
+        if not 2 <= pixels <= vectors:
+            raise self.fail(f"pixels = {pixels}, must be 2..{vectors}, the vectors of an image")
+        return vectors, pixels, words, lanes
 
     def _folded(self, wide: bool) -> tuple[int, ...]:
-        groups, pixels, words, lanes = self._shape()
-        return (groups, words, pixels * lanes) if wide else (groups * pixels, words, lanes)
+        vectors, pixels, words, lanes = self._shape()
+        return (-(-vectors // pixels), words, pixels * lanes) if wide else (vectors, words, lanes)
 
     def get_folded_input_shape(self, ind: int = 0):
         """(vectors, words, lanes), or (groups, words, pixels * lanes)."""
@@ -85,14 +86,14 @@ class Interleave_sf(PassesOn, StreamOp, StreamingDataWidthConverter, RTLBackend)
 
     def rtl_instance(self, model) -> RtlInstance:
         """See `sf_interleave.sv`."""
-        _, pixels, words, lanes = self._shape()
-        params = {"WIDTH": self._width(lanes), "PIXELS": pixels, "WORDS": words, "JOIN": self.get_nodeattr("join")}
-        return RtlInstance("sf_interleave", params)
+        vectors, pixels, words, lanes = self._shape()
+        params = {"WIDTH": self._width(lanes), "PIXELS": pixels, "WORDS": words, "VECTORS": vectors}
+        return RtlInstance("sf_interleave", params | {"JOIN": self.get_nodeattr("join")})
 
     def get_exp_cycles(self) -> int:
         """Words of the narrow side."""
-        groups, pixels, words, _ = self._shape()
-        return groups * pixels * words
+        vectors, _, words, _ = self._shape()
+        return vectors * words
 
     def accepts(self, arrivals: np.ndarray) -> np.ndarray:
         """A word is taken while a half is not full."""
@@ -117,24 +118,28 @@ class Interleave_sf(PassesOn, StreamOp, StreamingDataWidthConverter, RTLBackend)
 
     def _steps(self, arrivals: np.ndarray, leave: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Cycles in which words are written and read, which leave at once, or in the cycles ``leave``."""
-        _, pixels, words, _ = self._shape()
-        come, go = (pixels * words, words) if self.get_nodeattr("join") else (words, pixels * words)
-        if leave is None and come > go:  # a half is read before the other one is full
+        vectors, pixels, words, _ = self._shape()
+        join, groups = self.get_nodeattr("join"), -(-vectors // pixels)
+        frames = len(arrivals) // ((vectors if join else groups) * words)
+        narrow = np.minimum(pixels, vectors - pixels * np.arange(groups)) * words  # words of each group of an image
+        sides = narrow, np.full(groups, words)
+        come, go = (np.cumsum(np.tile(side, frames)) for side in (sides if join else sides[::-1]))
+        if leave is None and join:  # a half is read before the other one is full
             writes = earliest(arrivals)
-            return writes, (writes[come - 1 :: come, None] + 1 + np.arange(go)).ravel()
-        writes, reads = arrivals.reshape(-1, come).copy(), np.full((len(arrivals) // come, go), NEVER_LATE)
+            return writes, (writes[come - 1, None] + 1 + np.arange(words)).ravel()
+        writes, reads = arrivals.copy(), np.full(go[-1], NEVER_LATE)
         if leave is not None:
-            reads.ravel()[1:] = leave[:-1]
-        free = [0, 0]  # from when on the half of this group is free, and that of the next one
-        for group in range(len(writes)):
-            writes[group, 0] = max(writes[group, 0], free[0], writes[group - 1, -1] + 1 if group else 0)
-            writes[group] = earliest(writes[group])
-            reads[group, 0] = max(reads[group, 0], writes[group, -1] + 1, free[1])
-            reads[group] = earliest(reads[group])
-            free = [free[1], int(reads[group, -1]) + 1]
-        return writes.ravel(), reads.ravel()
+            reads[1:] = leave[:-1]
+        free, put, get = [0, 0], 0, 0  # from when on the half of this group is free, and that of the next one
+        for last_put, last_get in zip(come.tolist(), go.tolist(), strict=True):
+            writes[put] = max(writes[put], free[0], writes[put - 1] + 1 if put else 0)
+            writes[put:last_put] = earliest(writes[put:last_put])
+            reads[get] = max(reads[get], writes[last_put - 1] + 1, free[1])
+            reads[get:last_get] = earliest(reads[get:last_get])
+            free, put, get = [free[1], int(reads[last_get - 1]) + 1], last_put, last_get
+        return writes, reads
 
     def lut_estimation(self, fpgapart: str = "") -> int:
         """LUT RAMs and counters; a multiplexer where the narrow side leaves."""
-        _, pixels, words, lanes = self._shape()
-        return luts(self._width(lanes), pixels, words) + (0 if self.get_nodeattr("join") else self._width(lanes))
+        vectors, pixels, words, lanes = self._shape()
+        return luts(self._width(lanes), pixels, words, vectors) + (0 if self.get_nodeattr("join") else self._width(lanes))

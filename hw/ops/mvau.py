@@ -66,7 +66,7 @@ class MVAU_sf(Vectors, Weights, Planes, StreamOp, MVAU, RTLBackend):
         constants = constants and bool(self._binary_input() or self._steps())
         styles = ["auto", "block", "distributed", *(["ultra"] if loadable else ["adders"] if constants else [])]
         vectors = math.prod(self.get_nodeattr("numInputVectors"))
-        pixels = [n for n in PIXELS if self._binary_input() and vectors % n == 0]
+        pixels = [n for n in PIXELS if self._binary_input() and n <= vectors]
         names = {"SIMD": simd, "PE": pe, "ram_style": styles} | ({"Pixels": pixels} if len(pixels) > 1 else {})
         if constants and not self._binary_input():
             names["planes"] = [0, *(() if loadable else steps(self.get_input_datatype(0).bitwidth()))]
@@ -142,8 +142,8 @@ class MVAU_sf(Vectors, Weights, Planes, StreamOp, MVAU, RTLBackend):
                 raise self.fail(f"{lanes} = {get(lanes)}, must be 1..{size} = {get(size)}")
         if not self.get_input_datatype(0).is_integer():
             raise self.fail(f"inputDataType is {get('inputDataType')}; only integers have hardware here")
-        if math.prod(vectors := get("numInputVectors")) % self.pixels():
-            raise self.fail(f"Pixels = {self.pixels()} does not divide {math.prod(vectors)} vectors")
+        if not 1 <= self.pixels() <= math.prod(vectors := get("numInputVectors")):
+            raise self.fail(f"Pixels = {self.pixels()}, must be 1..{math.prod(vectors)}, the vectors of an image")
         if self.pixels() > 1 and not self._binary_input():
             raise self.fail(f"Pixels = {self.pixels()} with {get('inputDataType')}; only bits share weights here")
         self._check_weight_type()

@@ -43,7 +43,7 @@ class Vectors:
             return 0
         widths = (stream // self.pixels() for stream in (self.get_instream_width(), self.get_outstream_width()))
         return sum(
-            interleave.luts(width, self.pixels(), words)
+            interleave.luts(width, self.pixels(), words, math.prod(self.get_nodeattr("numInputVectors")))
             for width, words in zip(widths, reversed(self._folds()), strict=True)
         )
 
@@ -58,9 +58,9 @@ class Vectors:
         return (*self._groups(), self._folds()[0], self.pixels() * self.get_nodeattr("PE"))
 
     def _groups(self) -> list[int]:
-        """Vectors of an image, or how many times Pixels of them."""
+        """Vectors of an image, or how many times Pixels of them, the last time perhaps fewer."""
         vectors = list(self.get_nodeattr("numInputVectors"))
-        return vectors if self.pixels() == 1 else [math.prod(vectors) // self.pixels()]
+        return vectors if self.pixels() == 1 else [-(-math.prod(vectors) // self.pixels())]
 
     def get_instream_width(self, ind: int = 0) -> int:
         """Bits of the activation stream, with its flags; weights and thresholds are no streams here."""

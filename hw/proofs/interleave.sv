@@ -1,7 +1,9 @@
 // The words of PIXELS vectors leave sf_interleave side by side, or one vector behind the other, each in its order.
 //
-// Frames of watch.sv are groups of PIXELS vectors.
+// Frames of watch.sv are images of VECTORS vectors. Of a short group only the vectors that are there are compared.
 //
+//   case WIDTH=1 PIXELS=2 WORDS=2 VECTORS=3 JOIN=1
+//   case WIDTH=1 PIXELS=2 WORDS=2 VECTORS=3 JOIN=0
 //   case WIDTH=1 PIXELS=2 WORDS=1 JOIN=1
 //   case WIDTH=1 PIXELS=2 WORDS=1 JOIN=0
 //   case WIDTH=1 PIXELS=2 WORDS=2 JOIN=1
@@ -10,11 +12,17 @@
 //   case WIDTH=1 PIXELS=2 WORDS=2 JOIN=0
 //   case WIDTH=1 PIXELS=2 WORDS=3 JOIN=0
 //   case WIDTH=1 PIXELS=4 WORDS=1 JOIN=0
+//   case WIDTH=1 PIXELS=2 WORDS=1 VECTORS=3 JOIN=1
+//   case WIDTH=1 PIXELS=4 WORDS=1 VECTORS=5 JOIN=1
+//   case WIDTH=1 PIXELS=2 WORDS=1 VECTORS=3 JOIN=0
+//   case WIDTH=1 PIXELS=4 WORDS=1 VECTORS=5 JOIN=0
 //
 //   free out_valid of out_ready_i, in_valid_i, in_data_i
 //   free in_ready of out_ready_i, in_valid_i, in_data_i
 //
 //   mutant full_q != 2'd2 => full_q != 2'd3
+//   mutant vector_q == VW'(VECTORS - 1) => vector_q == VW'(VECTORS - 2)
+//   mutant else if (next) vector_q => else vector_q
 //   mutant put && put_word && (!JOIN || pixel) => put && put_word
 //   mutant get && get_word && (JOIN || pixel) => get && get_word
 //   mutant {put_half_q, put_word_q}] <= => {get_half_q, put_word_q}] <=
@@ -26,10 +34,11 @@
 `default_nettype none
 
 module prove_interleave #(
-  parameter int WIDTH  = 1,
-  parameter int PIXELS = 2,
-  parameter int WORDS  = 2,
-  parameter bit JOIN   = 1'b1,
+  parameter int WIDTH   = 1,
+  parameter int PIXELS  = 2,
+  parameter int WORDS   = 2,
+  parameter int VECTORS = PIXELS,
+  parameter bit JOIN    = 1'b1,
   localparam int IN_WIDTH  = JOIN ? WIDTH : PIXELS * WIDTH,
   localparam int OUT_WIDTH = JOIN ? PIXELS * WIDTH : WIDTH
 ) (
@@ -40,35 +49,45 @@ module prove_interleave #(
   input wire                in_valid_i,
   input wire                out_ready_i
 );
-  localparam int IN = JOIN ? PIXELS * WORDS : WORDS, OUT = JOIN ? WORDS : PIXELS * WORDS;
+  localparam int GROUPS = (VECTORS + PIXELS - 1) / PIXELS;
+  localparam int IN = (JOIN ? VECTORS : GROUPS) * WORDS, OUT = (JOIN ? GROUPS : VECTORS) * WORDS;
   wire rst_n, in_ready, out_valid, take, in_watched;
   wire [OUT_WIDTH-1:0] out_data;
   wire  [7:0] in_place, place;
-  sf_interleave #(.WIDTH(WIDTH), .PIXELS(PIXELS), .WORDS(WORDS), .JOIN(JOIN)) i_dut (
+  sf_interleave #(.WIDTH(WIDTH), .PIXELS(PIXELS), .WORDS(WORDS), .VECTORS(VECTORS), .JOIN(JOIN)) i_dut (
     .clk_i, .rst_ni(rst_n), .in_data_i, .in_valid_i, .in_ready_o(in_ready), .out_data_o(out_data),
     .out_valid_o(out_valid), .out_ready_i);
 
-  // the words of the group chosen: vector m, word w
-  logic [PIXELS-1:0][WORDS-1:0][WIDTH-1:0] group_q;
-  logic known_q;
-  wire [31:0] word = 32'(in_place) % WORDS;
+  // the words of the image chosen: vector v, word w; a group is known with its last word
+  logic [VECTORS-1:0][WORDS-1:0][WIDTH-1:0] image_q;
+  logic [GROUPS-1:0] known_q;
+  wire [31:0] word = 32'(in_place) % WORDS, line = 32'(in_place) / WORDS;  // of the vector, or of the group
   always_ff @(posedge clk_i)
-    if (!rst_n) known_q <= 1'b0;
+    if (!rst_n) known_q <= '0;
     else if (take && in_watched) begin
-      for (int m = 0; m < PIXELS; m++)
-        if (!JOIN || 32'(in_place) / WORDS == m) group_q[m][word] <= in_data_i[(JOIN ? 0 : m)*WIDTH +: WIDTH];
-      known_q <= in_place == 8'(IN - 1);
+      for (int v = 0; v < VECTORS; v++)
+        if (line == (JOIN ? v : v / PIXELS)) image_q[v][word] <= in_data_i[(JOIN ? 0 : v % PIXELS)*WIDTH +: WIDTH];
+      for (int g = 0; g < GROUPS; g++)
+        if (word == WORDS - 1 && line == (JOIN ? (g == GROUPS - 1 ? VECTORS : (g + 1) * PIXELS) - 1 : g))
+          known_q[g] <= 1'b1;
     end
 
+  // the word chosen; what means nothing is 0, there and in the words that come out
+  wire [31:0] from = 32'(place) / WORDS;  // group, or vector
   wire [PIXELS-1:0][WIDTH-1:0] side_by_side;
   for (genvar m = 0; m < PIXELS; m++) begin : gen_vector
-    assign side_by_side[m] = group_q[m][32'(place) % WORDS];
+    wire is = from*PIXELS + m < VECTORS;
+    assign side_by_side[m] = is ? image_q[from*PIXELS + m][32'(place) % WORDS] : '0;
   end
+  wire [7:0] out_place;
+  wire short = JOIN && out_place >= 8'((GROUPS - 1) * WORDS) && VECTORS % PIXELS != 0;
+  wire [OUT_WIDTH-1:0] means = short ? '1 >> ((PIXELS - VECTORS % PIXELS) * WIDTH) : '1;
   watch #(.IN(IN), .OUT(OUT), .WIDTH(OUT_WIDTH), .AHEAD(4), .LATENCY(2), .IDLE(0)) i_watch (
-    .clk_i, .rst_no(rst_n), .pick_i, .place_i, .in_valid_i, .in_ready_i(in_ready), .out_data_i(out_data),
-    .out_valid_i(out_valid), .out_ready_i, .take_o(take), .in_place_o(in_place), .in_watched_o(in_watched),
-    .place_o(place), .due_i(known_q),
-    .want_i(JOIN ? OUT_WIDTH'(side_by_side) : OUT_WIDTH'(side_by_side[32'(place) / WORDS])));
+    .clk_i, .rst_no(rst_n), .pick_i, .place_i, .in_valid_i, .in_ready_i(in_ready), .out_data_i(out_data & means),
+    .out_valid_i(out_valid), .out_ready_i, .out_place_o(out_place), .take_o(take), .in_place_o(in_place), .in_watched_o(in_watched),
+    .place_o(place),
+    .due_i(known_q[JOIN ? from : from / PIXELS]),
+    .want_i(JOIN ? OUT_WIDTH'(side_by_side) : OUT_WIDTH'(image_q[from][32'(place) % WORDS])));
 endmodule
 
 `default_nettype wire

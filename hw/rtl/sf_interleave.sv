@@ -3,7 +3,10 @@
 //   JOIN = 1   PIXELS vectors of WORDS words come  ->  WORDS words leave, word w = {vector PIXELS-1, ..., vector 0}[w]
 //   JOIN = 0   the other way round
 //
-//   throughput  one word a cycle on the narrow side, groups of PIXELS vectors without gaps
+// VECTORS vectors are an image; where PIXELS does not divide them, its last group is short: what stands in its words for
+// the vectors that it lacks means nothing with JOIN = 1, and is dropped with JOIN = 0.
+//
+//   throughput  one word a cycle on the narrow side, groups without gaps
 //   latency     2 cycles from the last word of a group to the first that leaves
 //
 // Two halves of a LUT RAM for each vector of a group: one is filled while the other is read. A half is free the cycle
@@ -11,10 +14,11 @@
 `default_nettype none
 
 module sf_interleave #(
-  parameter int  WIDTH  = 8,
-  parameter int  PIXELS = 2,
-  parameter int  WORDS  = 4,
-  parameter bit  JOIN   = 1'b1,
+  parameter int  WIDTH   = 8,
+  parameter int  PIXELS  = 2,
+  parameter int  WORDS   = 4,
+  parameter int  VECTORS = 2 * PIXELS,
+  parameter bit  JOIN    = 1'b1,
   localparam int IN_WIDTH  = JOIN ? WIDTH : PIXELS * WIDTH,
   localparam int OUT_WIDTH = JOIN ? PIXELS * WIDTH : WIDTH
 ) (
@@ -29,9 +33,12 @@ module sf_interleave #(
 );
   if (WIDTH < 1 || WORDS < 1) $error("sf_interleave: WIDTH = %0d, WORDS = %0d, must be >= 1", WIDTH, WORDS);
   if (PIXELS < 2)             $error("sf_interleave: PIXELS = %0d, must be >= 2", PIXELS);
+  if (VECTORS < PIXELS)       $error("sf_interleave: VECTORS = %0d, must be >= PIXELS = %0d", VECTORS, PIXELS);
 
   localparam int WW = WORDS > 1 ? $clog2(WORDS) : 1;
   localparam int PW = $clog2(PIXELS);
+  localparam int VW = $clog2(VECTORS);
+  localparam bit SHORT = VECTORS % PIXELS != 0;  // the last group is
 
   logic [1:0] full_q;  // halves that are filled
   logic       valid_q;
@@ -44,9 +51,11 @@ module sf_interleave #(
   logic          put_half_q, get_half_q;
   logic [WW-1:0] put_word_q, get_word_q;
   logic [PW-1:0] pixel_q;  // of the narrow side
+  wire vector;           // the last one of the image
   wire put_word = put_word_q == WW'(WORDS - 1);
   wire get_word = get_word_q == WW'(WORDS - 1);
-  wire pixel    = pixel_q == PW'(PIXELS - 1);
+  wire pixel    = pixel_q == PW'(PIXELS - 1) || SHORT && vector;
+  wire next     = JOIN ? put && put_word : get && get_word;  // vector
   wire put_last = put && put_word && (!JOIN || pixel);
   wire get_last = get && get_word && (JOIN || pixel);
 
@@ -58,12 +67,22 @@ module sf_interleave #(
     end else begin
       if (put) put_word_q <= put_word ? '0 : put_word_q + 1'b1;
       if (get) get_word_q <= get_word ? '0 : get_word_q + 1'b1;
-      if (JOIN ? put && put_word : get && get_word) pixel_q <= pixel ? '0 : pixel_q + 1'b1;
+      if (next) pixel_q <= pixel ? '0 : pixel_q + 1'b1;
       put_half_q <= put_half_q ^ put_last;
       get_half_q <= get_half_q ^ get_last;
       full_q     <= full_q + 2'(put_last) - 2'(get_last);
       if (!valid_q || out_ready_i) valid_q <= get;
     end
+
+  if (SHORT) begin : gen_short
+    logic [VW-1:0] vector_q;
+    assign vector = vector_q == VW'(VECTORS - 1);
+    always_ff @(posedge clk_i)
+      if (!rst_ni) vector_q <= '0;
+      else if (next) vector_q <= vector ? '0 : vector_q + 1'b1;
+  end else begin : gen_whole
+    assign vector = 1'b0;
+  end
 
   // ---- the words of each vector of a group
   wire [PIXELS-1:0][WIDTH-1:0] words;

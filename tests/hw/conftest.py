@@ -9,6 +9,7 @@ A module with several streams on a side gets a wrapper (`wrapper.py`), because t
 """
 
 import json
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +56,9 @@ class Stream:
         elements = np.pad(elements, [(0, 0), (0, self.padding)])
         if self.pixels > 1:
             words = elements.shape[1] * self.pixels // self.lanes
-            elements = elements.reshape(-1, self.pixels, words, self.lanes // self.pixels).swapaxes(1, 2)
+            images = elements.reshape(-1, math.prod(self.shape[:-1]), elements.shape[1])
+            images = np.pad(images, [(0, 0), (0, -images.shape[1] % self.pixels), (0, 0)], constant_values=1)
+            elements = images.reshape(-1, self.pixels, words, self.lanes // self.pixels).swapaxes(1, 2)
         elements = elements.reshape(-1, self.lanes)
         if not self.group:
             return to_bits(elements, self.datatype.bitwidth())
@@ -67,8 +70,8 @@ class Stream:
     @property
     def padding(self) -> int:
         """Elements in the last word of every vector that are none."""
-        surplus = self.words * self.lanes - int(np.prod(self.shape))
-        return surplus * self.shape[-1] // int(np.prod(self.shape))
+        vectors = math.prod(self.shape[:-1])
+        return self.words * self.lanes // (vectors + -vectors % self.pixels) - self.shape[-1]
 
     def frames(self, planes, n):
         """Codes (n, *shape) of the words."""
@@ -76,6 +79,7 @@ class Stream:
         if self.pixels > 1:
             words = (self.shape[-1] + self.padding) * self.pixels // self.lanes
             vectors = vectors.reshape(-1, words, self.pixels, self.lanes // self.pixels).swapaxes(1, 2)
+            vectors = vectors.reshape(n, -1, self.shape[-1] + self.padding)[:, : math.prod(self.shape[:-1])]
         vectors = vectors.reshape(-1, self.shape[-1] + self.padding)
         return vectors[:, : self.shape[-1]].reshape(n, *self.shape)
 

@@ -121,12 +121,15 @@ def test_zeros_between_bits_and_a_padded_last_step(bench, simd, pe, form):
 
 
 @pytest.mark.parametrize(
-    ("pixels", "simd", "pe", "form", "group"), [(2, 10, 3, "bit", 0), (4, 6, 1, "window", 2), (2, 12, 2, "raw", 2)]
+    ("pixels", "simd", "pe", "form", "group", "vectors"),
+    [(2, 10, 3, "bit", 0, (1, 2, 4)), (4, 6, 1, "window", 2, (1, 3, 3)), (2, 12, 2, "raw", 2, (1, 1, 3))],
 )
-def test_vectors_that_share_the_weights_that_are_read(bench, pixels, simd, pe, form, group):
-    """Their words stand side by side; padded last steps, flags; in the tree, and as Verilator counts."""
+def test_vectors_that_share_the_weights_that_are_read(bench, pixels, simd, pe, form, group, vectors):
+    """Their words stand side by side, whole groups or not; padded last steps, flags; in the tree, and as Verilator
+    counts.
+    """
     rng = np.random.default_rng(simd)
-    node = mvau(bench, rng, 24, 7, simd, pe, form=form, vectors=(1, 2, 4), padGroup=group, Pixels=pixels)
+    node = mvau(bench, rng, 24, 7, simd, pe, form=form, vectors=vectors, padGroup=group, Pixels=pixels)
     node.compile(TREE=pe % 2).check(rng)
 
 
@@ -134,9 +137,9 @@ def test_pixels_need_steps(bench):
     node = mvau(bench, np.random.default_rng(0), 24, 8, 12, 4, vectors=(8,), Pixels=4)
     with pytest.raises(OpError, match="Pixels = 4 with 2 steps of SIMD and 2 of PE, which must be 4 or more"):
         node.op.rtl_instance(node.model)
-    with pytest.raises(OpError, match="Pixels = 2 does not divide 3 vectors"):
+    with pytest.raises(OpError, match=r"Pixels = 2, must be 1..1, the vectors of an image"):
         node = mvau(bench, np.random.default_rng(0), 24, 8, 4, 2, vectors=(4,), Pixels=2)
-        node.op.set_nodeattr("numInputVectors", [3])
+        node.op.set_nodeattr("numInputVectors", [1])
         node.op.rtl_instance(node.model)
     with pytest.raises(OpError, match="Pixels = 2 with INT8; only bits share"):
         node = mvau(bench, np.random.default_rng(0), 24, 8, 4, 2, act="INT8", vectors=(4,), Pixels=2)
