@@ -3,8 +3,8 @@
 //   JOIN = 1   PIXELS vectors of WORDS words come  ->  WORDS words leave, word w = {vector PIXELS-1, ..., vector 0}[w]
 //   JOIN = 0   the other way round
 //
-// VECTORS vectors are an image; where PIXELS does not divide them, its last group is short: what stands in its words for
-// the vectors that it lacks means nothing with JOIN = 1, and is dropped with JOIN = 0.
+// VECTORS vectors are an image. Where PIXELS does not divide them, its last group is short: what stands in its words
+// for the vectors it lacks means nothing with JOIN = 1, and is dropped with JOIN = 0.
 //
 //   throughput  one word a cycle on the narrow side, groups without gaps
 //   latency     2 cycles from the last word of a group to the first that leaves
