@@ -142,4 +142,5 @@ class Interleave_sf(PassesOn, StreamOp, StreamingDataWidthConverter, RTLBackend)
     def lut_estimation(self, fpgapart: str = "") -> int:
         """LUT RAMs and counters; a multiplexer where the narrow side leaves."""
         vectors, pixels, words, lanes = self._shape()
-        return luts(self._width(lanes), pixels, words, vectors) + (0 if self.get_nodeattr("join") else self._width(lanes))
+        width = self._width(lanes)
+        return luts(width, pixels, words, vectors) + (0 if self.get_nodeattr("join") else width)
