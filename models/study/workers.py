@@ -31,11 +31,12 @@ def optional(module: str, what: str) -> ModuleType:
 
 
 @contextmanager
-def workers(jobs: int, cluster: str = "") -> Iterator[Executor]:
-    """An executor: of ``jobs`` processes, each of which does one task and ends, or of the Dask cluster whose scheduler
-    has the address ``cluster``. What has begun is waited for, what has not is dropped when the block ends by an error.
+def workers(jobs: int, cluster: str = "", tasks: int = 1) -> Iterator[Executor]:
+    """An executor: of ``jobs`` processes, each of which does so many ``tasks`` and ends, or of the Dask cluster whose
+    scheduler has the address ``cluster``. What has begun is waited for, what has not is dropped when the block ends by
+    an error.
     """
-    with _on(cluster) if cluster else _here(jobs) as pool:
+    with _on(cluster) if cluster else _here(jobs, tasks) as pool:
         try:
             yield pool
         except BaseException:
@@ -43,9 +44,9 @@ def workers(jobs: int, cluster: str = "") -> Iterator[Executor]:
             raise
 
 
-def _here(jobs: int) -> Executor:
+def _here(jobs: int, tasks: int) -> Executor:
     spawn = get_context("spawn")
-    return ProcessPoolExecutor(jobs, mp_context=spawn, max_tasks_per_child=1, initializer=end_with_parent)
+    return ProcessPoolExecutor(jobs, mp_context=spawn, max_tasks_per_child=tasks, initializer=end_with_parent)
 
 
 @contextmanager

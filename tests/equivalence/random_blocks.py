@@ -15,15 +15,16 @@ import numpy as np
 import torch
 from torch import nn
 
+from signflow.deploy.compile.images import ImageInput
 from signflow.models.layers.binary import binary_linear
 from signflow.models.layers.ends import Dense8
-from signflow.models.layers.factor import PowerOfTwo
 from signflow.models.layers.shortcut import PickAndPad, Residual
 from signflow.models.layers.stream import on_grid, stream
 from signflow.models.methods import method, root_of_fan_in
-from signflow.models.networks.chains import Shift
-from signflow.models.quant import BinaryWeight, Weight8, fixed_act
+from signflow.models.quant import BinaryWeight, Weight8
 from signflow.models.untrained import random_images, randomise
+
+from .random_networks import entry, of_kind
 
 SEEN = 32
 """Images that the statistics come from."""
@@ -67,6 +68,8 @@ class Plan:
     """"flat", "mean" or "mean of logits"."""
     classes: int
     seed: int
+    kind: str = "uint8"
+    """How images reach it."""
 
 
 def plan(seed: int) -> Plan:
@@ -77,7 +80,8 @@ def plan(seed: int) -> Plan:
     for _ in range(rng.integers(1, 4)):
         steps.append(_step(rng, str(rng.choice([*SHORTCUTS, *SHORTCUTS, *POOLS, "layer", "beside"]))))
     entry, end = str(rng.choice(["codes", "codes", "pixels"])), str(rng.choice(["flat", "mean", "mean of logits"]))
-    return Plan(shape, steps[0], entry, tuple(steps[1:]), end, int(rng.integers(2, 6)), seed)
+    kind = str(rng.choice(["uint8", "uint8/255", "int8"] if entry == "codes" else ["uint8", "int8", "bipolar"]))
+    return Plan(shape, steps[0], entry, tuple(steps[1:]), end, int(rng.integers(2, 6)), seed, kind)
 
 
 def _step(rng: np.random.Generator, kind: str) -> Step:
@@ -89,19 +93,20 @@ def _step(rng: np.random.Generator, kind: str) -> Step:
 
 
 def images(plan: Plan, count: int, seed: int = 0) -> np.ndarray:
-    """uint8 (count, *shape)."""
-    return random_images(plan.shape, count, np.random.default_rng([plan.seed, seed]))
+    """(count, *shape), integers as ``plan.kind`` has them."""
+    return of_kind(plan.kind, random_images(plan.shape, count, np.random.default_rng([plan.seed, seed])))
 
 
 def parts(plan: Plan) -> Counter:
     """What it is made of."""
-    return Counter(name for step in plan.steps for name in (step.kind, step.method))
+    found = Counter(name for step in plan.steps for name in (step.kind, step.method))
+    return found + Counter([f"images {plan.kind}, {plan.entry}", f"end: {plan.end}"])
 
 
 def build(plan: Plan) -> nn.Sequential:
-    """The network, baked, in eval mode: uint8 pixels as floats (N, *shape) -> logits (N, classes)."""
-    seen = images(plan, SEEN, seed=1)
-    net, x = nn.Sequential().eval(), torch.from_numpy(seen[:1]).float()
+    """The network, baked, in eval mode: pixels as it sees them (N, *shape) -> logits (N, classes)."""
+    seen = ImageInput(plan.kind, plan.shape).seen(images(plan, SEEN, seed=1))
+    net, x = nn.Sequential().eval(), torch.from_numpy(seen[:1])
 
     def append(*modules: nn.Module) -> None:
         nonlocal x
@@ -110,9 +115,8 @@ def build(plan: Plan) -> nn.Sequential:
             with torch.no_grad():
                 x = module(x)
 
-    append(Shift(128), PowerOfTwo(-7))
-    if plan.entry == "codes":
-        append(qnn.QuantIdentity(act_quant=fixed_act(8, 1.0)))
+    reads = {"codes": "codes", "pixels": "pixels" if plan.kind == "bipolar" else "centred"}[plan.entry]
+    append(*entry(plan.kind, reads, bits=8))
     first = plan.first
     weights = Weight8 if plan.entry == "codes" else BinaryWeight
     conv = qnn.QuantConv2d(x.shape[1], first.outputs, 3, first.stride, padding=1, bias=False, weight_quant=weights)

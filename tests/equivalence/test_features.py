@@ -19,7 +19,8 @@ from signflow.models.layers.binary import binary_conv, binary_linear, sign
 from signflow.models.quant import fixed_act
 from signflow.models.untrained import random_images, randomise
 
-from .test_random_networks import accelerator, random_folding, simulate
+from .climbing import simulate
+from .foldings import accelerator, random_folding
 
 IMAGES, CHANNELS, CLASSES, SHAPE = 20, 3, 5, (2, 7, 5)
 
@@ -96,7 +97,7 @@ def test_every_logit(front, behind):
 def test_rtl(front, behind, tmp_path):
     integer, pixels, expected = compared(front, behind)
     hardware, rng = lower.lower(integer), np.random.default_rng(1)
-    simulator = accelerator(hardware, random_folding(hardware, rng), tmp_path / "a")
+    simulator = accelerator(hardware, random_folding(hardware, 1), tmp_path / "a")
     simulate(simulator, ImageInput.of(hardware).stream(pixels), expected, rng)
 
 
@@ -106,7 +107,7 @@ def test_normalised_channels_in_front_of_the_flatten(name, tmp_path):
     hardware, rng = lower.lower(integer), np.random.default_rng(1)
     np.testing.assert_array_equal(streamline.execute(hardware, pixels[:2]), expected[:2])
     if name in ("turning", "of a pool"):
-        simulator = accelerator(hardware, random_folding(hardware, rng), tmp_path / "a")
+        simulator = accelerator(hardware, random_folding(hardware, 1), tmp_path / "a")
         simulate(simulator, ImageInput.of(hardware).stream(pixels), expected, rng)
 
 

@@ -20,7 +20,7 @@ from signflow.deploy.verify.locate import locate
 from signflow.models.networks import network
 from signflow.models.untrained import random_images, untrained
 
-from .test_random_networks import generated
+from .foldings import generated
 
 NETWORKS = ["sd-resnet18-imagenet", "reactnet-a", "reactnet-a-bn", "reactnet-a-none"]
 SEED, INTERVAL = 1, 401_408

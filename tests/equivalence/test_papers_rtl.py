@@ -21,7 +21,7 @@ from signflow.deploy.plan import fold
 from signflow.models.networks import network
 from signflow.models.untrained import random_images, randomise
 
-from .test_random_networks import accelerator
+from .foldings import accelerator
 
 RESNET, SD, REACTNET, REACTNET_A = ({"width": width} for width in (0.1, 1 / 8, 1 / 8, 1 / 4))
 BINARYNET = {"width": 1 / 8, "features": 32, "hidden": 64}
