@@ -235,12 +235,15 @@ class Accelerator:
             return from_files(self._rungs.image, Path(images), None if labels is None else Path(labels))
         return own(self._rungs.image, images, labels)
 
-    def climb(self, images=None, labels=None, *, stall_images: int = 200, seed: int = 1, tick: Tick = silent) -> Climb:
+    def climb(
+        self, images=None, labels=None, *, stall_images: int = 200, seed: int = 1, tick: Tick = silent,
+        cluster: str = "",
+    ) -> Climb:  # fmt: skip
         """The ladder on ``images``, chosen as in `images`: its rows and cycles, whatever they say. `verify` also
-        raises.
+        raises. ``cluster``: on the workers of the Dask scheduler at that address.
         """
         chosen = self.images(images, labels, seed=seed)
-        return verify(self.work, chosen, stall_images, seed, self._net, tick)
+        return verify(self.work, chosen, stall_images, seed, self._net, tick, cluster)
 
     def verify(self, images=None, labels=None, **options) -> list[Row]:
         """The same images through PyTorch, QONNX, integer graph, FINN's hardware graph and RTL, with and without

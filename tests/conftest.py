@@ -3,7 +3,6 @@
 from .own_folders import pytest_configure, pytest_sessionfinish, pytest_unconfigure  # noqa: F401  (pytest's hooks)
 
 # isort: split
-import gc
 import gzip
 import shutil
 import struct
@@ -23,10 +22,6 @@ settings.register_profile("signflow", deadline=None, derandomize=True)  # the sa
 settings.load_profile("signflow")
 
 quick_exports.install()
-
-# a quarter of an export went into looking for garbage among the modules, which live as long as the process
-gc.freeze()
-gc.set_threshold(200_000, 20, 100)
 
 
 def randomise(net: nn.Module, seed: int) -> nn.Module:

@@ -1,8 +1,10 @@
 """What torch reads anew at every export, 1 s of processor time, is read once a process of the tests: its 499 operators
-and their signatures, and the names of those that are made of others.
+and their signatures, and the names of those that are made of others. And a quarter of an export went into looking for
+garbage among the modules, which live as long as the process.
 """
 
 import functools
+import gc
 
 import torch._export.utils as names
 from torch.onnx._internal.exporter._constants import TORCHLIB_OPSET
@@ -21,5 +23,7 @@ def _from_torchlib(opset_version: int = TORCHLIB_OPSET) -> ONNXRegistry:
 
 def install() -> None:
     """In this process, for good."""
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)
     ONNXRegistry.from_torchlib = staticmethod(_from_torchlib)
     names._materialize_cpp_cia_ops = functools.cache(names._materialize_cpp_cia_ops)

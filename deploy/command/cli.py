@@ -77,10 +77,11 @@ def networks(names: tuple[str, ...], everything: bool, boards: bool, out: Path, 
 @main.command()
 @click.argument("name", required=False)
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Trainings at a time.")
+@options.cluster("Train")
 @click.option("--runs", type=PATH, default=Path("runs"), show_default=True, help="Folder of the trainings.")
 @click.option("--docs", type=PATH, default=Path("docs"), show_default=True, help="Folder of results.md.")
 @click.option("--render", is_flag=True, help="Train nothing: write the section from the recorded runs in DOCS/results.")
-def experiment(name: str | None, jobs: int, runs: Path, docs: Path, render: bool) -> None:
+def experiment(name: str | None, jobs: int, cluster: str, runs: Path, docs: Path, render: bool) -> None:
     """Do an experiment, print its table, draw its plot, and write its section of docs/results.md.
 
     Finished runs are kept, an interrupted experiment goes on. Without NAME: the list of experiments.
@@ -92,7 +93,7 @@ def experiment(name: str | None, jobs: int, runs: Path, docs: Path, render: bool
     elif render:
         experiments.render(name, docs, say=click.echo)
     else:
-        experiments.run(name, runs, docs, jobs, say=click.echo)
+        experiments.run(name, runs, docs, jobs, cluster, say=click.echo)
 
 
 @main.command()
@@ -101,7 +102,7 @@ def experiment(name: str | None, jobs: int, runs: Path, docs: Path, render: bool
 @click.option("--rate", type=click.FloatRange(min=0), default=0.0, help="... with so many images/s at least ...")
 @click.option("--luts", type=click.FloatRange(min=0), default=float("inf"), help="... and so many LUTs at most.")
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Trainings at a time.")
-@click.option("--cluster", default="", metavar="ADDRESS", help="Train on the workers of this Dask scheduler instead.")
+@options.cluster("Train")
 @click.option("--runs", type=PATH, default=Path("runs"), show_default=True, help="Trainings.")
 @click.option("--out", type=PATH, default=Path("out/explore"), show_default=True, help="Costs, builds, page, picture.")
 @click.option("--simulate/--no-simulate", default=True, show_default=True, help="Build and simulate the front.")
@@ -248,8 +249,9 @@ def build(
     help="Images to simulate again under random stalls on both sides.",
 )
 @click.option("--seed", default=1, show_default=True, help="Seed of random images and stalls.")
+@options.cluster("Run integer graph and RTL")
 @options.json_file
-def verify(network, board, out, split, images, labels, stall_images, seed, json_file) -> None:
+def verify(network, board, out, split, images, labels, stall_images, seed, cluster, json_file) -> None:
     """The ladder: the same images through PyTorch, QONNX, integer graph, FINN hardware graph and RTL simulation, every
     logit compared.
     """
@@ -258,7 +260,7 @@ def verify(network, board, out, split, images, labels, stall_images, seed, json_
     acc = options.load(network, board, out)
     options.check_labels(images, labels)
     chosen = acc.images(images, labels, split, seed)
-    ladder.ladder(console, acc, chosen, stall_images, seed, json_file)
+    ladder.ladder(console, acc, chosen, stall_images, seed, cluster, json_file)
 
 
 @main.command()

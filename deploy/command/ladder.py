@@ -44,7 +44,13 @@ def _notes(rows: Sequence[Row]) -> str:
 
 
 def ladder(
-    console: Console, acc: Accelerator, images: Images, stall_images: int, seed: int, json_file: Path | None = None
+    console: Console,
+    acc: Accelerator,
+    images: Images,
+    stall_images: int,
+    seed: int,
+    cluster: str = "",
+    json_file: Path | None = None,
 ) -> None:
     """`Accelerator.climb`, printed; then raises LadderError when a logit differs."""
     with show.bar(console, "ladder") as step:
@@ -52,7 +58,7 @@ def ladder(
         def tick(what: str, done: int, total: int | None) -> None:
             step(done, f"ladder: {what}", total)
 
-        found = acc.climb(images, stall_images=stall_images, seed=seed, tick=tick)
+        found = acc.climb(images, stall_images=stall_images, seed=seed, tick=tick, cluster=cluster)
     console.print(table(f"{acc.name}: the ladder on {images.name}", found.rows, len(images)))
     facts = found.facts()
     show.cycles(console, facts["cycles"])

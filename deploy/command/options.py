@@ -84,6 +84,12 @@ def given(name: str) -> bool:
     return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
+def cluster(what: str):
+    """The option --cluster; ``what`` is done there."""
+    help = f"{what} on the workers of this Dask scheduler (started with --nthreads 1) instead."
+    return click.option("--cluster", default="", metavar="ADDRESS", help=help)
+
+
 def json_file(function):
     """The option --json."""
     return click.option("--json", "json_file", type=PATH, help="Also write the results to this file.")(function)

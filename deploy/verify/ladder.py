@@ -7,7 +7,9 @@ only, with the next one.
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,8 @@ from signflow.deploy.steps import VERIFIED
 from signflow.deploy.verify.images import Images
 from signflow.deploy.verify.rungs import LadderError, Rung, Rungs, Tick, silent
 from signflow.deploy.verify.simulate import cycles
+from signflow.deploy.verify.spread import spread
+from signflow.models.study.workers import workers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -141,17 +145,20 @@ def verify(
     seed: int = 1,
     net: "nn.Module | None" = None,
     tick: Tick = silent,
+    cluster: str = "",
 ) -> Climb:
     """Climb the ladder of the build in ``work`` and write what was found to `6-verify.json`; `Climb.check` then raises
     where a logit differs.
 
-    ``stall_images``: how many to simulate again under random pauses, drawn from ``seed``. ``net``: see `Rungs`. Raises
-    FlowError for a folder in which another command works.
+    ``stall_images``: how many to simulate again under random pauses, drawn from ``seed``. ``net``: see `Rungs`.
+    ``cluster``: the integer graph and the RTL run on the workers of the Dask scheduler at that address. Raises
+    FlowError for a folder in which another command works, WorkersError where no such cluster is.
     """
-    with products.locked(work):
+    with products.locked(work), workers(1, cluster) if cluster else nullcontext() as pool:
         form = Rungs(work, net, tick)
-        stalled = form.rtl(STALL, stall_images, seed) if stall_images else None
-        rungs = [form.torch(), form.qonnx(), form.golden(), form.hardware(), form.rtl(seed=seed), stalled]
+        make = partial(spread, form, pool) if cluster else lambda method, **options: getattr(form, method)(**options)
+        stalled = make("rtl", stall=STALL, limit=stall_images, seed=seed) if stall_images else None
+        rungs = [form.torch(), form.qonnx(), make("golden"), form.hardware(), make("rtl", seed=seed), stalled]
         rows = climb([rung for rung in rungs if rung], images.pixels, images.labels, tick, form.head)
         found = Climb(form, images, rows)
         products.write_json(found.facts(), work / VERIFIED)

@@ -67,9 +67,11 @@ class Rungs:
     is raised for a missing one.
     """
 
-    def __init__(self, work: Path, net: "nn.Module | None" = None, tick: Tick = silent):
-        """``net``: the PyTorch module that was built, where its settings do not tell (`products.torch_network`)."""
-        self.work, self._net, self.tick = work, net, tick
+    def __init__(self, work: Path, net: "nn.Module | None" = None, tick: Tick = silent, workers: int = WORKERS):
+        """``net``: the PyTorch module that was built, where its settings do not tell (`products.torch_network`);
+        ``workers``: cores that a simulation uses.
+        """
+        self.work, self._net, self.tick, self.workers = work, net, tick, workers
         self.runs: dict[float, SimResult] = {}
         """The last simulation by its probability of a pause."""
 
@@ -182,7 +184,7 @@ class Rungs:
         def run(images: np.ndarray) -> np.ndarray:
             words = ImageInput.of(self.folded).stream(images).reshape(-1, *self.simulator.facts["input"]["shape"])
             options = {"in_stall": stall, "out_stall": stall, "seed": seed, "progress": partial(self.tick, name)}
-            self.runs[stall] = self.simulator.run(words, workers=WORKERS, **options)
+            self.runs[stall] = self.simulator.run(words, workers=self.workers, **options)
             return self.head.settle(self.runs[stall].outputs.reshape(len(images), -1))
 
         return Rung(name, run, limit)

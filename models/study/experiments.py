@@ -32,16 +32,16 @@ def listing() -> str:
     return "\n".join(f"{name:20} {titles.get(name) or _comparison(name).title}" for name in names())
 
 
-def run(name: str, runs: Path, docs: Path, jobs: int, say: Callable = print) -> None:
-    """Do experiment ``name``: runs under ``runs``, CSV files in ``docs/results``; then `render` it. Raises RecipeError
-    with the known names.
+def run(name: str, runs: Path, docs: Path, jobs: int, cluster: str = "", say: Callable = print) -> None:
+    """Do experiment ``name``: runs under ``runs``, CSV files in ``docs/results``; then `render` it. Trainings
+    are done as `compare.run` has it. Raises RecipeError with the known names.
     """
     known(name)
     if name == THEORY:
         what_bn_does.record(docs / "results")
     elif name != CLAIMS:
         comparison = _comparison(name)
-        compare.run(comparison, runs, jobs)
+        compare.run(comparison, runs, jobs, cluster)
         record(comparison, compare.collect(comparison, runs), docs / "results")
     render(name, docs, say)
 

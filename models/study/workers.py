@@ -1,7 +1,8 @@
-"""Where trainings run: in processes of this machine, or on the workers of a Dask cluster.
+"""Where trainings, and other tasks of minutes, run: in processes of this machine, or on the workers of a Dask cluster.
 
-A cluster's workers must have the same signflow, see the same folder of runs and the same data under the same paths, and
-have one thread each (``dask worker ADDRESS --nthreads 1``): a training sets the threads of its process.
+A cluster's workers must have the same signflow, see the same folders (runs, builds) and the same data under the same
+paths, and have one thread each (``dask worker ADDRESS --nthreads 1``): a training sets the threads of its process. The
+task of a worker that dies is done again by another one; its result comes once.
 """
 
 import os
@@ -33,20 +34,22 @@ def optional(module: str, what: str) -> ModuleType:
 @contextmanager
 def workers(jobs: int, cluster: str = "", tasks: int = 1) -> Iterator[Executor]:
     """An executor: of ``jobs`` processes, each of which does so many ``tasks`` and ends, or of the Dask cluster whose
-    scheduler has the address ``cluster``. What has begun is waited for, what has not is dropped when the block ends by
-    an error.
+    scheduler has the address ``cluster``. When the block ends by an error, what has not begun is dropped; what has is
+    waited for here, and dropped on a cluster.
     """
     with _on(cluster) if cluster else _here(jobs, tasks) as pool:
+        yield pool
+
+
+@contextmanager
+def _here(jobs: int, tasks: int) -> Iterator[Executor]:
+    spawn, options = get_context("spawn"), {"max_tasks_per_child": tasks, "initializer": end_with_parent}
+    with ProcessPoolExecutor(jobs, mp_context=spawn, **options) as pool:
         try:
             yield pool
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-
-
-def _here(jobs: int, tasks: int) -> Executor:
-    spawn = get_context("spawn")
-    return ProcessPoolExecutor(jobs, mp_context=spawn, max_tasks_per_child=tasks, initializer=end_with_parent)
 
 
 @contextmanager
@@ -63,7 +66,11 @@ def _on(address: str) -> Iterator[Executor]:
                 f"worker {wide[0]} of {address} has {threads[wide[0]]} threads: start it with --nthreads 1"
             )
         with client.get_executor() as pool:
-            yield pool
+            try:
+                yield pool
+            except BaseException:
+                pool.shutdown(wait=False)
+                raise
 
 
 def end_with_parent() -> None:
