@@ -14,8 +14,6 @@ from signflow.tests.campaigns.cases import case, kind, tried
 from signflow.tests.equivalence import random_blocks, random_networks
 from signflow.tests.equivalence.climbing import RUNGS, Case, folding_of
 
-SECONDS = 900
-"""After which the smallest found so far has to do."""
 SIMPLEST = {
     random_networks.Layer: random_networks.Layer("dense", 1, "bn"),
     random_blocks.Step: random_blocks.Step("layer", "bn", 1, 1, 1, 1, 1, 0.0, False, 3, 0),
@@ -62,7 +60,7 @@ def smaller(value, least) -> Iterator:
             yield from sorted({(value + least) // 2, value - 1} - {value, least})
 
 
-def shrink(drawn: Case, fails: Callable[[Case], bool], seconds: float = SECONDS) -> Case:
+def shrink(drawn: Case, fails: Callable[[Case], bool], seconds: float) -> Case:
     """The smallest of what is simpler than ``drawn`` and still ``fails``; after ``seconds`` the smallest yet."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -83,7 +81,7 @@ def given(drawn: Case) -> Case:
     return replace(drawn, folding=folding_of(drawn, hardware))
 
 
-def shrunk(seed: int, until: str, seconds: float = SECONDS) -> str:
+def shrunk(seed: int, until: str, seconds: float) -> str:
     """The text of a test that fails as ``seed`` does, of the smallest network; "" if it fails no more."""
     drawn = case(seed)
     fault = tried(drawn, until)[1]

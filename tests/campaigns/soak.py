@@ -107,11 +107,15 @@ def work(todo: deque, jobs: int, cluster: str) -> Iterator[tuple[tuple, object]]
                     yield from work(deque([task]), 1, cluster)
 
 
-def run(campaign: Campaign, jobs: int, cluster: str, hours: float, step: Callable[[str], None]) -> None:
-    """Do the seeds that are not done or failed; no more are begun after so many ``hours``."""
+def run(
+    campaign: Campaign, jobs: int, cluster: str, hours: float, step: Callable[[str], None], seconds: float = 0
+) -> None:
+    """Do the seeds that are not done or failed; no more are begun after so many ``hours``. A fault that is the first of
+    its kind is shrunk for ``seconds`` at most.
+    """
     rung, end, known = RUNGS[campaign.until], time.monotonic() + 3600 * hours, set()
     todo = deque((cases.attempt, seed, rung) for seed in campaign.open())
-    for (function, seed, _), result in work(todo, jobs, cluster):
+    for (function, seed, *_), result in work(todo, jobs, cluster):
         if function is shrink.shrunk:
             if result:
                 shrink.write(campaign.tests, seed, result)
@@ -119,9 +123,9 @@ def run(campaign: Campaign, jobs: int, cluster: str, hours: float, step: Callabl
         row = result or {"seed": seed, "fault": DIED, "rung": "", "error": DIED}
         campaign.note(row)
         step(f"{seed} " + ("failed" if "fault" in row else "done"))
-        if "fault" in row and row["fault"] not in {DIED, *known}:
+        if seconds and "fault" in row and row["fault"] not in {DIED, *known}:
             known.add(row["fault"])
-            todo.appendleft((shrink.shrunk, seed, rung))
+            todo.appendleft((shrink.shrunk, seed, rung, seconds))
         if time.monotonic() > end:
             for task in [task for task in todo if task[0] is cases.attempt]:
                 todo.remove(task)
@@ -170,12 +174,13 @@ def main() -> None:
     words.add_argument("--until", choices=RUNGS, default="rtl", help="how far up the ladder [rtl]")
     words.add_argument("--jobs", type=int, default=1, help="seeds at a time [1]")
     words.add_argument("--cluster", default="", metavar="ADDRESS", help="on the workers of this Dask scheduler")
+    words.add_argument("--shrink", type=float, default=900, metavar="SECONDS", help="for each kind of fault [900]")
     words.add_argument("--out", type=Path, default=Path("out/soak"), help="folder of lines and tests [out/soak]")
     given, console = words.parse_args(), Console()
     campaign = Campaign(given.seeds, given.until, given.out)
     total = len(campaign.seeds)
     with progress("soak", total, total - len(campaign.open())) as step:
-        run(campaign, given.jobs, given.cluster, given.hours, step)
+        run(campaign, given.jobs, given.cluster, given.hours, step, given.shrink)
     rows = list(campaign.done().values())
     console.print(covered(rows))
     failed = [row for row in rows if "fault" in row]
