@@ -14,6 +14,8 @@ NET ?= cnv
 SHIPPED := tfc sfc lfc cnv
 COST := sfc:781250 cnv:13888
 BOARD ?= pynq-z2
+SEEDS ?= 0..999
+HOURS ?= 1
 ARGS ?=
 PIP := $(BIN)/pip install --disable-pip-version-check
 TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
@@ -23,7 +25,7 @@ HALVES = awk '/^[a-z]/ { half = !half } { print > ".venv/lock-" half }' requirem
 # what they say, as a line for every ten packages
 COUNT = awk -v of=$$(grep -c == requirements.lock) '/^(Collecting|Processing|Ignoring)/ && ++n % 10 == 0 { print "  " n " of " of " packages"; fflush() }'
 
-.PHONY: help setup lock demo test test-slow prove mutants ladder cost bench build-bitstream package train notebooks docs lint format clean
+.PHONY: help setup lock demo test test-slow prove mutants soak ladder cost bench build-bitstream package train notebooks docs lint format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 25
@@ -68,6 +70,9 @@ prove: setup ## the contract of every RTL module, proven for every input; MODULE
 
 mutants: setup ## a mutation score: faults in the RTL and in the compiler, each to be found by a proof or a test; resumable
 	@for half in rtl python; do $(BIN)/python -m signflow.tests.campaigns.mutants $$half $(ARGS) || bad=1; done; exit $$bad
+
+soak: setup ## random networks up the ladder, failing ones shrunk to tests: SEEDS=0..999 HOURS=1, ARGS='--until integer'
+	@nice $(BIN)/python -m signflow.tests.campaigns.soak --seeds $(SEEDS) --hours $(HOURS) $(ARGS)
 
 ladder: setup ## the shipped BN networks as fast as they fit, all images of the Fashion-MNIST test set
 	@$(BIN)/signflow data
