@@ -37,6 +37,8 @@ ROUNDS = ("BatchNormalization", "Exp", "Sigmoid", "Tanh")
 """Operators that the two libraries round differently."""
 EXACT = "a quantiser of fewer bits behind it, or an activation of straight lines (ReLU, Hardtanh, PReLU)"
 MAX_STEPS = 64
+FAR = 1e6
+"""Times a constant, where the search for another one is given up."""
 GROWTH = 8
 """Of the steps in which a constant moves; they start at a unit in its last place."""
 
@@ -126,18 +128,21 @@ def _tried(reach: Accumulators, functions: tuple[Callable, Callable], bisect: bo
 
 
 def _movable(model: ModelWrapper, nodes: list[NodeProto], channels: int) -> tuple[str, np.ndarray] | None:
-    """The constant to move, and the direction in which each channel's result follows it."""
-    direction = np.ones(channels)
+    """The constant to move, and the direction in which each channel's result follows it. The 1 of x / (1 + exp(-x)) is
+    none, which also a single channel has.
+    """
+    direction, makers = np.ones(channels), {node.output[0]: node for node in nodes}
     for node in reversed(nodes):
         constants = [
             name for name in node.input if (c := model.get_initializer(name)) is not None and c.size == channels
         ]
-        if node.op_type == "Add" and constants:
+        if node.op_type == "Add" and constants and "Exp" not in [makers[n].op_type for n in node.input if n in makers]:
             return constants[0], direction
         if node.op_type == "BatchNormalization":
             return node.input[2], direction
-        if node.op_type == "Mul" and constants:
-            direction = direction * np.sign(model.get_initializer(constants[0]).reshape(-1))
+        if node.op_type == "Mul":
+            known = [c for name in node.input if (c := model.get_initializer(name)) is not None]
+            direction = direction * np.sign(known[0].reshape(-1) if known and known[0].size in (1, channels) else 1)
     return None
 
 
@@ -170,12 +175,14 @@ def align(
         if movable is None or wrong.all(axis=1).any():
             break
         name, direction = movable
-        value = model.get_initializer(name)
+        value = constants[name]
         search = search or _Search(value.reshape(-1))
         moved = search.move(direction * (wrong[:, 0].astype(int) - wrong[:, 1]))
-        if search.ended:
+        if search.ended or np.abs(moved).max() > FAR * (1 + np.abs(value).max()):
             break
         model.set_initializer(name, moved.reshape(value.shape).astype(np.float32))
+    if movable is not None:  # back: another form must not begin where the search has gone
+        model.set_initializer(movable[0], constants[movable[0]])
     found = {node.output[0] for node in nodes if node.op_type == "BatchNormalization"}
     if found:
         norms |= found

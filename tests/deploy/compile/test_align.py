@@ -47,23 +47,24 @@ def normalisation(name: str, seed: int) -> nn.Module:
 
 
 def network(norm: nn.Module) -> nn.Sequential:
-    layers = [nn.Flatten(), sign(), binary_linear(INPUTS, CHANNELS), norm, sign(), binary_linear(CHANNELS, 2)]
+    channels = norm.running_mean.numel()
+    layers = [nn.Flatten(), sign(), binary_linear(INPUTS, channels), norm, sign(), binary_linear(channels, 2)]
     return nn.Sequential(*layers).eval()
 
 
-def decisions(model) -> np.ndarray:
+def decisions(model, channels: int = CHANNELS) -> np.ndarray:
     """Signs +-1 of the exported graph for every reachable integer: (integers, channels)."""
     model = model.transform(NormalForm())
     region = walk(model)[1]
     (end,) = region.exits
-    table = np.repeat(REACHED.astype(np.float32)[:, None], CHANNELS, axis=1)
+    table = np.repeat(REACHED.astype(np.float32)[:, None], channels, axis=1)
     return follow(model, region.path(end), region.start, end, table).end
 
 
-def wanted(net: nn.Sequential) -> np.ndarray:
+def wanted(net: nn.Sequential, channels: int = CHANNELS) -> np.ndarray:
     """The same by PyTorch, which rounds differently where a tensor is not contiguous."""
     with torch.no_grad():
-        x = torch.from_numpy(REACHED.astype(np.float32))[:, None].repeat(1, CHANNELS)
+        x = torch.from_numpy(REACHED.astype(np.float32))[:, None].repeat(1, channels)
         return net[4](net[3](x)).numpy()
 
 
@@ -154,6 +155,48 @@ def test_a_norm_that_no_constant_helps_is_written_in_double_precision(monkeypatc
     model = export(net, (INPUTS, 1, 1))
     assert [node.op_type for node in model.graph.node].count("Cast") == 2
     np.testing.assert_array_equal(decisions(model), wanted(net))
+
+
+@pytest.mark.parametrize("form", ["gate", "gate+beta"])
+def test_the_one_of_a_sigmoid_is_not_moved(form, monkeypatch):
+    """With one channel, its own constants and that 1 have the same size. PyTorch is just below 0 at the mean."""
+    moved, search = [], align._movable
+    monkeypatch.setattr(align, "_movable", lambda *to: moved.append(search(*to)) or moved[-1])
+    norm = ABN(1, form).eval()
+    norm.running_mean.fill_(7)
+    norm.running_var.fill_(6.864406585693359)
+    net = network(norm)
+    assert wanted(net, 1)[REACHED == 7] == -1
+    model = export(net, (INPUTS, 1, 1))
+    np.testing.assert_array_equal(decisions(model, 1), wanted(net, 1))
+    assert len(moved) > 0
+    ones = [model.get_initializer(n) for node in model.graph.node if node.op_type == "Add" for n in node.input]
+    assert [float(c[0]) for c in ones if c is not None and c.shape == (1,)].count(1) == 1
+
+
+class Negative(nn.Module):
+    def __init__(self, form: str):
+        super().__init__()
+        self.form = form
+
+    def forward(self, x):
+        return x * -1.0 if self.form == "factor" else 0.0 - x
+
+
+@pytest.mark.parametrize("form", ["factor", "difference"])
+def test_a_falling_function(form):
+    """The search goes the other way behind a factor below 0; behind a difference it runs away, and double precision
+    helps, of the constants as they were.
+    """
+    norm = normalisation("bn", 0)
+    layers = [nn.Flatten(), sign(), binary_linear(INPUTS, CHANNELS), norm, Negative(form), sign()]
+    net = nn.Sequential(*layers, binary_linear(CHANNELS, 2)).eval()
+    with torch.no_grad():
+        x = torch.from_numpy(REACHED.astype(np.float32))[:, None].repeat(1, CHANNELS)
+        expected = net[5](net[4](net[3](x))).numpy()
+    model = export(net, (INPUTS, 1, 1))
+    np.testing.assert_array_equal(decisions(model), expected)
+    assert ("Cast" in [node.op_type for node in model.graph.node]) == (form == "difference")
 
 
 def test_saturated_gates():
