@@ -183,6 +183,8 @@ def _functions(cell: Mapping) -> Iterator[tuple[list, list, Callable[..., Sequen
     if kind == "sf_counter":
         yield ports["count_o"], ports["in_i"], lambda *x: [sum(x) >> k & 1 for k in range(3)]
     elif kind == "sf_lut_pair":
+        if set(cell["parameters"]["TABLES"]) - {"0", "1"}:
+            raise NotASum(f"a table is {cell['parameters']['TABLES']}")
         table = int(cell["parameters"]["TABLES"], 2)
         yield ports["out_o"], ports["in_i"], lambda *x: [table >> 32 * k + _number(x) & 1 for k in range(2)]
     elif kind == "$mux":

@@ -5,6 +5,7 @@
 //
 //   case SIMD=2 PE=2 STAGES=2
 //   case SIMD=2 PE=2 GROUP=2 STAGES=2
+//   case SIMD=2 PE=2 STAGES=2 STEPS=1
 //   case SIMD=2 PE=2 STAGES=2 STEPS=2
 //   case SIMD=2 PE=2 STAGES=3 COUNT=1
 //   case SIMD=2 PE=2 GROUP=2 STAGES=2 COUNT=1
@@ -42,7 +43,8 @@ module prove_dot #(
 
   // weights: those of the step; where bits are counted they come STAGES - 1 cycles behind their activations
   localparam logic [1:0][WORD-1:0] WEIGHTS = (2*WORD)'('h6d);
-  wire [WORD-1:0] weights = STEPS > 0 ? WEIGHTS[step_i] : weights_i;
+  wire step = STEPS > 1 && step_i;
+  wire [WORD-1:0] weights = STEPS > 0 ? WEIGHTS[step] : weights_i;
   logic [STAGES-2:0][WORD-1:0] before_q;
   always_ff @(posedge clk_i) before_q <= ((STAGES - 1) * WORD)'({before_q, weights});
 
@@ -50,8 +52,8 @@ module prove_dot #(
   sf_dot #(.SIMD(SIMD), .PE(PE), .ACT_WIDTH(ACT_WIDTH), .ACT_SIGNED(ACT_SIGNED), .WEIGHT_WIDTH(WEIGHT_WIDTH),
            .GROUP(GROUP), .STAGES(STAGES), .COUNT(COUNT), .STEPS(STEPS),
            .WEIGHTS((STEPS > 0 ? STEPS*WORD : 1)'(WEIGHTS)), .TERM_WIDTH(TERM)) i_dot (
-    .clk_i, .act_i, .weights_i(COUNT ? before_q[STAGES-2] : weights), .step_i(2'(step_i)), .enable_i(1'b1),
-    .terms_o(terms));
+    .clk_i, .act_i, .weights_i(STEPS > 0 ? weights_i : COUNT ? before_q[STAGES-2] : weights), .step_i(2'(step)),
+    .enable_i(1'b1), .terms_o(terms));
 
   logic signed [PE-1:0][TERM-1:0] want;
   always_comb

@@ -2,6 +2,7 @@
 // before agree, a flagged group being half of its places; it stays while not enabled.
 //
 //   case SIMD=1 PE=1 STAGES=2
+//   case SIMD=3 PE=2 STAGES=2
 //   case SIMD=5 PE=2 STAGES=2
 //   case SIMD=4 PE=1 STAGES=4
 //   case SIMD=4 PE=1 GROUP=2 STAGES=3

@@ -1,5 +1,6 @@
 // sf_loader passes every word that is written while it is ready on to the load chain, once and in order, and never lets
-// go of the streams before exactly one word too many has come out at the end.
+// go of the streams before exactly one word too many has come out at the end. The CRC is that of an sf_crc32 that is
+// cleared when a load begins and gets every word that is passed on (crc_of); crc32.sv proves what it makes of them.
 //
 //   case
 //
@@ -41,12 +42,16 @@ module prove_loader (
       rest_q  <= begins ? '0 : rest_q + 32'(end_i[32]);
     end
   always_comb
+    crc_of: assert (i_loader.i_crc.clear_i == (begins || !rst_n)
+                    && (!rst_n || (i_loader.i_crc.valid_i == word && i_loader.i_crc.data_i == data_i)));
+  always_comb
     if (rst_n) begin
       holds:   assert (hold == hold_q);
       resets:  assert (in_reset == (reset_q != '0));
       passes:  assert (load[32] == sent_q && (!sent_q || load[31:0] == word_q));
       ready:   assert (addr_i[7:2] != 6'h12 || rdata == {30'd0, hold_q && reset_q == '0, hold_q});
-      counts:  assert ((addr_i[7:2] != 6'h13 || rdata == words_q) && (addr_i[7:2] != 6'h15 || rdata == rest_q));
+      counts:  assert ((addr_i[7:2] != 6'h13 || rdata == words_q) && (addr_i[7:2] != 6'h15 || rdata == rest_q)
+                        && (addr_i[7:2] != 6'h14 || rdata == i_loader.i_crc.crc_o));
       silent:  assert (addr_i[7:2] inside {[6'h12:6'h15]} || rdata == '0);
       help_same: assert (i_loader.reset_q == reset_q && i_loader.words_q == words_q && i_loader.rest_q == rest_q);
       reach_a_word: assert (!sent_q);

@@ -6,6 +6,7 @@
 //   case WIDTH=2 LANES=2 DEPTH=3 LOAD=1 REGISTERED=1
 //   case WIDTH=33 LANES=1 DEPTH=2 LOAD=1 REGISTERED=1 BLOCK=1
 //   case WIDTH=2 LANES=1 DEPTH=1 LOAD=1
+//   case WIDTH=2 LANES=1 DEPTH=3 LOAD=1 REGISTERED=1 ULTRA=1
 //
 //   file image.mem 9 6 c
 //
@@ -22,6 +23,7 @@ module prove_memory #(
   parameter int DEPTH      = 2,
   parameter bit REGISTERED = 1'b0,
   parameter bit BLOCK      = 1'b0,
+  parameter bit ULTRA      = 1'b0,
   parameter bit LOAD       = 1'b1,
   localparam int AW    = DEPTH > 1 ? $clog2(DEPTH) : 1,
   localparam int ALL   = LANES * WIDTH,
@@ -37,8 +39,8 @@ module prove_memory #(
   wire [LANES-1:0][WIDTH-1:0] word;
   wire [32:0] load;
   wake i_wake (.clk_i, .rst_no(rst_n));
-  sf_memory #(.WIDTH(WIDTH), .LANES(LANES), .DEPTH(DEPTH), .REGISTERED(REGISTERED), .BLOCK(BLOCK), .LOAD(LOAD),
-              .FILE("image.mem")) i_memory (
+  sf_memory #(.WIDTH(WIDTH), .LANES(LANES), .DEPTH(DEPTH), .REGISTERED(REGISTERED), .BLOCK(BLOCK), .ULTRA(ULTRA),
+              .LOAD(LOAD), .FILE("image.mem")) i_memory (
     .clk_i, .rst_ni(rst_n), .read_i, .addr_i, .word_o(word), .load_i, .load_o(load));
 
   // the word at the place chosen: that of the file, or the parts that have come for it

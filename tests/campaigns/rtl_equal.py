@@ -13,7 +13,7 @@ from pathlib import Path
 from signflow.deploy.tools import prove, yosys
 from signflow.deploy.tools.mutants import Mutant
 
-PATIENCE = 30
+PATIENCE = 10
 """Seconds for a case."""
 
 

@@ -19,9 +19,14 @@ from signflow.deploy.tools.mutants import Mutant
 from signflow.deploy.tools.yosys import SynthesisError
 from signflow.hw.ops.base import RtlInstance
 
+from .rtl_equal import equal
+
 ROOT = Path(signflow.deploy.__file__).resolve().parents[1]
-PATIENCE = 2
-"""Seconds for a look at a case."""
+PATIENCE = (2, 20)
+"""Seconds for a first look at a case, and for one at what is left."""
+OUTSIDE = ("index-oob", "range-oob", "range-width-oob")
+"""Constant indices out of range, which Yosys refuses."""
+ERRORS = (pyslang.DiagnosticSeverity.Error, pyslang.DiagnosticSeverity.Fatal)
 BUILDING = threading.Lock()
 LIMIT = 900
 """Seconds for the tests of a module; a simulation that then still runs hangs."""
@@ -102,12 +107,15 @@ def _refuses(mutant: Mutant, work: Path) -> str:
 def _error(case: prove.Case, source: Path) -> str:
     driver = pyslang.driver.Driver()
     driver.addStandardArgs()
-    options = "slang " + " ".join(f'"{word}"' for word in prove.sources(case, [source]).split())
+    words = [*(f"-Werror={kind}" for kind in OUTSIDE), *prove.sources(case, [source]).split()]
+    options = "slang " + " ".join(f'"{word}"' for word in words)
     if not driver.parseCommandLine(options, pyslang.driver.CommandLineOptions()):
         raise RuntimeError(f"slang refuses the options {options}")
     if not (driver.processOptions() and driver.parseAllSources()):
         return "it does not parse"
-    return next((str(d.code) for d in driver.createCompilation().getAllDiagnostics() if d.isError()), "")
+    found = driver.createCompilation().getAllDiagnostics()
+    wrong = (one for one in found if driver.diagEngine.getSeverity(one.code, one.location) in ERRORS)
+    return next((str(one.code) for one in wrong), "")
 
 
 def _own(work: Path) -> Path:
@@ -123,17 +131,28 @@ def _users(mutant: Mutant, work: Path) -> str:
     return _refuted(mutant, work, users(mutant.module))
 
 
+def _patient(mutant: Mutant, work: Path) -> str:
+    """The proof of its module once more, with more time, in the cases where it is not proved to change nothing."""
+    differ = [
+        case for case in by_size(mutant.module, work) if case.sums or not equal(mutant, case, _own(work) / "equal")
+    ]
+    return _fault(mutant, work, differ, PATIENCE[1])
+
+
 def _refuted(mutant: Mutant, work: Path, modules: Sequence[str]) -> str:
     """The first case that refutes it, and the property that fails."""
+    return next(filter(None, (_fault(mutant, work, by_size(m, work), PATIENCE[0]) for m in modules)), "")
+
+
+def _fault(mutant: Mutant, work: Path, cases: Sequence[prove.Case], patience: int) -> str:
     source = mutant.write(_own(work))
-    for module in modules:
-        for case in by_size(module, work):
-            try:
-                name = prove.fault(case, _own(work) / case.name, [source], PATIENCE, work / "sound" / case.name)
-            except SynthesisError as error:
-                name = str(error).splitlines()[-1].strip()
-            if name:
-                return f"{case.module} {case.parameters}: {name}"
+    for case in cases:
+        try:
+            name = prove.fault(case, _own(work) / case.name, [source], patience, work / "sound" / case.name)
+        except SynthesisError as error:
+            name = str(error).splitlines()[1].strip()
+        if name:
+            return f"{case.module} {case.parameters}: {name}"
     return ""
 
 
@@ -201,10 +220,19 @@ def _read_by_proofs(module: str) -> list[Path]:
     return [*(prove.RTL / f"{m}.sv" for m in RtlInstance(module, {}).modules), prove.Case(module, "").file]
 
 
+def _equal(mutant: Mutant, work: Path) -> str:
+    """In how many cases of its proof it is proved to be the module that it was made of, as "2 of 3"."""
+    told = [equal(mutant, case, _own(work) / "equal") for case in by_size(mutant.module, work) if not case.sums]
+    return f"{sum(told)} of {len(told)}"
+
+
 JUDGES = {
     "elaborates": Judge(_refuses, _read_by_proofs),
     "proof": Judge(_proof, _read_by_proofs),
     "users": Judge(_users, lambda m: [file for one in (m, *users(m)) for file in _read_by_proofs(one)]),
+    "patient": Judge(_patient, _read_by_proofs),
     "tests": Judge(_tests, lambda m: [*_read_by_proofs(m), *(ROOT / file for file in files(m))]),
+    "equal": Judge(_equal, _read_by_proofs),
 }
-"""The first says what is no mutant, the others kill."""
+KILLERS = ("proof", "patient", "users", "tests")
+"""Those that kill; the first of all says what is no mutant, the last what is an equivalent."""

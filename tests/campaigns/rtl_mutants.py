@@ -18,7 +18,7 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Callable
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 
 import click
@@ -30,7 +30,7 @@ from signflow.deploy.tools import prove
 from signflow.deploy.tools.mutants import Mutant
 
 from .rtl_faults import faults
-from .rtl_judges import JUDGES
+from .rtl_judges import JUDGES, KILLERS
 
 LEAST = 8
 COUNT = 640
@@ -66,7 +66,7 @@ def sample(seed: int, verdicts: Verdicts, work: Path, chosen: list[str]) -> list
         rows = random.Random(f"{seed} {module}").sample(every[module], len(every[module]))
         wanted = max(LEAST, round(COUNT * len(rows) / among))
         right = (mutant for mutant in rows if not verdicts.of("elaborates", mutant, work))
-        found += [mutant for mutant, _ in zip(right, range(wanted), strict=False)]
+        found += islice(right, wanted)
     return found
 
 
@@ -106,7 +106,7 @@ def _ask(judge: str, mutants: list[Mutant], verdicts: Verdicts, work: Path, jobs
 @click.option("--module", "chosen", multiple=True, help="Only this module; may be repeated.")
 @click.option("--seed", default=1, show_default=True, help="Which sample of all faults.")
 @click.option("--jobs", default=2, show_default=True, help="Mutants at a time.")
-@click.option("--judge", "last", type=click.Choice(list(JUDGES)[1:]), default="tests", help="The last one to ask.")
+@click.option("--judge", "last", type=click.Choice(KILLERS), default="tests", help="The last one to ask.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("out/mutants"), show_default=True)
 def main(chosen: tuple[str, ...], seed: int, jobs: int, last: str, out: Path) -> None:
     """Give faulty modules to proofs and tests; exit code 1 if one survives."""
@@ -114,22 +114,26 @@ def main(chosen: tuple[str, ...], seed: int, jobs: int, last: str, out: Path) ->
     verdicts, listed = Verdicts(out / "rtl.jsonl"), equivalents()
     mutants = sample(seed, verdicts, out, list(chosen) or prove.modules())
     ends, how = dict.fromkeys(mutants, ""), {}
-    for judge in list(JUDGES)[1 : list(JUDGES).index(last) + 1]:
+    for judge in KILLERS[: KILLERS.index(last) + 1]:
         left = [m for m, end in ends.items() if not end and not (judge == "tests" and m in listed)]
         with show.bar(errors, judge, len(left)) as step:
             told = _ask(judge, left, verdicts, out, jobs, step)
         how |= {mutant: by for mutant, by in zip(left, told, strict=True) if by}
-        ends |= {mutant: judge for mutant in left if mutant in how}
+        ends |= {mutant: "proof" if judge == "patient" else judge for mutant in left if mutant in how}
     ends |= {mutant: "equivalent" for mutant, end in ends.items() if not end and mutant in listed}
+    alike = [mutant for mutant, end in ends.items() if end in ("", "equivalent")]
+    with show.bar(errors, "equal", len(alike)) as step:
+        equal = dict(zip(alike, _ask("equal", alike, verdicts, out, jobs, step), strict=True))
     console.print(table(ends))
-    for mutant in (m for m, end in ends.items() if not end):
-        console.print(f"SURVIVES {mutant.module}\n- {mutant.old}\n+ {mutant.new}", highlight=False, soft_wrap=True)
-    wrong = [mutant for mutant in listed if mutant in how]
-    for mutant in wrong:
-        console.print(f"listed as equivalent, but {mutant.module} {mutant.new!r} is killed by {how[mutant]}")
+    wrong = {mutant: how[mutant] for mutant in listed if mutant in how}
+    for mutant in (mutant for mutant, end in ends.items() if not end):
+        said = f"SURVIVES {mutant.module}, equal in {equal[mutant]} cases\n- {mutant.old}\n+ {mutant.new}"
+        console.print(said, highlight=False, markup=False, soft_wrap=True)
+    for mutant, by in wrong.items():
+        said = f"called equivalent, but killed by {by}: {mutant.module}\n- {mutant.old}\n+ {mutant.new}"
+        console.print(said, highlight=False, markup=False, soft_wrap=True)
     told = Counter(ends.values())
-    of = told.total() - told["equivalent"]
-    console.print(
-        f"killed {of - told['']} of {of} that are not equivalent: {(of - told['']) / of:.1%}", highlight=False
-    )
+    of, proved = told.total() - told["equivalent"], [m for m in alike if len(set(equal[m].split(" of "))) == 1]
+    said = f"killed {of - told['']} of {of}; of {told['equivalent']} others {len(proved)} proved equal in all cases"
+    console.print(said, highlight=False)
     sys.exit(bool(told[""] or wrong))

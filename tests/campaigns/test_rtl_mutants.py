@@ -79,7 +79,7 @@ def test_a_fault_is_killed_by_a_proof_and_an_equivalent_is_not(tmp_path, monkeyp
 def test_what_does_not_elaborate_is_no_mutant(tmp_path):
     judge = rtl_judges.JUDGES["elaborates"].kills
     assert judge(WRONG, tmp_path) == ""
-    for wrong in ("assign out_valid_o = ;", "assign out_valid_o = nothing_q;"):
+    for wrong in ("assign out_valid_o = ;", "assign out_valid_o = nothing_q;", "assign out_valid_o = count_q[CW+1];"):
         assert judge(Mutant("sf_fifo", WRONG.old, wrong), tmp_path)
 
 

@@ -53,6 +53,12 @@ def test_what_is_no_sum_is_not_decided(tmp_path):
     assert found.undecided == {"value": "not a sum: the bits of a $add are not used as one number"}
 
 
+def test_a_table_of_unknown_bits_is_no_sum():
+    cell = {"type": "sf_lut_pair", "parameters": {"TABLES": "x" * 64}, "connections": {"in_i": [2], "out_o": [4, 5]}}
+    with pytest.raises(sums.NotASum, match="a table is xx"):
+        sums.difference(netlist(half=cell, add=add([6, 7])), "got", "want")
+
+
 def netlist(**cells):
     """Outputs y of two bits and q, a shift register of z, from inputs a and b; by hand."""
     nets = {"a": [2], "b": [3], "got": [4, 5], "want": [6, 7]}
