@@ -1,7 +1,7 @@
 """The README of a package: what it is, how to start it, what to expect. For people who have never heard of signflow."""
 
 from collections.abc import Mapping, Sequence
-from textwrap import indent
+from textwrap import fill, indent
 
 from signflow.hw.boards import Board
 
@@ -33,7 +33,7 @@ def readme(facts: Mapping, needs: Sequence[str]) -> str:
 A neural network as a circuit: {plan["interval"]:,} cycles an image at {mhz:g} MHz, that is
 {shell["clock_khz"] * 1e3 / plan["interval"]:,.0f} images a second, the first after {plan["latency"]:,} cycles
 (predicted by the cycle; the link may be slower). It gives the very logits of the PyTorch network that it was made of.
-{_simulated(facts)}
+{_simulated(facts)}{proofs(facts.get("check", {}))}
 ## Start
 
 Needs {where.format(board=board.name, name=name)}, and Python 3.8 or later with {" and ".join(needs)}
@@ -75,6 +75,26 @@ A package is a program: run it if you trust who made it. `sha256sum -c SHA256SUM
 
 Made by signflow; network hash {shell["network_hash"]}.
 """
+
+
+def proofs(check: Mapping) -> str:
+    """What the check at the end of the build, and `signflow prove`, found."""
+    if check.get("result") != "passed":
+        return ""
+    images = ", ".join(f"{rung} {count:,}" for rung, count in check["images"].items())
+    lines = [f"Compared when it was built, every result of every image: {images}."]
+    if "memory words" in check:
+        lines.append(
+            f"Proved: it cannot stand still ({check['deadlock']}), and all {check['memory words']:,} words of its "
+            "memories are those of the network."
+        )
+    if found := check.get("proofs"):
+        sets, here = (sum(row[name] for row in found.values()) for name in ("parameters", "these parameters"))
+        lines.append(
+            f"Of its {len(found)} modules with {sets:,} sets of parameters, {here:,} of {sets:,} sets are proved for "
+            "every input, the modules of the others at smaller parameters."
+        )
+    return "\n" + "\n".join(fill(line, 120) for line in lines) + "\n"
 
 
 def _root(board: Board) -> str:

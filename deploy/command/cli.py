@@ -263,19 +263,48 @@ def verify(network, board, out, split, images, labels, stall_images, seed, clust
     ladder.ladder(console, acc, chosen, stall_images, seed, cluster, json_file)
 
 
-@main.command()
-@click.argument("modules", nargs=-1, metavar="[MODULE]...")
+@main.command(epilog=NETWORK_HELP)
+@click.argument("names", nargs=-1, metavar="[MODULE... | NETWORK]")
+@options.board
+@click.option(
+    "--out", type=PATH, help="Folder of the products [out/<net>-<board>]; of MODULEs that of models [out/proofs]."
+)
 @click.option("--mutants", is_flag=True, help="Give the proofs faulty modules instead: each must be refuted.")
+@click.option(
+    "--own",
+    default=10,
+    show_default=True,
+    type=click.IntRange(min=0),
+    metavar="SECONDS",
+    help="Of a NETWORK: try to prove modules with its own parameters, so long each; 0: none.",
+)
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Proofs at a time.")
-@click.option("--out", type=PATH, default=Path("out/proofs"), show_default=True, help="Models and traces of failures.")
-def prove(modules: tuple[str, ...], mutants: bool, jobs: int, out: Path) -> None:
-    """Prove the contract of every RTL module (sf_fifo ...) for every input and any length of time, or of those named.
+@click.option("--markdown", is_flag=True, help="Of MODULEs, a row each, as Markdown.")
+@options.json_file
+def prove(names, board, out, mutants, own, jobs, markdown, json_file) -> None:
+    """Prove the contract of every RTL module (sf_fifo ...), or of those named, for every input and any length of time;
+    or print what is proven of NETWORK's accelerator.
 
-    Exit code 1 if a property is refuted, which leaves its trace as VCD, or is not decided in time.
+    NETWORK is also the folder of a build. Exit code 1 if a property is refuted, which leaves its trace as VCD, or is
+    not decided in time, or if the accelerator is not as it was built.
     """
     from signflow.deploy.command import prove as shown
 
-    if not (shown.mutants if mutants else shown.proofs)(console, errors, modules, out, jobs):
+    networks = [name for name in names if not name.startswith("sf_")]
+    if networks and len(names) > 1:
+        raise click.UsageError(f"give modules (sf_...) or one network, not {' '.join(names)}")
+    if networks:
+        if mutants or markdown:
+            raise click.UsageError("--mutants and --markdown are for modules (sf_...)")
+        work = options.work_of(names[0], board, out)
+        done = shown.build(console, errors, work, Path("out/proofs"), own, jobs, json_file)
+    elif options.given("board") or options.given("own") or json_file:
+        raise click.UsageError("--board, --own and --json are for a network")
+    elif mutants:
+        done = shown.mutants(console, errors, names, out or Path("out/proofs"), jobs)
+    else:
+        done = shown.proofs(console, errors, names, out or Path("out/proofs"), jobs, markdown)
+    if not done:
         raise click.exceptions.Exit(1)
 
 

@@ -129,3 +129,16 @@ def load(network: str, board: str, out: Path | None):
         words += ["--input", "KIND"] if Path(network).exists() else []
         raise FlowError(f"{folder} holds no build: run `{shlex.join(words)}` first")
     return found(folder)
+
+
+def work_of(network: str, board: str, out: Path | None) -> Path:
+    """The folder of the build that was named, or that ``network`` itself is. Raises FlowError."""
+    from signflow.deploy.products import FlowError
+    from signflow.deploy.steps import ACCELERATOR
+
+    folder = Path(network)
+    if not folder.is_dir():
+        return load(network, board, out).work
+    if not (folder / ACCELERATOR / "accel.json").exists():
+        raise FlowError(f"{folder} holds no build: run `signflow build NETWORK --out {shlex.quote(network)}` first")
+    return folder

@@ -10,6 +10,8 @@ A file of `hw/proofs` states the contract of one module as assertions. Its heade
     //   assumes sf_memory          `hw/proofs/assumed/sf_memory.sv` stands in for the module, which has its own proof
     //   file NAME WORD WORD ...    a memory image
     //   free A, B of C             no path without a register leads from the input C to the signals A and B
+    //   any                        stated for any parameters, those of an accelerator, too: `deploy/tools/own.py`
+    //   alike A, B by WIDTH        words whose bits all go the same way: WIDTH=1 stands for all
     //   mutant OLD => NEW          a fault of the module that a case must refute: proofs that cannot fail say nothing
 
 Yosys turns a case into gates in which every register without an initial value starts in any state. ABC tries induction
@@ -26,6 +28,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +55,8 @@ class Case:
     """As in the header: ``DEPTH=3 BLOCK=1``."""
     sums: bool = False
     """By polynomials: that what the instance ``i_delayed`` gets is what it wants."""
+    own: bool = False
+    """At the parameters of an accelerator: that what the others speak about happens was shown for those of the file."""
 
     @property
     def file(self) -> Path:
@@ -61,7 +66,8 @@ class Case:
     @property
     def name(self) -> str:
         """One word for files."""
-        return re.sub(r"\W+", "-", f"{self.module} {self.parameters}").strip("-")
+        word = re.sub(r"\W+", "-", f"{self.module} {self.parameters}").strip("-")
+        return word if len(word) < 120 else f"{word[:100]}-{sha256(word.encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True)
@@ -180,9 +186,9 @@ def _prove(case: Case, folder: Path, rtl: Sequence[Path], patience: int) -> Resu
     held = [k for k in range(len(names)) if k not in reach]
     how, depth = induction.together(folder, held, patience)
     failing, holding = (set(), set(held)) if how else induction.each(folder, held, patience)
-    shown, never = induction.each(folder, sorted(reach), patience)
+    shown, never = (reach, set()) if case.own else induction.each(folder, sorted(reach), patience)
     refuted = {names[k]: f"see {_trace(folder, k, names[k])}" for k in sorted(failing)}
-    silent = [names[k] for k in sorted(never)] + [name for name in true if name.startswith(REACH)]
+    silent = [names[k] for k in sorted(never)] + [name for name in true if name.startswith(REACH) and not case.own]
     refuted |= dict.fromkeys(silent, "it never happens, so the others say nothing")
     paths = _paths(case, folder)
     refuted |= {name: "a path without a register leads there" for name, found in paths.items() if found}
@@ -190,7 +196,7 @@ def _prove(case: Case, folder: Path, rtl: Sequence[Path], patience: int) -> Resu
     undecided = dict.fromkeys(open_ones, f"not decided within {patience} s")
     return Result(
         case,
-        (*sorted({*names, *true}), *paths),
+        (*sorted(name for name in {*names, *true} if not (case.own and name.startswith(REACH))), *paths),
         refuted,
         undecided,
         f"{how} {depth}" if depth else how,

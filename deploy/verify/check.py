@@ -53,14 +53,19 @@ def mark(work: Path, found: dict | None) -> None:
         partial.write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
 
 
+def note(work: Path, proofs: dict) -> None:
+    """Add what is proven of its modules (`signflow.deploy.verify.proven`) to the check that the accelerator passed."""
+    found = products.accelerator(work).get("check")
+    if isinstance(found, dict) and found.get("result") == "passed":
+        mark(work, found | {"proofs": proofs})
+
+
 def prove(work: Path, net: "nn.Module | None" = None) -> dict:
     """Compare the build in ``work`` with the network it was made from, every result of every image; returns the note
     for `mark`. ``net``: the PyTorch module, where the settings do not tell. Raises LadderError that names the first
     node that differs.
     """
-    if standing := liveness.standing(operators(products.read(work, FOLDED))):
-        names = ", ".join(standing[:8])
-        raise LadderError(f"the accelerator in {work / ACCELERATOR} is wrong: an image stands still in {names}")
+    moves(work)
     form = Rungs(work, net)
     many, some = limits(products.accelerator(work))
     images, top = _asked(form, many) if net is None else _asked_now(form, many)
@@ -75,15 +80,31 @@ def prove(work: Path, net: "nn.Module | None" = None) -> dict:
     except LadderError as error:
         notes = "".join(f"; note: {note}" for note in notes_of(form.integer))
         raise LadderError(f"the accelerator in {work / ACCELERATOR} is wrong: {error}{notes}") from None
+    images = {row.rung: row.images for row in rows}
+    return {"result": "passed", "images": images, "deadlock": "none, whatever stalls", "memory words": words(work)}
+
+
+def moves(work: Path) -> int:
+    """Prove that the accelerator in ``work`` never stands still; returns its number of operators. Raises LadderError
+    that names those that would.
+    """
+    all_operators = operators(products.read(work, FOLDED))
+    if standing := liveness.standing(all_operators):
+        names = ", ".join(standing[:8])
+        raise LadderError(f"the accelerator in {work / ACCELERATOR} is wrong: an image stands still in {names}")
+    return len(all_operators)
+
+
+def words(work: Path) -> int:
+    """Compare the memories of the accelerator in ``work`` with the integer graph; returns how many words there are.
+    Raises LadderError that names the file that changed, or the memory.
+    """
     if names := changed(work / ACCELERATOR):
         raise LadderError(f"{work / ACCELERATOR} is not as it was generated: {', '.join(names)} changed")
     try:
-        words = constants.of(work)
+        return constants.of(work)
     except constants.ConstantError as error:
         raise LadderError(f"the accelerator in {work / ACCELERATOR} is wrong: {error}") from None
-    images = {row.rung: row.images for row in rows}
-    proven = {"deadlock": "none, whatever stalls", "memory words": words}
-    return {"result": "passed", "images": images} | proven
 
 
 def _asked(form: Rungs, count: int) -> tuple[np.ndarray, Rung]:

@@ -1,13 +1,13 @@
 // Every fold of sf_accumulate gives its start value plus the parts of its steps, compared with its thresholds, in the
 // cycle that the header says, for all constants.
 //
-//   case NF=1 PE=1 ACC_WIDTH=3 THRESHOLDS=0 STEPS=2
-//   case NF=2 PE=1 ACC_WIDTH=2 THRESHOLDS=1 STEPS=2
-//   case NF=1 PE=2 ACC_WIDTH=2 THRESHOLDS=1 STEPS=1
-//   case NF=2 PE=1 ACC_WIDTH=3 THRESHOLDS=2 STEPS=1
-//   case NF=1 PE=1 ACC_WIDTH=3 THRESHOLDS=2 WINDOW=1 STEPS=2
-//   case NF=2 PE=2 PIXELS=2 ACC_WIDTH=2 THRESHOLDS=1 STEPS=1
-//   case NF=2 PE=1 PIXELS=2 ACC_WIDTH=2 THRESHOLDS=2 STEPS=1
+//   case NF=1 PE=1 ACC_WIDTH=3 THRESHOLDS=0
+//   case NF=2 PE=1 ACC_WIDTH=2 THRESHOLDS=1
+//   case NF=1 PE=2 ACC_WIDTH=2 THRESHOLDS=1
+//   case NF=2 PE=1 ACC_WIDTH=3 THRESHOLDS=2
+//   case NF=1 PE=1 ACC_WIDTH=3 THRESHOLDS=2 WINDOW=1
+//   case NF=2 PE=2 PIXELS=2 ACC_WIDTH=2 THRESHOLDS=1
+//   case NF=2 PE=1 PIXELS=2 ACC_WIDTH=2 THRESHOLDS=2
 //
 //   assumes sf_memory
 //
@@ -26,30 +26,33 @@ module prove_accumulate #(
   parameter int ACC_WIDTH  = 3,
   parameter int THRESHOLDS = 1,
   parameter bit WINDOW     = 1'b0,
-  parameter int STEPS      = 2,
+  parameter bit LOAD       = 1'b0,
   localparam int LANES = PIXELS * PE,
   localparam int OUT   = THRESHOLDS == 0 ? ACC_WIDTH : THRESHOLDS == 1 || WINDOW ? 1 : 2
 ) (
   input wire                       clk_i,
   input wire [LANES*ACC_WIDTH-1:0] parts_i,
-  input wire                       valid_i
+  input wire                       valid_i,
+  input wire                       last_i
 );
   wire rst_n, valid;
   wire [LANES-1:0][OUT-1:0] results;
   wake i_wake (.clk_i, .rst_no(rst_n));
 
-  logic [7:0] step_q, fold_q;  // of the parts that come
-  wire last = step_q == 8'(STEPS - 1);
+  // folds of any number of steps
+  logic [15:0] fold_q;  // of the parts that come
+  logic        begun_q;
+  wire last = last_i;
   always_ff @(posedge clk_i)
-    if (!rst_n) {step_q, fold_q} <= '0;
+    if (!rst_n) {begun_q, fold_q} <= '0;
     else if (valid_i) begin
-      step_q <= last ? '0 : step_q + 1'b1;
-      if (last) fold_q <= fold_q == 8'(NF - 1) ? '0 : fold_q + 1'b1;
+      begun_q <= !last;
+      if (last) fold_q <= fold_q == 16'(NF - 1) ? '0 : fold_q + 1'b1;
     end
 
-  sf_accumulate #(.NF(NF), .PE(PE), .PIXELS(PIXELS), .ACC_WIDTH(ACC_WIDTH), .THRESHOLDS(THRESHOLDS), .WINDOW(WINDOW),
+  sf_accumulate #(.NF(NF), .PE(PE), .PIXELS(PIXELS), .ACC_WIDTH(ACC_WIDTH), .THRESHOLDS(THRESHOLDS), .WINDOW(WINDOW), .LOAD(LOAD),
                   .START_FILE("any"), .GAP_FILE("any")) i_dut (
-    .clk_i, .rst_ni(rst_n), .parts_i, .valid_i, .first_i(step_q == '0), .last_i(last), .results_o(results),
+    .clk_i, .rst_ni(rst_n), .parts_i, .valid_i, .first_i(!begun_q), .last_i(last), .results_o(results),
     .valid_o(valid), .load_i('0), .load_o());
 
   // what was to be expected 1 cycle ago, and 2
@@ -60,12 +63,10 @@ module prove_accumulate #(
   for (genvar p = 0; p < LANES; p++) begin : gen_lane
     wire [PE*ACC_WIDTH-1:0] starts = i_dut.gen_start.i_start.any_q[fold_q[$clog2(NF+1)-1:0]];
     wire    [ACC_WIDTH-1:0] start  = starts[p%PE*ACC_WIDTH +: ACC_WIDTH];
-    logic [ACC_WIDTH-1:0] parts_q;  // of the fold's earlier steps
-    wire  [ACC_WIDTH-1:0] parts = parts_i[p*ACC_WIDTH +: ACC_WIDTH] + parts_q;
-    wire signed [ACC_WIDTH-1:0] sum = start + parts;
-    always_ff @(posedge clk_i)
-      if (!rst_n) parts_q <= '0;
-      else if (valid_i) parts_q <= last ? '0 : parts;
+    logic [ACC_WIDTH-1:0] before_q;  // the start and the fold's earlier steps
+    wire signed [ACC_WIDTH-1:0] sum = (begun_q ? before_q : start) + parts_i[p*ACC_WIDTH +: ACC_WIDTH];
+    always_ff @(posedge clk_i) if (valid_i) before_q <= sum;
+    always_comb if (rst_n) help_sum: assert (!begun_q || i_dut.acc_q[p] == before_q);
 
     wire [OUT-1:0] want;
     if (THRESHOLDS == 0) begin : gen_sum
@@ -87,6 +88,7 @@ module prove_accumulate #(
   always_comb
     if (rst_n) begin
       comes: assert (valid == due);
+      help_fold: assert (16'(i_dut.gen_start.fold_q) == fold_q && 32'(fold_q) < NF);
       reach_a_result: assert (!valid || results == '0);
     end
 endmodule

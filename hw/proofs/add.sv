@@ -5,6 +5,8 @@
 //   case PE=1 WIDTH0=2 SIGNED0=0 SHIFT0=2 WIDTH1=3 SIGNED1=1 OUT_WIDTH=6
 //   case PE=1 WIDTH0=3 SIGNED0=1 WIDTH1=2 SIGNED1=0 SHIFT1=1 OUT_WIDTH=5
 //
+//   any
+//
 //   free out_valid of out_ready_i, in0_valid_i, in1_valid_i
 //
 //   mutant advance && in1_valid_i => advance
@@ -34,6 +36,9 @@ module prove_add #(
   input wire                 in1_valid_i,
   input wire                 out_ready_i
 );
+  if (OUT_WIDTH > 32) begin : gen_refuse
+    $error("prove_add: OUT_WIDTH = %0d, must be <= 32", OUT_WIDTH);
+  end
   wire rst_n, in0_ready, in1_ready, out_valid, take, in_watched;
   wire [PE*OUT_WIDTH-1:0] out_data, sums;
   logic known_q;

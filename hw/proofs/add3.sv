@@ -13,6 +13,8 @@
 //   case WIDTH=8 SF_LUT6_2 SF_CARRY8
 //   case WIDTH=12 SF_LUT6_2 SF_CARRY8
 //
+//   any
+//
 //   mutant a_i + b_i + c_i => a_i + b_i - c_i
 //   mutant ^k[3:0] => ^k[2:0]
 //   mutant $countones(k[2:0]) >= 2 => $countones(k[2:0]) >= 3

@@ -15,6 +15,8 @@
 //   case WIDTH=9 SF_LUT6_2 SF_CARRY8
 //   case WIDTH=16 SF_LUT6_2 SF_CARRY8
 //
+//   any
+//
 //   mutant {1'b0, s_i ^ d_i} => {1'b0, s_i}
 //   mutant (WIDTH + 1)'(carry_i) => '0
 //   mutant first = k == 0 && carry_i => first = k == 1 && carry_i

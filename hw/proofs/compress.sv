@@ -16,6 +16,8 @@
 //   sum WIDTH=10 HEIGHTS=160'h0040_0080_00c0_0040 TOTAL=448 LEVELS=6
 //   sum WIDTH=11 HEIGHTS=176'h0320_0064 TOTAL=900 LEVELS=7
 //
+//   any sum
+//
 //   mutant 6'(below[FROM + LAST - 1 : FROM + 6*k]) => 6'(below[FROM + LAST - 1 : FROM + 6*k + 1])
 //   mutant 64'h96969696_e8e8e8e8 => 64'h96969696_e8e8e8e0
 //   mutant counted[TWOS + k] = count[1] => counted[TWOS + k] = count[0]

@@ -5,6 +5,8 @@
 //   case PE=1 WORDS0=3 WORDS1=1 WIDTH0=3 WIDTH1=2 SIGNED1=1 OUT_WIDTH=3
 //   case PE=2 WORDS0=1 WORDS1=4 WIDTH0=2 WIDTH1=2 SIGNED0=1 SIGNED1=1 OUT_WIDTH=3
 //
+//   any
+//
 //   free out_valid of out_ready_i
 //
 //   mutant word_q) >= WORDS0 => word_q) > WORDS0
@@ -46,10 +48,10 @@ module prove_concat #(
     .clk_i, .rst_ni(rst_n), .in0_data_i, .in0_valid_i, .in0_ready_o(in0_ready), .in1_data_i, .in1_valid_i,
     .in1_ready_o(in1_ready), .out_data_o(out_data), .out_valid_o(out_valid), .out_ready_i);
 
-  logic [7:0] word_q;  // of the output, in its position
-  wire second = word_q >= 8'(WORDS0);
+  logic [15:0] word_q;  // of the output, in its position
+  wire second = word_q >= 16'(WORDS0);
   wire give   = out_valid && out_ready_i;
-  wire last   = word_q == 8'(WORDS0 + WORDS1 - 1);
+  wire last   = word_q == 16'(WORDS0 + WORDS1 - 1);
   always_ff @(posedge clk_i)
     if (!rst_n) word_q <= '0;
     else if (give) word_q <= last ? '0 : word_q + 1'b1;

@@ -4,6 +4,8 @@
 //   case SF_LUT6_2
 //   case SF_LUT6_2 SF_CARRY8
 //
+//   any
+//
 //   mutant n = 3'($countones(5'(k))) => n = 3'($countones(4'(k)))
 //   mutant tables[0][k]      = 1'b0 => tables[0][k]      = n[1]
 //   mutant .carry_i(in_i[5]) => .carry_i(1'b0)

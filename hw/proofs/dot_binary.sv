@@ -19,6 +19,8 @@
 //   sum SIMD=147 STAGES=6
 //   sum SIMD=1152 STAGES=9
 //
+//   any sum
+//
 //   mutant N % 2 == 1; => 1'b1;
 //   mutant N'((1 << N/2) - 1) => N'((1 << N/2))
 //   mutant 2'(k[0]) + 2'(k[1] == k[2]) => 2'(k[0]) + 2'(k[1] != k[2])

@@ -17,6 +17,8 @@
 //   sum SIMD=144 GROUP=18 STEPS=3 STAGES=6
 //   sum SIMD=576 STEPS=2 STAGES=8
 //
+//   any sum
+//
 //   mutant k[i] == WEIGHTS => k[i] != WEIGHTS
 //   mutant [k / 8 < STEPS ? k / 8 : 0] => [k / 8 < STEPS - 1 ? k / 8 : 0]
 //   mutant [at + i]) => [i])
@@ -32,6 +34,7 @@ module prove_dot_steps #(
   parameter int GROUP  = 0,
   parameter int STEPS  = 4,
   parameter int STAGES = 2,
+  parameter logic [STEPS*SIMD-1:0] WEIGHTS = '0,  // 0: those of a case
   localparam int UNIT  = GROUP > 0 ? GROUP : SIMD,
   localparam int LANES = GROUP > 0 ? SIMD + SIMD / GROUP : SIMD,
   localparam int WIDTH = $clog2(SIMD + 1)
@@ -44,12 +47,12 @@ module prove_dot_steps #(
   function automatic logic [BITS-1:0] weights();
     for (int k = 0; k < BITS; k++) weights[k] = 1'((k*k + 7*k) / 5) ^ 1'(k / 3);
   endfunction
-  localparam logic [STEPS-1:0][SIMD-1:0] WEIGHTS = weights();
+  localparam logic [STEPS-1:0][SIMD-1:0] CONSTANTS = WEIGHTS == '0 ? weights() : WEIGHTS;
 
   wire rst_n;
   wire [WIDTH-1:0] count;
   wake i_wake (.clk_i, .rst_no(rst_n));
-  sf_dot_steps #(.SIMD(SIMD), .GROUP(GROUP), .STEPS(STEPS), .STAGES(STAGES), .WEIGHTS(WEIGHTS)) i_dot (
+  sf_dot_steps #(.SIMD(SIMD), .GROUP(GROUP), .STEPS(STEPS), .STAGES(STAGES), .WEIGHTS(CONSTANTS)) i_dot (
     .clk_i, .act_i, .step_i, .count_o(count));
 
   logic [STEPS-1:0] now;
@@ -63,7 +66,7 @@ module prove_dot_steps #(
     for (int i = 0; i < SIMD; i++)
       if (GROUP == 0 || !act_i[i / UNIT * (UNIT + 1) + UNIT])
         for (int s = 0; s < STEPS; s++)
-          want += WIDTH'(now[s] && act_i[GROUP > 0 ? i / UNIT * (UNIT + 1) + i % UNIT : i] == WEIGHTS[s][i]);
+          want += WIDTH'(now[s] && act_i[GROUP > 0 ? i / UNIT * (UNIT + 1) + i % UNIT : i] == CONSTANTS[s][i]);
       else if (i % UNIT < UNIT / 2) want += WIDTH'(1);
   end
   delayed #(.STAGES(STAGES), .WIDTH(WIDTH)) i_delayed (.clk_i, .rst_ni(rst_n), .want_i(want), .got_i(count));

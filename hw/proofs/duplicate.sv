@@ -2,6 +2,8 @@
 //
 //   case
 //
+//   any
+//   alike in_data_i, out0_data_o, out1_data_o by WIDTH
 //   free out0_valid, out1_valid of out0_ready_i, out1_ready_i
 //
 //   mutant ready0 && ready1; => ready0 || ready1;

@@ -8,6 +8,8 @@
 //   case DEPTH=3 BLOCK=1
 //   case DEPTH=4 BLOCK=1
 //
+//   any
+//   alike in_data_i, out_data_o by WIDTH
 //   free out_valid, in_ready of out_ready_i, in_valid_i
 //
 //   mutant count_q != CW'(DEPTH); => 1'b1;
@@ -21,12 +23,12 @@ module prove_fifo #(
   parameter int DEPTH = 2,
   parameter bit BLOCK = 1'b0
 ) (
-  input wire        clk_i,
-  input wire        pick_i,
-  input wire  [7:0] place_i,
-  input wire        in_data_i,
-  input wire        in_valid_i,
-  input wire        out_ready_i
+  input wire       clk_i,
+  input wire       pick_i,
+  input wire [7:0] place_i,
+  input wire       in_data_i,
+  input wire       in_valid_i,
+  input wire       out_ready_i
 );
   wire  rst_n, in_ready, out_data, out_valid, take, in_watched;
   logic known_q, want_q;
@@ -43,6 +45,28 @@ module prove_fifo #(
   always_ff @(posedge clk_i)
     if (!rst_n) known_q <= 1'b0;
     else if (take && in_watched) {known_q, want_q} <= {1'b1, in_data_i};
+
+  // ---- what helps the prover: where the word chosen lies
+  localparam int AW = $clog2(DEPTH);
+  wire [DEPTH-1:0] words;
+  for (genvar i = 0; i < DEPTH; i++) begin : gen_word
+    assign words[i] = i_fifo.mem_q[i][0];
+  end
+  wire [31:0] count = 32'(i_fifo.count_q), first = 32'(i_fifo.rd_q);
+  wire [31:0] behind = first + count, chosen = first + 32'(i_watch.ahead_q);
+  logic [AW-1:0] at_q;
+  always_ff @(posedge clk_i) if (take && in_watched) at_q <= AW'(i_fifo.wr_q);
+  always_comb
+    if (rst_n) begin
+      help_count: assert (count == 32'(i_watch.inside_q) && first < DEPTH
+                          && 32'(i_fifo.wr_q) == (behind < DEPTH ? behind : behind - DEPTH));
+      help_word:  assert (known_q == i_watch.chosen_q && (!known_q || i_watch.gone_q
+                          || (32'(at_q) == (chosen < DEPTH ? chosen : chosen - DEPTH) && words[at_q] == want_q)));
+    end
+  if (BLOCK) begin : gen_block
+    always_comb
+      if (rst_n) help_output: assert (!out_valid || (count != '0 && out_data == words[first[AW-1:0]]));
+  end
 endmodule
 
 `default_nettype wire

@@ -18,7 +18,9 @@ module prove_lut #(
   parameter int IN_WIDTH  = 2,
   parameter int OUT_WIDTH = 1,
   parameter int PE        = 1,
-  parameter int FOLDS     = 1
+  parameter int FOLDS     = 1,
+  parameter bit BLOCK     = 1'b0,
+  parameter bit LOAD      = 1'b0
 ) (
   input wire                   clk_i,
   input wire                   pick_i,
@@ -33,7 +35,8 @@ module prove_lut #(
   logic [PE*IN_WIDTH-1:0]  word_q;
   logic known_q;
 
-  sf_lut #(.IN_WIDTH(IN_WIDTH), .OUT_WIDTH(OUT_WIDTH), .PE(PE), .FOLDS(FOLDS), .TABLE_FILE("any")) i_lut (
+  sf_lut #(.IN_WIDTH(IN_WIDTH), .OUT_WIDTH(OUT_WIDTH), .PE(PE), .FOLDS(FOLDS), .BLOCK(BLOCK), .LOAD(LOAD),
+           .TABLE_FILE("any")) i_lut (
     .clk_i, .rst_ni(rst_n), .in_data_i, .in_valid_i, .in_ready_o(in_ready), .out_data_o(out_data),
     .out_valid_o(out_valid), .out_ready_i, .load_i('0), .load_o());
 

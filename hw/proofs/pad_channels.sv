@@ -5,6 +5,8 @@
 //   case PE=1 WORDS=3 BEFORE=0 AFTER=2 WIDTH=3 OUT_WIDTH=3 VALUE=5
 //   case PE=2 WORDS=1 BEFORE=3 AFTER=1 WIDTH=2 OUT_WIDTH=3 VALUE=1
 //
+//   any
+//
 //   free out_valid of out_ready_i
 //
 //   mutant word_q) >= BEFORE + WORDS => word_q) > BEFORE + WORDS
@@ -42,7 +44,7 @@ module prove_pad_channels #(
     .clk_i, .rst_ni(rst_n), .in_data_i, .in_valid_i, .in_ready_o(in_ready), .out_data_o(out_data),
     .out_valid_o(out_valid), .out_ready_i);
 
-  logic [7:0] word_q;  // of the output, in its position
+  logic [15:0] word_q;  // of the output, in its position
   wire front = 32'(word_q) < BEFORE;
   wire own   = !front && 32'(word_q) < BEFORE + WORDS;
   wire last  = 32'(word_q) == BEFORE + WORDS + AFTER - 1;

@@ -7,6 +7,8 @@
 //   case WORDS=3 COPIES=1
 //   case WORDS=4 COPIES=3
 //
+//   any
+//   alike in_data_i, out_data_o by WIDTH
 //   free out_valid of out_ready_i, in_valid_i, in_data_i
 //
 //   mutant word_q == AW'(WORDS - 1) => word_q == AW'(WORDS - 2)
@@ -44,6 +46,30 @@ module prove_replicate #(
   always_ff @(posedge clk_i)
     if (!rst_n) known_q <= 1'b0;
     else if (take && in_watched && in_place == place % 8'(WORDS)) {known_q, want_q} <= {1'b1, in_data_i};
+
+  // ---- what helps the prover: the next step of the module, and the word chosen where it is kept
+  localparam int OUT = WORDS * COPIES;
+  wire [31:0] given = 32'(i_watch.out_q) + 32'(out_valid), step = given == OUT ? '0 : given;
+  wire [31:0] word = 32'(i_replicate.word_q), copy = 32'(i_replicate.copy_q);
+  wire here = i_watch.chosen_q && !i_watch.gone_q;
+  wire [WORDS-1:0] kept;
+  for (genvar i = 0; i < WORDS; i++) begin : gen_word
+    if (WORDS > 1) begin : gen_memory
+      assign kept[i] = i_replicate.gen_memory.vector_q[i];
+    end else begin : gen_register
+      assign kept[i] = out_data;
+    end
+  end
+  always_comb
+    if (rst_n) begin
+      help_step: assert (word < WORDS && copy < COPIES && step == copy * WORDS + word
+                         && 32'(in_place) == (copy == '0 ? word : '0)
+                         && 32'(i_watch.inside_q) == 32'(given != '0));
+      help_known: assert (known_q == (i_watch.chosen_q && (i_watch.gone_q || given > 32'(place) % WORDS))
+                          && i_watch.coming_q == (here && in_place != '0));
+      help_word: assert (!(here && known_q) || (kept[32'(place) % WORDS] == want_q
+                         && (!out_valid || 32'(i_watch.out_q) % WORDS != 32'(place) % WORDS || out_data == want_q)));
+    end
 endmodule
 
 `default_nettype wire

@@ -7,6 +7,8 @@
 //   case IN_WIDTH=3 IN_SIGNED=1 SHIFT=3 LOW=-1 HIGH=1 OUT_WIDTH=2 PE=1
 //   case IN_WIDTH=3 IN_SIGNED=0 SHIFT=4 LOW=0 HIGH=1 OUT_WIDTH=1 PE=1
 //
+//   any
+//
 //   free out_valid of out_ready_i, in_valid_i, in_data_i
 //
 //   mutant + SUM'(x[SHIFT]) => + 0
@@ -32,6 +34,9 @@ module prove_round #(
   input wire                   in_valid_i,
   input wire                   out_ready_i
 );
+  if (IN_WIDTH > 15 || SHIFT > 13 || OUT_WIDTH > 15) begin : gen_refuse
+    $error("prove_round: sums of 16 bits are too small for IN_WIDTH = %0d, SHIFT = %0d", IN_WIDTH, SHIFT);
+  end
   wire rst_n, in_ready, out_valid, take, in_watched;
   wire  [PE*OUT_WIDTH-1:0] out_data, want;
   logic [PE*IN_WIDTH-1:0]  word_q;

@@ -5,6 +5,8 @@
 //   case SF=2 NF=3 ROOM=5
 //   case SF=1 NF=4 ROOM=4 ONCE=1
 //
+//   any
+//
 //   free in_ready, step of pop_i
 //
 //   mutant able_q <= room_q > RW'(1) => able_q <= room_q > RW'(0)
@@ -31,10 +33,10 @@ module prove_steps #(
 
   // words there or under way, of which one may leave; step of the vector by definition; where room was enough, one and
   // two cycles ago, whatever left then
-  logic [7:0] words_q, at_q;
+  logic [15:0] words_q, at_q;
   logic [1:0] roomy_q;
   wire pop  = pop_i && words_q != '0;
-  wire push = step && (ONCE ? at_q == 8'(SF * NF - 1) : at_q % 8'(SF) == 8'(SF - 1));
+  wire push = step && (ONCE ? at_q == 16'(SF * NF - 1) : at_q % 16'(SF) == 16'(SF - 1));
   sf_steps #(.SF(SF), .NF(NF), .ROOM(ROOM), .ONCE(ONCE)) i_dut (
     .clk_i, .rst_ni(rst_n), .in_valid_i, .in_ready_o(in_ready), .pop_i(pop), .step_o(step), .fresh_o(fresh),
     .last_o(last), .sf_o(sf), .nf_o(nf));
@@ -43,20 +45,20 @@ module prove_steps #(
       {words_q, at_q} <= '0;
       roomy_q <= '1;
     end else begin
-      words_q <= words_q + 8'(push) - 8'(pop);
-      if (step) at_q <= at_q == 8'(SF * NF - 1) ? '0 : at_q + 1'b1;
-      roomy_q <= {roomy_q[0], words_q + 8'(push) <= 8'(ROOM - 2)};
+      words_q <= words_q + 16'(push) - 16'(pop);
+      if (step) at_q <= at_q == 16'(SF * NF - 1) ? '0 : at_q + 1'b1;
+      roomy_q <= {roomy_q[0], words_q + 16'(push) <= 16'(ROOM - 2)};
     end
 
   always_comb
     if (rst_n) begin
-      room:  assert (words_q <= 8'(ROOM));
-      order: assert (8'(sf) == at_q % 8'(SF) && 8'(nf) == at_q / 8'(SF) && last == (at_q % 8'(SF) == 8'(SF - 1)));
-      takes: assert (fresh == (at_q < 8'(SF)) && (fresh ? step == (in_valid_i && in_ready) : !in_ready));
+      room:  assert (words_q <= 16'(ROOM));
+      order: assert (16'(sf) == at_q % 16'(SF) && 16'(nf) == at_q / 16'(SF) && last == (at_q % 16'(SF) == 16'(SF - 1)));
+      takes: assert (fresh == (at_q < 16'(SF)) && (fresh ? step == (in_valid_i && in_ready) : !in_ready));
       moves: assert (!roomy_q[1] || (fresh ? in_ready : step));
-      help_room: assert (8'(i_dut.room_q) + 8'(i_dut.pop_q) + words_q == 8'(ROOM) && at_q < 8'(SF * NF)
+      help_room: assert (16'(i_dut.room_q) + 16'(i_dut.pop_q) + words_q == 16'(ROOM) && at_q < 16'(SF * NF)
                          && (!i_dut.able_q || i_dut.room_q != '0));
-      reach_the_end: assert (!(step && at_q == 8'(SF * NF - 1)));
+      reach_the_end: assert (!(step && at_q == 16'(SF * NF - 1)));
     end
 endmodule
 

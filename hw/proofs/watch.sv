@@ -47,6 +47,9 @@ module watch #(
   input  wire              due_i,
   input  wire  [WIDTH-1:0] want_i
 );
+  if (IN > 255 || OUT > 255) begin : gen_refuse
+    $error("watch: %0d words in and %0d out, but places have 8 bits", IN, OUT);
+  end
   wake i_wake (.clk_i, .rst_no);
   steady #(.WIDTH(WIDTH)) i_out (
     .clk_i, .rst_ni(rst_no), .data_i(out_data_i), .valid_i(out_valid_i), .ready_i(out_ready_i));
