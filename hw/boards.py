@@ -1,6 +1,5 @@
 """The boards of `boards.toml`, and those of a user's own file of that form, as typed records."""
 
-import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -23,6 +22,8 @@ PLAIN_MHZ = {"xc7": 125, "xcup": 125, "ecp5": 75}
 """Device -> up to which clock operators are not made for a fast one: those of the 7 series by their logic (no open tool
 knows its timing), of UltraScale+ by the same number, of ECP5 as nextpnr times them (docs/hardware.md).
 """
+MOST = 10**9
+"""No number of a board is larger."""
 NARROW = 64
 """Bits of a beat that costs nothing: no narrower one is chosen, where the link has it."""
 
@@ -128,7 +129,8 @@ def _one_of(names: tuple[str, ...]):
 
 
 def _number(kind: type | tuple[type, ...], legal, rule: str):
-    return lambda v: isinstance(v, kind) and not isinstance(v, bool) and math.isfinite(v) and legal(v), rule
+    rule += "" if "at most" in rule or " to " in rule else f", below {MOST:,}"
+    return lambda v: isinstance(v, kind) and not isinstance(v, bool) and abs(v) < MOST and legal(v), rule
 
 
 _TEXT = (lambda v: isinstance(v, str) and re.fullmatch(r"\w[\w.-]*", v, re.ASCII), "letters, digits, '_', '.' and '-'")
@@ -158,7 +160,7 @@ def boards(own: Path | None = None) -> dict[str, Board]:
             if missing := [f.name for f in fields(Board)[1:] if f.default is MISSING and f.name not in rows[name]]:
                 raise BoardError(f"board {name!r} lacks {', '.join(missing)}; hw/boards.toml has examples")
         return {name: Board(name=name, **row) for name, row in rows.items()}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, BoardError) as e:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError, BoardError) as e:
         raise BoardError(f"{own}: {e}") from e
 
 

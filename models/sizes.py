@@ -3,8 +3,8 @@
 residual streams of four bits.
 
 A name has one spelling: width, depth and bits in this order, numbers without zeros in front or, behind a point, at the
-end. An option that the network's function does not have, or of another kind (a fraction where it counts neurons), makes
-no network.
+end; a width has at most five digits before the point and five behind it, depth and bits have two. An option that the
+network's function does not have, or of another kind (a fraction where it counts neurons), makes no network.
 """
 
 import re
@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 
 KINDS = {"width": (int, float), "depth": (int,), "stream_bits": (int,)}
 """Options that a name may hold, and what numbers they can be."""
-WHOLE, FRACTION = r"[1-9]\d*", r"(?:[1-9]\d*|0)\.\d*[1-9]"
+WIDTH, FRACTION, COUNT = r"[1-9]\d{0,4}", r"(?:[1-9]\d{0,4}|0)\.\d{0,4}[1-9]", r"[1-9]\d?"
 FORM = re.compile(
-    rf"(?P<base>.+?)(?:-width(?P<width>{WHOLE}|{FRACTION}))?(?:-depth(?P<depth>{WHOLE}))?"
-    rf"(?:-(?P<stream_bits>{WHOLE})bit)?"
+    rf"(?P<base>.+?)(?:-width(?P<width>{WIDTH}|{FRACTION}))?(?:-depth(?P<depth>{COUNT}))?"
+    rf"(?:-(?P<stream_bits>{COUNT})bit)?"
 )
 
 

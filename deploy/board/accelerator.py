@@ -18,10 +18,10 @@ import hashlib
 import importlib
 import json
 import os
+import re
 import tempfile
 import threading
 import time
-import zipfile
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,6 +56,11 @@ FIELDS = {
     "predicted": {"latency": int, "interval": int},
 }  # fmt: skip
 """What `accel.json` must say, and with which types."""
+HASHES = {
+    ("shell", "network_hash"): 32, ("package", "bitstream_sha256"): 64, ("package", "driver_sha256"): 64,
+    ("package", "link_sha256"): 64, ("package", "vectors_sha256"): 64,
+}  # fmt: skip
+"""Which of them are hashes, and how many hexadecimal digits they have."""
 
 
 class AcceleratorError(RuntimeError):
@@ -458,6 +463,11 @@ def _pynq_link():
     return importlib.import_module(f"{__package__}.pynq_link" if __package__ else "pynq_link").PynqLink()
 
 
+def _npz():
+    """npz.py lies beside this file in a package, in signflow among the models."""
+    return importlib.import_module("signflow.models.npz" if __package__ else "npz")
+
+
 def _read_package(bitfile: Path):
     """accel.json and the arrays of accel.npz, after every checksum has been compared; AcceleratorError."""
     facts_file, vectors_file = bitfile.with_name("accel.json"), bitfile.with_name("accel.npz")
@@ -473,12 +483,11 @@ def _read_package(bitfile: Path):
     try:
         _check_facts(facts)
         _check_sums(facts["package"], bitfile, vectors_file)
-        with np.load(vectors_file) as arrays:
-            vectors = dict(arrays)
+        vectors = _npz().read_npz(vectors_file)
         _check_vectors(facts, vectors)
         if facts.get("loadable"):
             _check_words(facts, vectors)
-    except (ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, OSError) as error:
         raise AcceleratorError(f"{bitfile.parent} is damaged ({error}): unpack the package again") from None
     return facts, vectors
 
@@ -494,6 +503,9 @@ def _check_facts(facts) -> None:
     """Raises ValueError unless `accel.json` has the fields that are used here, and they fit together."""
     if not isinstance(facts.get("loadable", False), bool):
         raise ValueError(f"accel.json: loadable is {facts['loadable']!r:.60}, which no package says")
+    for name in ("name", "board"):
+        if not isinstance(facts.get(name), str):
+            raise ValueError(f"accel.json: {name} is {facts.get(name)!r:.60}, which no package says")
     for part, fields in FIELDS.items():
         found = facts.get(part)
         if not isinstance(found, dict):
@@ -504,6 +516,9 @@ def _check_facts(facts) -> None:
     image, shell, package = facts["image"], facts["shell"], facts["package"]
     if image["kind"] not in RANGES or image["order"] not in ("NCHW", "NHWC", "HWC", "flat"):
         raise ValueError(f"accel.json: images of kind {image['kind']!r:.60} and order {image['order']!r:.60}")
+    for (part, name), digits in HASHES.items():
+        if not re.fullmatch(f"[0-9a-f]{{{digits}}}", facts[part][name]):
+            raise ValueError(f"accel.json: {part}.{name} is {facts[part][name]!r:.80}, not {digits} hexadecimal digits")
     if package["link"] not in ("pynq_link.py", "serial_link.py"):
         raise ValueError(f"accel.json: {package['link']!r:.60} is no link of signflow")
     if len(image["shape"]) not in (1, 2, 3) or _count(image) != _count(facts["input"]):
@@ -553,30 +568,40 @@ def _check_vectors(facts, vectors) -> None:
     codec, results = Codec(facts), vectors["results"]
     if results.shape != (len(codec.check(vectors["images"])), codec.count) or results.dtype.kind not in "iu":
         raise ValueError(f"accel.npz: results of shape {results.shape} and type {results.dtype}")
-    if "head" in vectors and (vectors["head"].ndim != 2 or vectors["head"].shape[1] != codec.count):
-        raise ValueError(f"accel.npz: a head of shape {vectors['head'].shape}")
+    if "head" not in vectors:
+        return
+    for name, kinds, fits in (
+        ("head", "f", lambda a: a.ndim == 2 and a.shape[1] == codec.count),
+        ("head_low", "iu", lambda a: a.shape == (codec.count,)),
+        ("head_step", "iu", lambda a: a.shape == () and a > 0),
+    ):
+        array = vectors[name]
+        if array.dtype.kind not in kinds or not fits(array):
+            raise ValueError(f"accel.npz: {name} of shape {array.shape} and type {array.dtype}")
 
 
 def _check_words(facts, vectors) -> None:
     """Raises ValueError unless there are weights for this very accelerator."""
-    words, design = vectors.get("words"), str(vectors.get("design"))
+    words, crc, design = vectors.get("words"), vectors.get("crc"), str(vectors.get("design"))
+    design = design if design.isprintable() else repr(design)
     if words is None or words.dtype != np.uint32 or words.ndim != 1:
         raise ValueError("accel.npz holds no weights for a loadable accelerator")
+    if crc is None or crc.shape != () or crc.dtype.kind not in "iu":
+        raise ValueError("accel.npz holds no CRC-32 of its weights")
     if design != facts["shell"]["network_hash"]:
         hash_ = facts["shell"]["network_hash"]
         raise ValueError(f"the weights are for another accelerator: network hash {design:.32}, here it is {hash_}")
-    if (found := zlib.crc32(words.astype("<u4").tobytes())) != int(vectors.get("crc", -1)):
+    if (found := zlib.crc32(words.astype("<u4").tobytes())) != int(crc):
         raise ValueError(f"the weights are damaged: their CRC-32 is {found:08x}")
 
 
 def _read_weights(file: Path, facts):
     """The arrays of a file with weights for this accelerator; AcceleratorError for any other file."""
     try:
-        with np.load(file) as arrays:
-            vectors = dict(arrays)
+        vectors = _npz().read_npz(file)
         _check_words(facts, vectors)
         _check_vectors(facts, vectors)
-    except (ValueError, TypeError, EOFError, AttributeError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, OSError) as error:
         raise AcceleratorError(f"{file} cannot be loaded ({error})") from None
     return vectors
 

@@ -6,6 +6,7 @@
                               also its weights, as the words of the load chain
     sample.npz                images with labels and PyTorch's logits (`signflow.deploy.board.sample`)
     accelerator.py            the driver, and pynq_link.py or serial_link.py
+    npz.py                    reads accel.npz and sample.npz (`signflow.models.npz`)
     serve.py, service.py, serve.html    its web page, `python -m accelerator --serve`
     30_board.ipynb            the notebook, without the outputs of another run
     README.md                 for people (`signflow.deploy.board.readme`)
@@ -49,6 +50,7 @@ HEAD_BYTES = 1 << 26
 """Of the table of logits, at most; the driver holds it in the board's memory."""
 HERE = Path(__file__).parent
 NOTEBOOK = HERE.parents[1] / "notebooks" / "30_board.ipynb"
+NPZ = HERE.parents[1] / "models" / "npz.py"
 LINKS = {"pynq": "pynq_link.py", "serial": "serial_link.py"}
 DRIVER = "accelerator.py", "signature.py", "serve.py", "service.py", "serve.html"
 NEEDS = {"pynq": ("numpy", "pynq"), "serial": ("numpy", "pyserial")}
@@ -72,7 +74,7 @@ def package(work: Path, project: Path, destination: Path, key: str | Path | None
     simulated = files.pop("simulated")
     kind = Board.of(facts).link
     known, link = vectors(work, VECTORS[kind]), LINKS[kind]
-    files |= {name: (HERE / name).read_bytes() for name in (*DRIVER, link)}
+    files |= {name: (HERE / name).read_bytes() for name in (*DRIVER, link)} | {"npz.py": NPZ.read_bytes()}
     files |= {"accel.npz": _npz(known), "sample.npz": _npz(sample(work, known))}
     if NOTEBOOK.exists():
         files[NOTEBOOK.name] = _unexecuted(NOTEBOOK)

@@ -63,7 +63,7 @@ http://localhost:8080 there, which is also where a browser gives its camera.
 | file | |
 |---|---|
 | {name}.bit{_map(facts, name)} | the circuit |
-| accelerator.py, {facts["package"]["link"]} | the driver |
+| accelerator.py, npz.py, {facts["package"]["link"]} | the driver |
 | serve.py, service.py, serve.html | the web page |
 | accel.json, accel.npz | what the circuit is; images with known results, the table from integers to logits |
 | sample.npz | images with labels, and PyTorch's logits |

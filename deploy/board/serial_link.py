@@ -182,13 +182,12 @@ class SerialLink:
             return True
         if len(self._arrived) < self._wanted and not self._ends:
             self._step()
-        found = self._ends[0] - self._taken if self._ends else len(self._arrived)
-        if found != self._wanted and (self._ends or found > self._wanted):
-            raise LinkError(
-                f"the board's packet has {found} bytes{'' if self._ends else ' or more'}, not {self._wanted}"
-            )
         if not self._ends:
+            if len(self._arrived) >= self._wanted:  # its last byte would have said so
+                raise LinkError(f"the board's packet has {len(self._arrived) + 1} bytes or more, not {self._wanted}")
             return False
+        if (found := self._ends[0] - self._taken) != self._wanted:
+            raise LinkError(f"the board's packet has {found} bytes, not {self._wanted}")
         self._into[: self._wanted] = np.frombuffer(self._arrived[: self._wanted], np.uint8)
         del self._arrived[: self._wanted]
         self._taken = self._ends.popleft()

@@ -4,7 +4,6 @@
 """
 
 import base64
-import io
 import math
 import threading
 import time
@@ -30,7 +29,7 @@ class Refused(Exception):
 
 
 class Service:
-    """One accelerator for many requests."""
+    """One accelerator for many requests; ``folder``: where its package lies. Raises AcceleratorError."""
 
     def __init__(self, accelerator, folder: Path):
         self._accelerator, facts = accelerator, accelerator.facts
@@ -38,21 +37,19 @@ class Service:
         self._pixel = np.int8 if self._codec.range[0] < 0 else np.uint8
         self._turn, self._known, self._read_at = threading.Lock(), accelerator.page(), 0.0
         self._counts, self._counting = {"images": 0, "requests": 0, "refused": 0, "faults": 0}, threading.Lock()
-        with np.load(folder / "sample.npz") as arrays:
-            classes = [str(name) for name in arrays["classes"]]
-            samples = [arrays[name][:MOST_SAMPLES] for name in ("images", "labels", "logits")]
-            reference = str(arrays["reference"])
+        arrays = _read_sample(folder / "sample.npz", self._codec)
+        samples = [arrays[name][:MOST_SAMPLES] for name in ("images", "labels", "logits")]
         self.facts = {
             "name": facts["name"],
             "board": facts["board"],
             "image": facts["image"],
-            "classes": classes,
+            "classes": arrays["classes"].tolist(),
             "clock_mhz": accelerator.clock_mhz,
             "predicted": facts["predicted"],
             "network_hash": facts["shell"]["network_hash"],
             "simulated": self._simulated,
             "most_bytes": MOST_BYTES,
-            "reference": reference,
+            "reference": str(arrays["reference"]),
             "samples": [self._sample(*sample) for sample in zip(*samples)],  # noqa: B905 (Python 3.8)
         }
 
@@ -109,7 +106,7 @@ class Service:
     def parse(self, kind: str, body: bytes) -> np.ndarray:
         """Images (N, *shape) of a request's body; ValueError says what is wrong with it."""
         if kind == NPY:
-            return _read_npy(body)
+            return _npz().read_npy(body)
         size = math.prod(self._codec.shape)
         if not body or len(body) % size:
             shape = " x ".join(map(str, self._codec.shape))
@@ -142,22 +139,31 @@ class Service:
             raise Refused(503, str(error)) from None
 
 
-def _read_npy(body: bytes) -> np.ndarray:
-    """The array of a file of numpy.save, which holds what it says and no objects; ValueError for any other bytes."""
-    file = io.BytesIO(body)
-    try:
-        version = np.lib.format.read_magic(file)
-        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
-        shape, fortran, dtype = read(file)
-    except Exception:  # of a damaged header: nearly any, from Python's own parser
-        raise ValueError("this is no .npy file: write one with numpy.save") from None
-    rest = len(body) - file.tell()
-    if dtype.hasobject or not dtype.itemsize or min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != rest:
-        raise ValueError(f"this .npy file says it holds {shape} of {dtype}, and {rest:,} bytes follow")
-    array = np.frombuffer(body, dtype, offset=file.tell())
-    return array.reshape(shape[::-1]).T if fortran else array.reshape(shape)
-
-
 def _driver():
     """accelerator.py lies beside this file, in a package as in signflow."""
     return import_module(f"{__package__}.accelerator" if __package__ else "accelerator")
+
+
+def _npz():
+    """npz.py lies beside this file in a package, in signflow among the models."""
+    return import_module("signflow.models.npz" if __package__ else "npz")
+
+
+def _read_sample(file: Path, codec) -> dict:
+    """Images with labels and logits, names of the classes, and whose logits they are; AcceleratorError."""
+    try:
+        arrays = _npz().read_npz(file)
+        if lacks := {"images", "labels", "logits", "classes", "reference"} - arrays.keys():
+            raise ValueError(f"it lacks {sorted(lacks)[0]}")
+        count, (logits, labels) = len(codec.check(arrays["images"])), (arrays["logits"], arrays["labels"])
+        for name, fits in (
+            ("labels", labels.shape == (count,) and labels.dtype.kind in "iu"),
+            ("logits", logits.ndim == 2 and len(logits) == count and logits.dtype.kind in "iuf"),
+            ("classes", arrays["classes"].ndim == 1 and arrays["classes"].dtype.kind == "U"),
+            ("reference", arrays["reference"].ndim == 0 and arrays["reference"].dtype.kind == "U"),
+        ):
+            if not fits:
+                raise ValueError(f"{name} of shape {arrays[name].shape} and type {arrays[name].dtype}")
+    except (ValueError, TypeError, OSError) as error:
+        raise _driver().AcceleratorError(f"{file} is damaged ({error}): unpack the package again") from None
+    return arrays

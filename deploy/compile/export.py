@@ -24,7 +24,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from signflow.deploy.compile import engine, finn_graph
 from signflow.deploy.compile.errors import ModelFileError, UnsupportedError
 from signflow.deploy.compile.images import ImageInput, image_kind
-from signflow.deploy.compile.soundness import make_sound, one_line
+from signflow.deploy.compile.soundness import check_texts, make_sound, one_line
 from signflow.deploy.compile.tidy import tidy
 from signflow.hw.scratch import Scratch
 from signflow.models.files import replacing
@@ -187,6 +187,7 @@ def load(path: str | Path, kind: str) -> ModelWrapper:
         proto = onnx.load(path)
     except Exception as error:
         raise ModelFileError(f"{path}: not a readable ONNX file: {one_line(error)}") from error
+    check_texts(path, proto)
     if not proto.graph.node:
         raise ModelFileError(f"{path}: not an ONNX network: it has no nodes")
     _check_io(path, proto)
@@ -197,6 +198,8 @@ def load(path: str | Path, kind: str) -> ModelWrapper:
         model = _declare_input(proto, kind)
     except Exception as error:
         raise ModelFileError(f"{path}: its shapes or constants cannot be worked out: {one_line(error)}") from error
+    if model.graph.output[0].name in {tensor.name for tensor in model.graph.initializer}:
+        raise ModelFileError(f"{path}: its output is the same for all images")
     _run_once(path, model)
     return model
 

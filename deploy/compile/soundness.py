@@ -9,10 +9,12 @@ import re
 
 import numpy as np
 import onnx
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
 from onnx import ModelProto, NodeProto, numpy_helper
 from qonnx.custom_op.registry import getCustomOp
 
-from signflow.deploy.compile.errors import ModelFileError, refuse
+from signflow.deploy.compile.errors import ModelFileError, called, refuse
 
 STANDARD = ("", "ai.onnx")
 QONNX = "qonnx.custom_op.general"
@@ -20,6 +22,10 @@ ALIASES = (QONNX, "onnx.brevitas", "finn.custom_op.general")
 """Domains under which QONNX' quantisers are found in files: today's, and those of older exporters."""
 QUANTISERS = {"Quant": 4, "IntQuant": 4, "BipolarQuant": 2, "Trunc": 6}
 """Operator -> inputs; of Trunc since version 2 of the domain, 5 before."""
+COUNTS = ("blocksize", "dilations", "group", "kernel_shape", "num_groups", "num_outputs", "strides")
+"""Attributes that count something, which is there."""
+TYPES = {"i": onnx.AttributeProto.INT, "s": onnx.AttributeProto.STRING, "f": onnx.AttributeProto.FLOAT}
+"""qonnx' names of the types of attributes that quantisers have."""
 LINE = 300
 """Characters kept of another library's message."""
 
@@ -39,11 +45,26 @@ def make_sound(path, proto: ModelProto) -> None:
     functions = {(function.domain, function.name) for function in proto.functions}
     for node in proto.graph.node:
         _check_operator(node, functions)
+        _check_counts(path, node)
     _rename_quantisers(proto)
     _check_form(path, proto)
+    _check_constants(path, proto)
     _check_reach(path, proto)
     _check_modes(proto)
     _part_inputs(proto)
+
+
+def check_texts(path, message: Message) -> None:
+    """Raises ModelFileError for a name or text of the file that is no UTF-8: protobuf would give bytes for it."""
+    for field, value in message.ListFields():
+        if field.type == FieldDescriptor.TYPE_MESSAGE:
+            for part in [value] if isinstance(value, Message) else value:
+                check_texts(path, part)
+        elif field.type == FieldDescriptor.TYPE_STRING:
+            for text in [value] if isinstance(value, str | bytes) else value:
+                if not isinstance(text, str):
+                    what = f"{message.DESCRIPTOR.name}.{field.name}"
+                    raise ModelFileError(f"{path}: not a valid ONNX model: {what} {text!r:.60} is no text in UTF-8")
 
 
 def _check_form(path, proto: ModelProto) -> None:
@@ -59,6 +80,15 @@ def _check_form(path, proto: ModelProto) -> None:
     for node in proto.graph.node:
         if node.domain == QONNX:
             _check_quantiser(path, node, version)
+
+
+def _check_constants(path, proto: ModelProto) -> None:
+    """ONNX' checker does not compare the bytes of every constant with its shape."""
+    for tensor in proto.graph.initializer:
+        try:
+            numpy_helper.to_array(tensor)
+        except Exception as error:
+            raise ModelFileError(f"{path}: its constant {tensor.name!r} is damaged: {one_line(error)}") from error
 
 
 def _check_reach(path, proto: ModelProto) -> None:
@@ -118,6 +148,15 @@ def _check_operator(node: NodeProto, functions: set[tuple[str, str]]) -> None:
         raise refuse(node, "it holds a graph of its own", "networks without control flow")
 
 
+def _check_counts(path, node: NodeProto) -> None:
+    """ONNX' shape inference divides by these without a look, and a process that divides by 0 is ended."""
+    for item in node.attribute:
+        numbers = [item.i] if item.type == onnx.AttributeProto.INT else list(item.ints)
+        if item.name in COUNTS and min(numbers, default=1) < 1:
+            where = f"{path}: node {called(node)!r}, operator {node.op_type}"
+            raise ModelFileError(f"{where}: attribute {item.name!r} is {numbers}; its numbers are 1 or more")
+
+
 def _rename_quantisers(proto: ModelProto) -> None:
     """One domain, one name: older exporters' domains become QONNX', IntQuant becomes Quant."""
     found = [node for node in proto.graph.node if node.domain in ALIASES]
@@ -131,8 +170,7 @@ def _rename_quantisers(proto: ModelProto) -> None:
 
 def _check_quantiser(path, node: NodeProto, version: int) -> None:
     """Inputs and attributes as the class of qonnx in ``version`` declares them."""
-    name = node.name or (node.output[0] if node.output else "")
-    where = f"{path}: node {name!r}, operator {node.op_type}"
+    where = f"{path}: node {called(node)!r}, operator {node.op_type}"
     wanted = QUANTISERS[node.op_type] - (node.op_type == "Trunc" and version < 2)
     if len(node.input) != wanted or not all(node.input) or len(node.output) != 1 or not node.output[0]:
         given = f"{len(node.input)} inputs and {len(node.output)} outputs"
@@ -144,10 +182,15 @@ def _check_quantiser(path, node: NodeProto, version: int) -> None:
         if attribute not in types:
             known = ", ".join(types) or "none"
             raise ModelFileError(f"{where}: attribute {attribute!r} is unknown; known are {known}")
-    for attribute, (_, required, *_) in types.items():
+    for attribute, (kind, required, *_) in types.items():
+        if any(item.name == attribute and item.type != TYPES[kind] for item in node.attribute):  # qonnx would read 0
+            raise ModelFileError(f"{where}: attribute {attribute!r} is not of type {kind}")
         if required and attribute not in given:
             raise ModelFileError(f"{where}: attribute {attribute!r} is missing")
         try:
             op.get_nodeattr(attribute)
         except Exception as error:
             raise ModelFileError(f"{where}: attribute {attribute!r}: {one_line(error)}") from error
+    for flag in ("signed", "narrow"):  # libraries differ in what they make of another number
+        if flag in types and (value := op.get_nodeattr(flag)) not in (0, 1):
+            raise ModelFileError(f"{where}: attribute {flag!r} is {value}; it is 0 or 1")

@@ -9,6 +9,7 @@ Nodes are ordered by their distance from the inputs and constants, then as in th
 (later passes change constants), and is the last input of an operator that commutes.
 """
 
+import math
 from collections import Counter
 
 import numpy as np
@@ -39,6 +40,9 @@ OF_SHAPES = ("Shape", "Size")
 NOTED = ("SumPool", "FlattenNHWC")
 """Our own operators, whose result has the shape that was noted when they were made."""
 INT = TensorProto.INT64
+MOST = 1 << 24
+"""Numbers of a tensor at most that the file does not hold: a few bytes can ask for any size, and get no machine's
+memory."""
 COMMUTATIVE = ("Add", "Mul", "And", "Or", "Xor", "Sum")
 
 
@@ -47,6 +51,7 @@ def tidy(proto: ModelProto, image: BaseDataType) -> ModelWrapper:
     ValueError for shapes that contradict each other, and whatever ONNX Runtime does for constants that it cannot run.
     """
     graph, known = proto.graph, _Known(proto)
+    known.check_sizes()
     nodes = by_level([node for node in graph.node if known.visit(node)])
     nodes = _without_transposes(nodes, known)
     for node in nodes:
@@ -108,13 +113,14 @@ class _Known:
         except Exception as error:
             raise ValueError(f"node {node.name!r}, operator {node.op_type}: {error}") from error
 
+    def check_sizes(self) -> None:
+        """Raises ValueError for a tensor of more than `MOST` numbers; constants lie in the file."""
+        for name in self.types.keys() - self.constants.keys():
+            _check_size(name, self.shape(name))
+
     def shape(self, name: str) -> list[int] | None:
         """Of a tensor, where it is fixed."""
-        tensor = self.types[name].tensor_type if name in self.types else None
-        if tensor is None or not tensor.HasField("shape"):
-            return None
-        sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
-        return None if None in sizes else sizes
+        return _shape_of(self.types[name]) if name in self.types else None
 
     def rebuild(self, nodes: list[NodeProto]) -> None:
         """The graph holds ``nodes``, and all that is known."""
@@ -129,6 +135,12 @@ class _Known:
             here.extend(items)
 
     def _fold(self, node: NodeProto, feeds: dict[str, np.ndarray]) -> None:
+        if not is_custom_op(node.domain, node.op_type):  # those keep the shape
+            constants = {name: numpy_helper.from_array(value, name) for name, value in feeds.items()}
+            found = self._inferred(node, {name: _type_of(value) for name, value in constants.items()}, constants)
+            most = max([MOST, *(value.size for value in feeds.values())])
+            for name, kind in found.items():
+                _check_size(name, _shape_of(kind), most)
         for name, value in compute(node, feeds, self.opsets).items():
             self.constants[name] = numpy_helper.from_array(value, name)
             self.types[name] = _type_of(self.constants[name])
@@ -140,14 +152,8 @@ class _Known:
             found = {node.output[0]: self.types[inputs[0]]}
         else:
             sizes = [name for name in inputs if name in self.constants and self.constants[name].data_type == INT]
-            found = infer_node_outputs(
-                onnx.defs.get_schema(node.op_type, self.opsets[node.domain.removeprefix("ai.onnx")]),
-                node,
-                {name: self.types[name] for name in inputs},
-                {name: self.constants[name] for name in sizes},  # and axes, pads
-                opset_imports=list(self.proto.opset_import),
-                ir_version=self.proto.ir_version,
-            )
+            constants = {name: self.constants[name] for name in sizes}  # and axes, pads
+            found = self._inferred(node, {name: self.types[name] for name in inputs}, constants)
         for name, kind in found.items():
             declared, before = self.shape(name), self.types.get(name, kind)
             if kind.tensor_type.HasField("shape"):
@@ -156,6 +162,27 @@ class _Known:
                 self.types[name] = before
             elif declared is not None and declared != self.shape(name):
                 raise ValueError(f"its result {name!r} is declared as {declared} and has shape {self.shape(name)}")
+            _check_size(name, self.shape(name))
+
+    def _inferred(self, node: NodeProto, types: dict[str, TypeProto], constants: dict[str, TensorProto]) -> dict:
+        """Types of the results by ONNX' rules."""
+        schema = onnx.defs.get_schema(node.op_type, self.opsets[node.domain.removeprefix("ai.onnx")])
+        opsets = list(self.proto.opset_import)
+        return infer_node_outputs(
+            schema, node, types, constants, opset_imports=opsets, ir_version=self.proto.ir_version
+        )
+
+
+def _check_size(name: str, shape: list[int] | None, most: int = MOST) -> None:
+    if shape is not None and math.prod(shape) > most:
+        raise ValueError(f"tensor {name!r} of shape {shape} has more than {most:,} numbers")
+
+
+def _shape_of(kind: TypeProto) -> list[int] | None:
+    if not kind.tensor_type.HasField("shape"):
+        return None
+    sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in kind.tensor_type.shape.dim]
+    return None if None in sizes else sizes
 
 
 def _type_of(tensor: TensorProto) -> TypeProto:

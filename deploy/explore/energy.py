@@ -10,6 +10,7 @@ et al., FPGA 2017), which is at most 1.4 pJ for each LUT and cycle with the whol
 on one board; do not plan a battery with it.
 """
 
+import sys
 from dataclasses import dataclass, fields
 
 FORMULA = "E = (P_static + f (LUT e_lut + BRAM36 e_bram)) / (images/s)"
@@ -29,7 +30,7 @@ class Energy:
     def __post_init__(self):
         for field in fields(self):
             value = getattr(self, field.name)
-            if type(value) not in (int, float) or not 0 <= value < float("inf"):
+            if type(value) not in (int, float) or not 0 <= value <= sys.float_info.max:
                 raise ValueError(f"{field.name} = {value!r}: must be a number, 0 or more")
 
     def microjoules(self, lut: float, bram36: float, clock_mhz: float, fps: float) -> float:

@@ -4,9 +4,9 @@ rates, whose product is explored, and how the networks are trained.
 A training belongs to a network and a seed, and is a run like those of `signflow experiment`: `Exploration.comparison`.
 """
 
-import math
+import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from itertools import product
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from signflow.models.networks import NETWORKS, network
 from signflow.models.sizes import can_have, join, split
 from signflow.models.study.compare import Comparison
 from signflow.models.study.halving import Halving
-from signflow.models.training.recipe import RecipeError, read_table
+from signflow.models.training.recipe import RecipeError, read_table, spelled
 
 FASTEST = "fastest"
 SIZES = {"width": "width", "depth": "depth", "bits": "stream_bits"}
@@ -33,11 +33,12 @@ REQUIRED = ("networks", "boards", "targets", "seeds", "objectives")
 
 
 def _number(kinds: tuple[type, ...]) -> Callable[[object], bool]:
-    return lambda value: type(value) in kinds and 0 < value < math.inf
+    return lambda value: type(value) in kinds and 0 < value <= sys.float_info.max
 
 
-def _width(value: object) -> bool:
-    return _number((int, float))(value) and split(join("x", {"width": value})) == ("x", {"width": value})
+def _size(option: str, *kinds: type) -> Callable[[object], bool]:
+    """Whether a name can have it."""
+    return lambda value: _number(kinds)(value) and split(join("x", {option: value})) == ("x", {option: value})
 
 
 _TEXT = (lambda value: isinstance(value, str), "a name")
@@ -45,9 +46,9 @@ LISTS = {
     "networks": _TEXT,
     "boards": _TEXT,
     "normalisation": (lambda value: value in list(METHODS), f"of {', '.join(METHODS)}"),
-    "width": (_width, "a number above 0, without an exponent"),
-    "depth": (_number((int,)), "a whole number above 0"),
-    "bits": (_number((int,)), "a whole number above 0"),
+    "width": (_size("width", int, float), "a number above 0 and below 100,000, without an exponent"),
+    "depth": (_size("depth", int), "a whole number from 1 to 99"),
+    "bits": (_size("stream_bits", int), "a whole number from 1 to 99"),
     "targets": (
         lambda value: value == FASTEST or _number((int, float))(value),
         f"a number of images/s above 0, or {FASTEST!r}",
@@ -140,12 +141,11 @@ class Exploration:
 
     def _check_networks(self) -> None:
         if odd := [key for key, keys in self.only.items() if not isinstance(keys, dict)]:
-            raise ExplorationError(f"{self.name}: only.{odd[0]} must be a table of keys of a recipe")
+            raise ExplorationError(f"{self.name}: only.{spelled(odd[:1])} must be a table of keys of a recipe")
         methods = list(dict.fromkeys(one.normalisation for one in self.candidates))
         if odd := sorted(set(self.only) - set(methods)):
-            raise ExplorationError(
-                f"{self.name}: only.{odd[0]} belongs to no network of the exploration; they have {', '.join(methods)}"
-            )
+            rule = f"belongs to no network of the exploration; they have {', '.join(methods)}"
+            raise ExplorationError(f"{self.name}: only.{spelled(odd[:1])} {rule}")
         try:
             self.comparison.recipes()
         except RecipeError as e:
@@ -229,10 +229,12 @@ class Exploration:
     def _of(self, kind: type, key: str):
         known, table = [f.name for f in fields(kind)], getattr(self, key)
         if odd := sorted(set(table) - set(known)):
-            raise ExplorationError(f"{self.name}: unknown key {key}.{odd[0]}; valid keys: {', '.join(known)}")
+            raise ExplorationError(f"{self.name}: unknown key {key}.{spelled(odd[:1])}; valid keys: {', '.join(known)}")
+        if missing := [f.name for f in fields(kind) if f.default is MISSING and f.name not in table]:
+            raise ExplorationError(f"{self.name}: {key}.{missing[0]} is missing")
         try:
             return kind(**table)
-        except (TypeError, ValueError) as e:
+        except ValueError as e:
             raise ExplorationError(f"{self.name}: {key}: {e}") from e
 
     def on_boards(self) -> Iterator[Board]:
@@ -245,6 +247,6 @@ def read_exploration(path: Path) -> Exploration:
     """Read an exploration file; raises ExplorationError, or RecipeError for what is no such TOML file."""
     known = [f.name for f in fields(Exploration) if f.name != "name"]
     table = read_table(path, known, {"title", "networks", "boards", "recipe"})
-    if own := table.get("own_boards"):
+    if isinstance(own := table.get("own_boards", ""), str) and own:
         table["own_boards"] = str(path.parent / own)
     return Exploration(path.stem, **table)

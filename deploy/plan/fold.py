@@ -32,7 +32,7 @@ def apply_folding(model: ModelWrapper, folding: dict[str, dict[str, int]]) -> No
                 raise FoldingError(
                     f"{name} has no folding attribute {attribute!r}; it has {', '.join(allowed) or 'none'}"
                 )
-            if value not in allowed[attribute]:
+            if (type(value), value) not in [(type(legal), legal) for legal in allowed[attribute]]:
                 raise FoldingError(
                     f"{name}: {attribute} = {value!r} is illegal, it must be one of {allowed[attribute]}; "
                     f"{_remedy(value, allowed[attribute])}"
@@ -50,7 +50,9 @@ def _remedy(value: object, allowed: list) -> str:
     """What to do about an illegal value."""
     if value == "ultra":
         return "no bitstream fills UltraRAM: build with --loadable"
-    return f"the nearest is {min(allowed, key=lambda v: abs(v - value))}" if isinstance(value, int) else "choose one"
+    if type(value) is not int or type(allowed[0]) is not int:
+        return "choose one"
+    return f"the nearest is {min(allowed, key=lambda v: abs(v - value))}"
 
 
 def _check_end(op: StreamOp, end: str, vector: int, word: int) -> None:
@@ -94,7 +96,7 @@ def read_folding(path: Path) -> dict[str, dict[str, int]]:
     rule = 'expected JSON such as {"MVAU_sf_0": {"PE": 4, "SIMD": 16}}'
     try:
         table = json.loads(path.read_text())
-    except (OSError, ValueError) as e:
+    except (OSError, ValueError, RecursionError) as e:
         raise FoldingError(f"{path}: not a folding file ({e}); {rule}") from e
     if not isinstance(table, dict) or not all(isinstance(row, dict) for row in table.values()):
         raise FoldingError(f"{path}: not a folding file; {rule}")

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from PIL import Image as Picture
@@ -16,6 +15,7 @@ from PIL import Image as Picture
 from signflow.deploy import known, products
 from signflow.deploy.compile.images import ImageInput, image_kind
 from signflow.deploy.steps import NETWORK
+from signflow.models.npz import read_npy, read_npz
 
 RANDOM_IMAGES = 64
 """Random images where no number is asked for."""
@@ -139,18 +139,17 @@ def _labels(path: Path) -> np.ndarray:
 
 def _array(path: Path) -> np.ndarray:
     """The array of a .npy file."""
-    with _reading(path), path.open("rb") as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
+    with _reading(path):
+        return read_npy(path.read_bytes())
 
 
 def _arrays(path: Path, wanted: str) -> dict[str, np.ndarray]:
     """Images and labels of a .npz file that must have ``wanted``."""
-    with _reading(path), np.load(path) as file:
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise ValueError("it is a .npy file")
+    with _reading(path):
+        file = read_npz(path)
         if wanted not in file:
             raise ValueError(f"it holds {', '.join(file)}; what is read is called {wanted!r}")
-        return {name: file[name] for name in ("images", "labels") if name in file}
+    return {name: file[name] for name in ("images", "labels") if name in file}
 
 
 @contextmanager
@@ -158,7 +157,7 @@ def _reading(path: Path) -> Iterator[None]:
     """Whatever numpy and Pillow raise at a missing or damaged file becomes a ValueError that names it."""
     try:
         yield
-    except (OSError, ValueError, EOFError, SyntaxError, BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, EOFError, SyntaxError, zlib.error) as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
 
 

@@ -33,6 +33,8 @@ from signflow.hw.sim.soc import SocModel
 from signflow.hw.sim.trusted import check_design
 
 MEMORY_BASE, MEMORY_BYTES, PAGE = 0x1000_0000, 1 << 28, 4096
+MOST = 1 << 28
+"""Bytes of a simulation image, unpacked."""
 CYCLES_A_READ = 4096
 """Clock cycles that pass while the processor reads a register of a DMA that works."""
 
@@ -195,20 +197,30 @@ class SimulatedDevice(Device):
         self.post_download(bitstream, parser or self.get_bitfile_metadata(bitstream.bitfile_name), self.name)
 
     def _load(self, image: Path) -> SocModel:
-        try:
-            with Scratch("signflow-image-") as folder, zipfile.ZipFile(image) as archive:
-                archive.extractall(folder)
-                check_design(Path(folder))
-                return SocModel(folder)
-        except zipfile.BadZipFile as error:
-            raise RuntimeError(
-                f"{image.name} is no simulation image ({error}): the simulated board loads only what "
-                "`signflow package` made without a bitstream; a bitstream of Vivado needs the real board"
-            ) from None
+        with Scratch("signflow-image-") as folder:
+            unpack_image(image, Path(folder))
+            return SocModel(folder)
 
     def close(self) -> None:
         """Power off."""
         self.power_cycle()
+
+
+def unpack_image(image: Path, folder: Path) -> None:
+    """The files of a simulation image into ``folder``; RuntimeError for any other file, SimError for one that holds
+    more than hardware.
+    """
+    try:
+        with zipfile.ZipFile(image) as archive:
+            if (size := sum(entry.file_size for entry in archive.infolist())) > MOST:
+                raise ValueError(f"{size:,} bytes, unpacked")
+            archive.extractall(folder)
+    except Exception as error:  # zipfile raises a dozen kinds
+        raise RuntimeError(
+            f"{image.name} is no simulation image ({error!s:.100}): the simulated board loads only what "
+            "`signflow package` made without a bitstream; a bitstream of Vivado needs the real board"
+        ) from None
+    check_design(folder)
 
 
 _device: SimulatedDevice | None = None

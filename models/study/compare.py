@@ -8,6 +8,7 @@ done again.
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import as_completed
 from contextlib import contextmanager
@@ -17,10 +18,47 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from signflow.models.study.workers import workers
-from signflow.models.training.recipe import Recipe, RecipeError, read_table
+from signflow.models.training.recipe import Recipe, RecipeError, read_table, spelled
 
 FINISHED = "run.json"
 """In the folder of a run that is done."""
+
+
+def _unique(kind: type, least: object) -> Callable[[object], bool]:
+    return lambda value: (
+        isinstance(value, list)
+        and value != []
+        and all(type(one) is kind and one >= least for one in value)
+        and len(set(value)) == len(value)
+    )
+
+
+def _table(holds: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, dict) and all(map(holds, value.values()))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+_TEXT = (_is_text, "a text")
+_FORM = {
+    "title": _TEXT,
+    "nets": (_unique(str, ""), "a list of names, none twice"),
+    "seeds": (_unique(int, 0), "a list of whole numbers, 0 or more, none twice"),
+    "recipe": (_table(lambda _: True), "a table of keys of a recipe"),
+    "question": _TEXT,
+    "note": _TEXT,
+    "only": (_table(_table(lambda _: True)), "a table of nets, each a table of keys of a recipe"),
+    "against": (_table(_is_text), "a table of names of nets"),
+    "along": _TEXT,
+    "curves": (_table(_table(_is_text)), "a table of curves, each a table of names of nets"),
+    "runs": (
+        lambda value: _is_text(value) and re.fullmatch(r"(\w[\w.-]*)?", value),
+        "letters, digits, '_', '.' and '-'",
+    ),
+}
+"""Key of an experiment file -> (test, rule in words)."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +90,20 @@ class Comparison:
     runs: str = ""
     """Folder of the runs; a comparison may share runs with another one [its name]."""
 
+    def __post_init__(self):
+        for key, (holds, rule) in _FORM.items():
+            if not holds(value := getattr(self, key)):
+                raise RecipeError(f"{self.name}: {key} = {value!r}: must be {rule}")
+
     def recipes(self) -> dict[tuple[str, int], Recipe]:
         """(net, seed) -> recipe, in the order of the tables."""
         if odd := set(self.only) - set(self.nets):
-            raise RecipeError(f"{self.name}: only.{', only.'.join(sorted(odd))} belongs to no net of the experiment")
+            names = spelled(f"only.{name}" for name in sorted(odd))
+            raise RecipeError(f"{self.name}: {names} belongs to no net of the experiment")
         if odd := {*self.against, *self.against.values()} - set(self.nets):
-            raise RecipeError(f"{self.name}: against names {', '.join(sorted(odd))}, which is no net of the experiment")
+            raise RecipeError(f"{self.name}: against names {spelled(sorted(odd))}, which is no net of the experiment")
         if odd := {net for curve in self.curves.values() for net in curve.values()} - set(self.nets):
-            raise RecipeError(f"{self.name}: curves name {', '.join(sorted(odd))}, which is no net of the experiment")
+            raise RecipeError(f"{self.name}: curves name {spelled(sorted(odd))}, which is no net of the experiment")
         if len({tuple(curve) for curve in self.curves.values()}) > 1:
             raise RecipeError(f"{self.name}: all curves need the same places in the same order")
         return {
@@ -81,11 +125,13 @@ class Comparison:
 def _recipe(name: str, keys: dict) -> Recipe:
     known = {f.name for f in fields(Recipe)}
     if unknown := sorted(set(keys) - known):
-        raise RecipeError(f"{name}: unknown recipe key {', '.join(unknown)}; valid keys: {', '.join(sorted(known))}")
+        raise RecipeError(f"{name}: unknown recipe key {spelled(unknown)}; valid keys: {', '.join(sorted(known))}")
+    if "epochs" not in keys:
+        raise RecipeError(f"{name}: recipe key epochs is missing")
     try:
         return Recipe(**keys)
-    except (RecipeError, TypeError) as e:
-        raise RecipeError(f"{name}: {keys['net']}: {e}") from e
+    except RecipeError as e:
+        raise RecipeError(f"{name}: {spelled([keys['net']])}: {e}") from e
 
 
 def read_comparison(path: Path) -> Comparison:

@@ -2,6 +2,7 @@
 
 import math
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -103,7 +104,7 @@ class Recipe:
             if field.name == "resized_crop":
                 object.__setattr__(self, field.name, _pair(value))
             elif kind is float and type(value) is int:
-                object.__setattr__(self, field.name, float(value))
+                object.__setattr__(self, field.name, _real(value))
             elif type(value) is not kind:
                 raise RecipeError(f"{field.name} = {value!r}: must be {_KINDS[kind]}")
 
@@ -164,20 +165,33 @@ def _pair(value) -> tuple[float, float] | None:
         return None
     if not isinstance(value, list | tuple) or [type(v) in (int, float) for v in value] != [True, True]:
         raise RecipeError(f"resized_crop = {value!r}: must be two numbers [low, high]")
-    return float(value[0]), float(value[1])
+    return _real(value[0]), _real(value[1])
+
+
+def _real(value: float) -> float:
+    """Infinite where an integer is too large for a float."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def read_table(path: Path, known: list[str], required: set[str]) -> dict:
     """Read a TOML file that holds no other keys than ``known``, and all of ``required``; raises RecipeError."""
     try:
         table = tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError) as e:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as e:
         raise RecipeError(f"{path}: {e}") from e
     if unknown := sorted(set(table) - set(known)):
-        raise RecipeError(f"{path}: unknown key {', '.join(unknown)}; valid keys: {', '.join(known)}")
+        raise RecipeError(f"{path}: unknown key {spelled(unknown)}; valid keys: {', '.join(known)}")
     if missing := sorted(required - set(table)):
         raise RecipeError(f"{path}: missing key {', '.join(missing)}")
     return table
+
+
+def spelled(names: Iterable[str]) -> str:
+    """Names of a file in a message: in TOML they may be anything, line breaks included."""
+    return ", ".join(name if name.isprintable() else repr(name) for name in names)
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -195,7 +209,7 @@ def recipe_of(source: Recipe | Path | str, **keys) -> Recipe:
     """
     known = [f.name for f in fields(Recipe)]
     if unknown := sorted(set(keys) - set(known)):
-        raise RecipeError(f"unknown key {', '.join(unknown)}; valid keys: {', '.join(known)}")
+        raise RecipeError(f"unknown key {spelled(unknown)}; valid keys: {', '.join(known)}")
     if isinstance(source, Recipe):
         return replace(source, **keys)
     if isinstance(source, Path) or source.endswith(".toml"):

@@ -5,7 +5,6 @@ packed along the flattened tensor, 1 = +1) and for everything else the
 array itself. Shipped files lie beside this module, each with its log and curve; the recipes are in `experiments/`.
 """
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from signflow.models.files import replacing
 from signflow.models.layers.bake import bake, baked_state
 from signflow.models.layers.binary import is_binary
 from signflow.models.networks import network
+from signflow.models.npz import read_npz
 
 FOLDER = Path(__file__).parent
 
@@ -48,22 +48,24 @@ def load_into(net: nn.Module, path: Path) -> nn.Module:
     """
     bake(net)
     try:
-        with np.load(path, allow_pickle=False) as f:
-            arrays = dict(f)
-    except (OSError, ValueError, zipfile.BadZipFile) as e:
+        arrays = read_npz(path)
+    except (OSError, ValueError) as e:
         raise WeightsError(f"{path}: not a readable weight file ({e})") from e
     state, binary = net.state_dict(), set(binary_parameters(net))
     if odd := sorted(set(state) ^ set(arrays)):
         raise WeightsError(f"{path} does not fit the network: {', '.join(odd[:4])} in only one of them")
     for name, value in state.items():
         a, size = arrays[name], value.numel()
+        kind = np.dtype(np.uint8) if name in binary else value.numpy().dtype
+        if a.dtype != kind:
+            raise WeightsError(f"{path}: {name} has type {a.dtype}, the network needs {kind}")
         if name in binary:
             if a.size != -(-size // 8):
                 raise WeightsError(f"{path}: {name} holds {a.size} bytes, the network needs {-(-size // 8)}")
             a = np.unpackbits(a, count=size).astype(np.float32) * 2 - 1
         elif a.shape != tuple(value.shape):
             raise WeightsError(f"{path}: {name} has shape {a.shape}, the network needs {tuple(value.shape)}")
-        state[name] = torch.from_numpy(np.asarray(a)).reshape(value.shape).to(value.dtype)
+        state[name] = torch.from_numpy(np.array(a)).reshape(value.shape).to(value.dtype)
     net.load_state_dict(state)
     return net.eval()
 

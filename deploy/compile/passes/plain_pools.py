@@ -68,7 +68,7 @@ class PlainPools(Rewrite):
         if node.op_type == "AveragePool":
             return self._average(graph, node, axes, pads)
         strides = [axis.stride for axis in axes]
-        set_attributes(node, strides=strides, pads=pads, dilations=[1, 1], ceil_mode=None, auto_pad=None)
+        set_attributes(node, strides=strides, pads=pads, dilations=None, ceil_mode=None, auto_pad=None)
         return [node]
 
     def _average(self, graph: Graph, node: NodeProto, axes: tuple[Axis, ...], pads: list[int]) -> list[NodeProto]:

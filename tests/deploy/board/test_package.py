@@ -38,7 +38,7 @@ def test_what_is_in_it(work, project, tmp_path):
     files = content(path)
     made = {"tfc.bit", "tfc.hwh", "accel.json", "accel.npz", "sample.npz", "README.md", "sbom.cdx.json", "SHA256SUMS"}
     page = {"serve.py", "service.py", "serve.html"}
-    assert set(files) == made | page | {"accelerator.py", "pynq_link.py", "signature.py", "30_board.ipynb"}
+    assert set(files) == made | page | {"accelerator.py", "npz.py", "pynq_link.py", "signature.py", "30_board.ipynb"}
     lines = files.pop("SHA256SUMS").decode().splitlines()
     manifest = {name: digest for digest, name in (line.split("  ") for line in lines)}
     assert manifest == {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}

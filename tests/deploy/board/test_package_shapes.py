@@ -15,7 +15,7 @@ from signflow.deploy.board.accelerator import Accelerator, AcceleratorError
 
 SIDE = {"dtype": "UINT8", "elem_bits": 8, "shape": [12], "stream_bits": 32, "word_elems": 4, "words": 3}
 FACTS = {
-    "name": "net",
+    "name": "net", "board": "pynq-z2",
     "image": {"binary": False, "kind": "uint8", "order": "flat", "shape": [1, 3, 4]},
     "input": SIDE,
     "output": SIDE | {"shape": [2], "elem_bits": 7, "word_elems": 2, "words": 1},

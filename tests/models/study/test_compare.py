@@ -65,7 +65,7 @@ def test_recipes_of_a_comparison(tmp_path):
         ("crop = 0", "crops = 0", "unknown recipe key crops; valid keys: agc"),
         ("crop = 0", "crop = -1", r"tfc: crop = -1"),
         ('"tfc", "tfc-abn"', '"tfc"', "only.tfc-abn belongs to no net"),
-        ("epochs = 1", "", "missing 1 required positional argument: 'epochs'"),
+        ("epochs = 1", "", "recipe key epochs is missing"),
         ("seeds = [1, 2]", "", "missing key seeds"),
         ("[only", '[curves.a]\n8 = "sfc"\n[only', "curves name sfc, which is no net of the experiment"),
         ("[only", '[curves]\na = {8 = "tfc"}\nb = {4 = "tfc-abn"}\n[only', "need the same places in the same order"),
