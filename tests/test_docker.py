@@ -117,6 +117,16 @@ def test_the_folders_of_the_environment_layer_are_the_packages(tmp_path):
     assert all((ROOT / name).is_dir() for name in made)
 
 
+def test_the_image_writes_its_bill_of_materials():
+    """The last step, behind the sources, runs `deploy/board/bill.py` (tests/deploy/board/test_bill.py runs it)."""
+    steps = instructions(DOCKERFILE)
+    (place,) = [k for k, (key, value) in enumerate(steps) if key == "RUN" and "deploy.board.bill" in value]
+    target = re.fullmatch(r"python -m signflow\.deploy\.board\.bill (/home/signflow/\S+\.cdx\.json)", steps[place][1])
+    assert target and f"`{target[1]}`" in (ROOT / "docker" / "README.md").read_text()
+    assert ("COPY", "--chown=signflow:signflow . .") in steps[:place]
+    assert all(key in ("LABEL", "CMD") for key, _ in steps[place + 1 :])
+
+
 def test_products_stay_out_of_the_image_and_sources_do_not():
     ignored = {line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and line[0] != "#"}
     made = {line.strip("/") for line in (ROOT / ".gitignore").read_text().splitlines()}
