@@ -1,21 +1,24 @@
 """A Dask cluster of two workers, one of which dies in the middle: nothing is lost, nothing counted twice."""
 
 import json
+import math
 import os
 import shutil
 import signal
+from collections import deque
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from signflow.deploy import flow
+from signflow.deploy.command.cli import main
 from signflow.deploy.verify import spread
 from signflow.deploy.verify.images import images_of
 from signflow.deploy.verify.ladder import verify
 from signflow.models.data import DataError
 from signflow.models.study import compare
-from signflow.models.study.workers import WorkersError
-from signflow.tests.campaigns.soak import Campaign, run
+from signflow.tests.campaigns.soak import Campaign, run, work
 
 pytestmark = pytest.mark.slow
 ROW = ("rung", "images", "logits", "mismatches", "accuracy", "first_difference", "against")
@@ -133,9 +136,27 @@ def test_a_campaign(cluster, tmp_path):
     assert campaign.open() == []
 
 
-def test_there_is_no_cluster(tmp_path, monkeypatch):
+def test_a_task_that_kills_every_worker(tmp_path, monkeypatch):
+    """It has failed; the others are done."""
+    distributed = pytest.importorskip("distributed")
+    import dask
+
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with (
+        dask.config.set({"temporary_directory": str(tmp_path), "distributed.scheduler.allowed-failures": 0}),
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+    ):
+        todo = deque([(math.sqrt, 4), (os._exit, 1), (math.sqrt, 9)])
+        found = dict(work(todo, 1, cluster.scheduler_address))
+    assert found == {(math.sqrt, 4): 2, (os._exit, 1): None, (math.sqrt, 9): 3}
+
+
+@pytest.mark.parametrize("words", ["verify tfc --out built", "experiment sd-shifts --runs runs --docs ."])
+def test_there_is_no_cluster(words, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr("signflow.models.study.workers.WAIT", 0.5)
-    flow.build(flow.Settings("tfc"), tmp_path, start="export")
-    with pytest.raises(WorkersError, match=r"no Dask scheduler answers at '127\.0\.0\.1:1'"):
-        verify(tmp_path, images_of(tmp_path, "sample", 4), cluster="127.0.0.1:1")
+    monkeypatch.chdir(tmp_path)
+    flow.build(flow.Settings("tfc"), tmp_path / "built")
+    done = CliRunner().invoke(main, [*words.split(), "--cluster", "127.0.0.1:1"])
+    assert done.exit_code == 1, done.output
+    assert "no Dask scheduler answers at '127.0.0.1:1'" in " ".join(done.output.split())

@@ -11,6 +11,7 @@ tried again. Of faults that are probably one, the first is shrunk. Exit code 1 w
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections import Counter, deque
@@ -97,7 +98,7 @@ def work(todo: deque, jobs: int, cluster: str) -> Iterator[tuple[tuple, object]]
                         future = pool.submit(*todo[0])
                         running[future] = todo.popleft()
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        result = future.result()
+                        result = None if _killed(future) else future.result()
                         yield running.pop(future), result
         except BrokenExecutor:
             if len(running) == 1:
@@ -105,6 +106,11 @@ def work(todo: deque, jobs: int, cluster: str) -> Iterator[tuple[tuple, object]]
             else:
                 for task in running.values():
                     yield from work(deque([task]), 1, cluster)
+
+
+def _killed(future: Future) -> bool:
+    """Whether a Dask cluster gave a task up, because every worker that had it died."""
+    return type(future.exception()).__name__ == "KilledWorker"
 
 
 def run(
@@ -140,7 +146,8 @@ def covered(rows: list[dict]) -> Table:
     left = sorted(counts)
     for group, belongs in GROUPS.items():
         names, left = [n for n in left if belongs(n)], [n for n in left if not belongs(n)]
-        table.add_row(group, ", ".join(f"{name.removesuffix('_sf')} {counts[name]}" for name in names))
+        shown = (f"{re.sub('^(board|folding:|images) |_sf$', '', name)} {counts[name]}" for name in names)
+        table.add_row(group, ", ".join(shown))
     return table
 
 

@@ -148,13 +148,15 @@ streamline.streamline = wrong
 @pytest.mark.slow
 def test_a_fault_becomes_a_test(tmp_path, monkeypatch):
     """With a fault in the compiler, built in as a copy of a function: the file fails alone, and passes without it."""
-    seed = next(seed for seed in range(0, 99, 2) if any(layer.pool for layer in cases.case(seed).plan.layers))
+    plans = {seed: cases.case(seed).plan for seed in range(0, 200, 2)}
+    pooled = [seed for seed, plan in plans.items() if plan.classes > 2 and any(layer.pool for layer in plan.layers)]
+    seed = min(pooled, key=lambda seed: (len(plans[seed].layers), plans[seed].layers[0].outputs))
     module = {}
     exec(BUG, module)
     monkeypatch.setattr("signflow.deploy.compile.streamline.streamline", module["wrong"])
     found = cases.attempt(seed, RUNGS[-1])
     assert found["rung"] == "integer graph", found
-    source = shrink.shrunk(seed, RUNGS[-1], 600)
+    source = shrink.shrunk(seed, RUNGS[-1], math.inf)
     monkeypatch.setattr("signflow.deploy.compile.streamline.streamline", module["right"])
     assert shrink.shrunk(seed, "integer graph", 1) == "", "it passes without"
 
@@ -170,7 +172,7 @@ def test_a_fault_becomes_a_test(tmp_path, monkeypatch):
     space = {}
     exec(source, space)
     plan = space["CASE"].plan
-    assert len(plan.layers) == 1 and plan.classes == 2 and plan.layers[0].pool and plan.shape[0] == 1, plan
+    assert plan.classes < 4 and [bool(layer.pool) for layer in plan.layers] == [True] and plan.shape[0] == 1, plan
 
 
 @pytest.mark.slow
