@@ -128,7 +128,7 @@ class ImageInput:
             images = (images + 1) // 2
         if self.order == "NHWC":
             return np.ascontiguousarray(np.moveaxis(images, 1, -1))
-        return images.reshape(len(images), -1) if self.order == "flat" else images
+        return images.reshape(len(images), int(np.prod(self.shape))) if self.order == "flat" else images
 
 
 def _remedy(found: tuple[int, ...], wanted: tuple[int, ...]) -> str:

@@ -45,7 +45,7 @@ def execute(model: ModelWrapper, images: np.ndarray) -> np.ndarray:
     from finn.core.onnx_exec import execute_onnx
 
     name, out = model.graph.input[0].name, model.graph.output[0].name
-    shape = model.get_tensor_shape(name)
+    shape, results = model.get_tensor_shape(name), int(np.prod(model.get_tensor_shape(out)))
     stream = ImageInput.of(model).stream(images).astype(np.float32)
-    rows = [execute_onnx(model, {name: image.reshape(shape)})[out].reshape(-1) for image in stream]
-    return np.rint(np.stack(rows)).astype(np.int64) if rows else np.empty((0, 0), dtype=np.int64)
+    rows = [execute_onnx(model, {name: image.reshape(shape)})[out] for image in stream]
+    return np.rint(np.reshape(rows, (len(stream), results))).astype(np.int64)

@@ -167,8 +167,6 @@ def _place(text: str, line: int) -> tuple[str, int]:
 
 def _can_change(node) -> bool:
     """An operator may know it: the 200 of them need not be asked about every comma."""
-    if node.type == "decorator":
-        return "cache" not in node.get_code()
     if node.parent is None or node.parent.type in ("parameters", "lambdef"):
         return False  # the bare * of a signature
     return node.type in _TYPES or getattr(node, "value", None) in (*_WORDS, *_BINARY)
@@ -176,14 +174,21 @@ def _can_change(node) -> bool:
 
 def _for_people(node) -> bool:
     """It is no part of what the program computes, or only guards it."""
+    if _keeps(node):
+        return True
     for inner, outer in _upwards(node):
         if outer.type in _PEOPLE or (outer.type == "funcdef" and outer.name.value in ("__repr__", "__str__")):
             return True
         if outer.type == "argument" and outer.children[0].get_code().strip() in _GUARDS:
             return True
-        if outer.type == "funcdef" and outer.annotation is inner:
+        if (outer.type == "funcdef" and outer.annotation is inner) or _keeps(outer):
             return True
     return False
+
+
+def _keeps(node) -> bool:
+    """It says that a function keeps its results."""
+    return node.type == "decorator" and "cache" in node.get_code()
 
 
 def _function(node) -> str:

@@ -134,3 +134,15 @@ def test_the_bound_is_the_last_integer_whose_own_threshold_float32_still_holds()
         check_exact(node, EXACT + 1)
     never = EXACT + 1
     assert int(np.float32(never)) == never and int(np.float32(never + 1)) != never + 1
+
+
+def test_a_table_starts_at_zero_unless_it_says_otherwise():
+    table = operator("Lookup", (1,), [np.array([[5, 6, 7]])])
+    assert table.compute(np.array([[0], [2]]), table.table).tolist() == [[5], [7]]
+
+
+@pytest.mark.parametrize(("x", "y"), [(2, 3), (3, 2), (1, 2), (2, 1)])
+def test_ranges_of_unlike_channels_are_not_added(x, y):
+    ends = [(np.zeros(n, int), np.ones(n, int)) for n in (x, y)]
+    with pytest.raises(UnsupportedError, match="maps of one shape, or map and vector"):
+        operator("ShiftAdd", (2,), computed=2, shifts=[0, 0]).range(*ends)

@@ -230,6 +230,8 @@ CONV = {"w": whole(2, 3, 3, 3)}
          "its value is inf. Supported: a finite value"),
         ([node("Conv", "x w", "y", pads=[0, 3, 0, 0])], CONV,
          "a window spans 3 pixels of the width, the padding [3, 0], and may hold nothing else. Supported: pads"),
+        ([node("Conv", "x w", "y", pads=[0, 0, 4, 0])], CONV,
+         "a window spans 3 pixels of the height, the padding [0, 4]"),
         ([node("Pad", "x p", "t"), node("Conv", "t w", "y", pads=[1, 1, 1, 1])],
          CONV | {"p": np.array([0, 0, 2, 0, 0, 0, 0, 0])}, "a window spans 3 pixels of the height, the padding [3, 1]"),
         ([node("MaxPool", "x", "y", kernel_shape=[2, 2], dilations=[2, 1])], {}, "its windows are dilated by [2, 1]"),

@@ -10,7 +10,9 @@ from signflow.deploy import flow
 from signflow.deploy.compile import export, streamline
 from signflow.deploy.compile.passes import enumerate_thresholds, truth
 from signflow.deploy.compile.passes.notes import notes_of
+from signflow.deploy.compile.passes.numbers import Numbers
 from signflow.deploy.compile.passes.rounding import grain, sum_error
+from signflow.deploy.compile.passes.transitions import Accumulators
 from signflow.deploy.golden.intgraph import IntGraph
 
 INPUTS, OUTPUTS = 6, 12
@@ -129,3 +131,18 @@ def test_bounds_by_hand():
     assert sum_error(np.array([[1.0, 2.0**24]]), 1.0) > 0
     # 3 + 2 rounds to 5(1 + d), and with 1 to 6(1 + d'); every product once more: u (3*3 + 3*2 + 2*1)
     assert sum_error(np.array([[1.0, 3.0, 2.0]]), 2.0**-30)[0] == pytest.approx(17 * 2.0**-24, rel=1e-6)
+
+
+def test_numbers_reach_from_below_what_is_computed_to_above_it():
+    """float32 that enclose scale * integer + offset -+ error, and no other float32 fits between."""
+    rng, integers = np.random.default_rng(0), np.arange(-500, 500)[:, None]
+    scale, offset, error = rng.random((3, 8)) + 0.1
+    numbers = Numbers(Accumulators(np.full(8, -500), np.full(8, 499), 1), scale, offset, error)
+    middle = integers * scale + offset
+    np.testing.assert_array_equal(numbers.at(integers), middle.astype(np.float32))
+    for side in (-1, 1):
+        found, end = numbers.at(integers, side), middle + side * error
+        assert found.dtype == np.float32
+        assert (side * (found.astype(np.float64) - end) >= 0).all()
+        inner = np.nextafter(found, np.float32(-side * np.inf)).astype(np.float64)
+        assert (side * (inner - end) < 0).all()

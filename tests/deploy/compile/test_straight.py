@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from qonnx.core.modelwrapper import ModelWrapper
 
-from signflow.deploy.compile import lower
+from signflow.deploy.compile import lower, straight
 from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.compile.passes.integer_graph import IntegerGraph
 from signflow.deploy.compile.streamline import execute
@@ -61,3 +61,17 @@ def test_few_thresholds_are_searched():
     for count, either in ((6, False), (7, True), (15, True)):
         hardware = lower.lower(graph(rows[:, :count]))
         assert any("form" in op.foldings() for op in operators(hardware)) == either
+
+
+def test_lines_are_looked_for_among_so_many_codes(monkeypatch):
+    """256 bytes in 4 channels are 1024 codes."""
+    integer = graph(lines(np.random.default_rng(6), 4, np.ones(4, np.int64)))
+    for most, either in ((1023, False), (1024, True)):
+        monkeypatch.setattr(straight, "MOST_CODES", most)
+        assert any("form" in op.foldings() for op in operators(lower.lower(integer))) == either
+
+
+def test_no_images_have_no_results_of_each_output():
+    integer = graph(np.zeros((5, 1)))
+    assert execute(integer, np.zeros((0, 5), np.uint8)).shape == (0, 5)
+    assert execute(lower.lower(integer), np.zeros((0, 5), np.uint8)).shape == (0, 5)

@@ -116,3 +116,15 @@ def test_numbers_that_reach_less_far_go_into_the_wider_types(tmp_path):
 def test_another_range_or_form_is_refused_by_name(old, new, message, tmp_path):
     with pytest.raises(ExchangeError, match=message):
         put(old, new, tmp_path)
+
+
+def test_a_memory_that_cannot_be_loaded_must_hold_the_same(tmp_path):
+    """Its words lie in the accelerator's folder for good."""
+    old, same, new = lookup(TABLES[0]), lookup(TABLES[0]), lookup(TABLES[1])
+    for model in (old, same, new):
+        operators(model)[0].set_nodeattr("loadable", 0)
+    for name, words in images(ModelWrapper(old.model, make_deepcopy=True)).items():
+        (tmp_path / name).write_text("\n".join(words))
+    assert put(old, same, tmp_path)
+    with pytest.raises(ExchangeError, match="other numbers in the other network, a memory that cannot be loaded"):
+        put(old, new, tmp_path)
