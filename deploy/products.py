@@ -3,12 +3,10 @@
 `signflow.deploy.flow` makes the products in order; everything that looks at a finished build starts here.
 """
 
-import fcntl
 import json
 import math
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_type_hints
@@ -22,12 +20,13 @@ from signflow.deploy.steps import ACCELERATOR, STEPS
 from signflow.hw import ops
 from signflow.hw.boards import Board, board
 from signflow.hw.names import identifier
+from signflow.models import files
 from signflow.models.files import replacing
 
 if TYPE_CHECKING:
     from torch import nn
 
-SETTINGS, LOCK = "settings.json", ".lock"
+SETTINGS = "settings.json"
 FACTS = ("name", "top", "sources", "input", "output", "predicted", "operators", "board", "clock_mhz", "image")
 """What `accel.json` must hold."""
 
@@ -191,28 +190,8 @@ def settings_of(work: Path) -> Settings:
 @contextmanager
 def locked(work: Path) -> Iterator[None]:
     """Hold the work folder for this process; raises FlowError that names the process that holds it already."""
-    handle = _lock(work / LOCK)
     try:
-        yield
-    finally:
-        (work / LOCK).unlink(missing_ok=True)
-        os.close(handle)
-
-
-def _lock(path: Path) -> int:
-    """A descriptor of the file ``path``, locked, with this process' number in it."""
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(handle, 20, 0).decode() or "another"
-            os.close(handle)
-            rule = "one command at a time works there: wait until it is done, or choose another folder with --out"
-            raise FlowError(f"{path.parent} is in use by process {holder}; {rule}") from None
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(handle), path.stat()):  # else its holder has removed it meanwhile
-                os.ftruncate(handle, 0)
-                os.pwrite(handle, str(os.getpid()).encode(), 0)
-                return handle
-        os.close(handle)
+        with files.locked(work):
+            yield
+    except files.InUseError as e:
+        raise FlowError(str(e)) from None

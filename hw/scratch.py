@@ -55,12 +55,17 @@ def _sweep(prefix: str, parent: Path) -> None:
 @contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
     """An empty folder with a name of its own beside ``folder``, whose place it takes when the block ends without an
-    error.
+    error. An OSError of the block that names no file (a full disk does not) is raised again with ``folder`` in it.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with Scratch(f".{folder.name}-", folder.parent) as name:
         partial = Path(name) / folder.name
         partial.mkdir()
-        yield partial
+        try:
+            yield partial
+        except OSError as e:
+            if e.errno is None or e.filename is not None:
+                raise
+            raise OSError(e.errno, e.strerror, str(folder)) from e
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(partial, folder)

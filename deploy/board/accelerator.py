@@ -309,7 +309,15 @@ class Accelerator:
 
     def _check_identity(self) -> None:
         """What answers must be alive, and the design of this package."""
-        page, shell = self._page(), self._shell
+        self._recognise(self._page())
+        for value in (0x55555555, 0xAAAAAAAA):
+            self._link.write(SCRATCH, value)
+            if (echo := self._link.read(SCRATCH)) != value:
+                raise AcceleratorError(f"the status page is stuck: {value:#x} was written, {echo:#x} is read")
+
+    def _recognise(self, page) -> None:
+        """Raises AcceleratorError unless a status page is that of this package's design."""
+        shell = self._shell
         if page["MAGIC"] != MAGIC:
             raise AcceleratorError(f"no signflow design answers: the magic number is {page['MAGIC']:#010x}")
         found = "".join(f"{page[f'HASH{i}']:08x}" for i in range(4))
@@ -320,10 +328,6 @@ class Accelerator:
         ):
             if is_ != wanted:
                 raise AcceleratorError(f"another design is on the board: its {what} is {is_}, the package's {wanted}")
-        for value in (0x55555555, 0xAAAAAAAA):
-            self._link.write(SCRATCH, value)
-            if (echo := self._link.read(SCRATCH)) != value:
-                raise AcceleratorError(f"the status page is stuck: {value:#x} was written, {echo:#x} is read")
 
     def _stream(self, images: np.ndarray) -> np.ndarray:
         """Chunk by chunk; the next one is packed while one runs."""
@@ -359,6 +363,7 @@ class Accelerator:
             if now - changed > self.timeout:
                 raise self._fault(f"nothing moved for {self.timeout:g} s", AcceleratorTimeoutError)
         page = self._page()
+        self._recognise(page)  # somebody may have loaded another one, whose results are as good to look at
         if page["STATUS"] & STICKY:
             raise self._fault("the accelerator reports an error")
         if page["FRAMES_OUT"] != frames or page["FRAMES_IN"] != frames:

@@ -25,7 +25,8 @@ def proofs(
     """Prove and print the table, failures last; whether everything is proved. ``markdown``: a row a module, as text."""
     cases = prove.cases(chosen)
     done = count(1)
-    with show.bar(errors, "", len(cases)) as step:
+    work.mkdir(parents=True, exist_ok=True)
+    with products.locked(work), show.bar(errors, "", len(cases)) as step:
         found = prove.prove(cases, work, jobs, lambda result: step(next(done), result.case.module))
     if markdown:
         print(_markdown(found))
@@ -120,7 +121,8 @@ def _modules(rows: list[proven.Row], found: dict[str, dict[str, int]]) -> Table:
 def mutants(console: Console, errors: Console, chosen: tuple[str, ...], work: Path, jobs: int) -> bool:
     """Give the proofs faulty modules and print which assertion refutes each; whether all are refuted."""
     faults, done = faulty.mutants(chosen), count(1)
-    with show.bar(errors, "", len(faults)) as step:
+    work.mkdir(parents=True, exist_ok=True)
+    with products.locked(work), show.bar(errors, "", len(faults)) as step:
         found = faulty.refute(faults, work, jobs, lambda mutant, how: step(next(done), mutant.module))
     table = Table(title="faults that the proofs must find")
     for head in ("module", "instead of", "stands", "refuted by"):

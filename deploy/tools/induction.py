@@ -51,6 +51,9 @@ def ask(folder: Path, chosen: Sequence[int], commands: str, patience: int) -> st
     command = [str(yosys.share().parent / "yosys-abc"), "-c", f"read_aiger chosen.aig; fold; strash; {commands}"]
     options = {"cwd": folder, "capture_output": True, "text": True, "errors": "replace"}
     try:  # not all of its commands keep their time limit
-        return subprocess.run(command, **options, check=False, timeout=2 * patience + 10).stdout
+        done = subprocess.run(command, **options, check=False, timeout=2 * patience + 10)
+        if done.returncode < 0:
+            raise yosys.SynthesisError(f"yosys-abc was ended by signal {-done.returncode}: too little memory?")
+        return done.stdout
     except subprocess.TimeoutExpired:
         return ""

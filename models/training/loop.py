@@ -12,6 +12,7 @@ was not. Several processes: `signflow.models.training.parallel`.
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 
 from signflow.models import weights
 from signflow.models.data import Augment, Source, source
+from signflow.models.files import locked
 from signflow.models.layers.bake import bake
 from signflow.models.networks import Network, network, predict
 from signflow.models.training import record
@@ -196,7 +198,30 @@ def _run(recipe: Recipe, out: Path, say: Callable, me: Workers, until: int) -> T
         raise RecipeError(f"{out}: the processes see different checkpoints there; all need the same, shared folder")
     say(f"{recipe} on {known['device']}" + (f", resuming after epoch {len(log)} of {recipe.epochs}" if log else ""))
     out.mkdir(parents=True, exist_ok=True)
-    model, per_epoch = me.wrap(net), len(data) // recipe.batch
+    with locked(out) if me.first else nullcontext():
+        _epochs(net, loss_rule, step_rule, recipe, (data, test), out, log, me, until)
+        net, path = net.cpu().eval(), _file(recipe, out / "weights")
+        if me.first:
+            _store(net, path)
+            if len(log) == recipe.epochs:
+                record.write_facts(out, known, log)  # last: who finds it takes the training for finished
+    say(f"test accuracy {log[-1][2]:.2%} (float32, last epoch); weights in {path}")
+    return Trained(bake(net), path, log[-1][2], recipe)
+
+
+def _epochs(
+    net: nn.Module,
+    loss_rule: Loss,
+    step_rule,
+    recipe: Recipe,
+    data: tuple,
+    out: Path,
+    log: list,
+    me: Workers,
+    until: int,
+) -> None:
+    """The epochs that ``log`` lacks, each with what it leaves in ``out``; ``data``: of training and of test."""
+    model, per_epoch = me.wrap(net), len(data[0]) // recipe.batch
     with _bar(me) as bar:
         task = bar.add_task("training", total=recipe.epochs * per_epoch, completed=len(log) * per_epoch)
         for epoch in range(len(log), until):
@@ -204,19 +229,12 @@ def _run(recipe: Recipe, out: Path, say: Callable, me: Workers, until: int) -> T
             torch.manual_seed(seed_of(recipe.seed, epoch, me.rank))
             if recipe.reset_moments:
                 step_rule = optimiser(net, recipe)
-            loss = train_epoch(model, step_rule, loss_rule, recipe, data, epoch, me, lambda: bar.advance(task))
+            loss = train_epoch(model, step_rule, loss_rule, recipe, data[0], epoch, me, lambda: bar.advance(task))
             me.agree(net)
-            log.append([epoch + 1, loss, accuracy(net, test, me), time.perf_counter() - start])
+            log.append([epoch + 1, loss, accuracy(net, data[1], me), time.perf_counter() - start])
             if me.first:
                 _write(out, recipe, net, step_rule, log)
             bar.update(task, description=f"epoch {epoch + 1}: loss {loss:.3f}, test {log[-1][2]:.2%}")
-    net, path = net.cpu().eval(), _file(recipe, out / "weights")
-    if me.first:
-        if len(log) == recipe.epochs:
-            record.write_facts(out, known, log)
-        _store(net, path)
-        say(f"test accuracy {log[-1][2]:.2%} (float32, last epoch); weights in {path}")
-    return Trained(bake(net), path, log[-1][2], recipe)
 
 
 def train(
@@ -240,8 +258,8 @@ def train(
     hardware, result). The returned and final weights are those of the last epoch: the test set has not chosen them, as
     it has chosen `best`. With ``binarise = "activations"`` the weights are not packed: `best.pt`, `weights.pt`.
 
-    Raises RecipeError for what the recipe asks and is not there, DataError for missing data, WeightsError, and OSError
-    for what cannot be written.
+    Raises RecipeError for what the recipe asks and is not there, DataError for missing data, WeightsError, InUseError
+    while another process trains there, and OSError for what cannot be written.
     """
     recipe = recipe_of(source, **keys)
     name = recipe.net if isinstance(source, Recipe) else Path(source).stem

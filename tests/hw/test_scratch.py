@@ -1,5 +1,6 @@
 """Temporary folders go with their process, however it ends."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,11 +10,11 @@ import time
 import pytest
 
 from signflow.hw import scratch
-from signflow.hw.scratch import Scratch
+from signflow.hw.scratch import Scratch, replacing_folder
 
 MAKER = """
 import sys, time
-from signflow.hw.scratch import Scratch
+from signflow.hw.scratch import Scratch, replacing_folder
 held = Scratch("made-", sys.argv[1])
 open(held.name + "/file", "w").close()
 print(held.name, flush=True)
@@ -85,3 +86,13 @@ def test_a_folder_is_locked_while_it_lives_and_no_longer(tmp_path):
     made.cleanup()
     del made
     assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_a_folder_that_finds_no_room_is_named_and_stays_as_it_was(tmp_path):
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "old").touch()
+    with pytest.raises(OSError, match=rf"No space left on device: '{folder}'"), replacing_folder(folder) as new:
+        (new / "half").touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert list(tmp_path.iterdir()) == [folder] and [path.name for path in folder.iterdir()] == ["old"]

@@ -142,6 +142,22 @@ def test_broken_cxx_output_is_shown(cache, source, fresh_tools, monkeypatch, tmp
         verilator.compile("passing", [source])
 
 
+def test_a_killed_compiler_is_said_to_be_and_its_temporary_files_go(cache, source, fresh_tools, monkeypatch, tmp_path):
+    """As by a machine that is out of memory."""
+    program = tmp_path / "g++"
+    program.write_text(
+        '#!/bin/sh\n[ "$1" = --version -o "$1" = -E ] && exec g++ "$@"\ntouch $TMPDIR/cc1.s; kill -9 $$\n'
+    )
+    program.chmod(0o755)
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("CXX", str(program))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    monkeypatch.setenv("SIGNFLOW_CACHE", str(tmp_path / "empty"))
+    with pytest.raises(RtlError, match=r"(?s)g\+\+ failed:\n  error: ended by signal 9: too little memory\?"):
+        verilator.compile("passing", [source])
+    assert not list((tmp_path / "tmp").iterdir())
+
+
 def test_an_interrupted_build_leaves_nothing(cache):
     def build(folder):
         (folder / "half").write_text("x")

@@ -1,4 +1,4 @@
-"""A file is replaced as a whole or not at all, and an error says which file and why."""
+"""A file is replaced as a whole or not at all, an error says which file and why; a folder has one user at a time."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from signflow.models.files import replacing
+from signflow.models.files import InUseError, beside, locked, replacing
 from signflow.models.training import record
 
 
@@ -76,3 +76,27 @@ def test_two_processes_write_under_names_of_their_own(tmp_path):
     with replacing(tmp_path / "a") as partial:
         assert other and other != str(partial)
         partial.touch()
+
+
+def test_a_folder_beside_goes_with_its_block_or_with_the_next_one(tmp_path):
+    with pytest.raises(KeyError), beside(tmp_path / "data") as folder:
+        (folder / "half").write_text("")
+        raise KeyError
+    code = "import sys, os, signal; from pathlib import Path; from signflow.models.files import beside\n"
+    code += "with beside(Path(sys.argv[1])) as p: (p / 'half').write_text(''); os.kill(os.getpid(), signal.SIGKILL)"
+    assert not list(tmp_path.iterdir())
+    subprocess.run([sys.executable, "-c", code, tmp_path / "data"])
+    (left,) = tmp_path.iterdir()
+    mine = tmp_path / f"data.{os.getpid()}.tmp"  # another process of that number, in another container
+    (mine / "old").mkdir(parents=True)
+    with beside(tmp_path / "data") as folder:
+        assert folder == mine and not list(folder.iterdir()) and not left.exists()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_is_for_one_process_at_a_time(tmp_path):
+    with locked(tmp_path):
+        with pytest.raises(InUseError, match=f"{tmp_path} is in use by process {os.getpid()}; one command at a time"):
+            locked(tmp_path).__enter__()
+        assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    assert not list(tmp_path.iterdir())

@@ -182,6 +182,17 @@ def test_another_networks_bitstream(bitfile, work, tmp_path, works):
         works(accelerator)
 
 
+def test_a_design_that_somebody_loads_meanwhile(bitfile, tfc, device, pixels, works, tmp_path):
+    """Other weights in the same structure, and a DMA that has just done a transfer: all but the hash is as it was."""
+    settings = flow.Settings("tfc", random_weights=1)
+    other = packed(settings, build(settings, tmp_path / "other"))
+    works(tfc)
+    device.soc = device.dma.soc = device._load(other)
+    with refused("another design is on the board: its network hash is"):
+        tfc(pixels(10, (1, 28, 28)))
+    works(tfc)
+
+
 def test_a_truncated_bitstream(bitfile, tmp_path, works):
     wrong = copy(bitfile, tmp_path / "wrong")
     wrong.write_bytes(wrong.read_bytes()[:-1000])

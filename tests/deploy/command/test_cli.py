@@ -2,9 +2,13 @@
 
 import io
 import json
+import os
 import shutil
+import signal
+import time
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -255,3 +259,67 @@ def test_the_version_and_the_exit_codes_are_told(run):
     assert run("--version") == (0, f"signflow {signflow.__version__}\n")
     code, text = run("--help")
     assert code == 0 and "3 all done but the vendor's step" in " ".join(text.split())
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+def test_a_signal_that_asks_to_end_is_obeyed_tidily(number, code):
+    """What has begun is undone, and who called the command has its own handlers again."""
+    undone, before = [], signal.getsignal(number)
+
+    @click.command()
+    def work():
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(10)
+        finally:
+            undone.append(True)
+
+    verbs = group.Command()
+    verbs.add_command(work, "work")
+    done = CliRunner().invoke(verbs, ["work"])
+    assert (done.exit_code, undone) == (code, [True]) and "interrupted; finished products are kept" in done.stderr
+    assert signal.getsignal(number) is before
+
+
+class Late:
+    """Whose finaliser gets the signal."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+
+
+def test_an_interrupt_that_python_drops_comes_again():
+    """It drops what a finaliser raises, and a training went on after Ctrl-C."""
+    verbs = group.Command()
+
+    @verbs.command()
+    def work():
+        late = Late()
+        del late
+        time.sleep(10)
+
+    done = CliRunner().invoke(verbs, ["work"])
+    assert done.exit_code == 130 and done.stderr.split() == ["interrupted;", "finished", "products", "are", "kept"]
+
+
+@pytest.mark.parametrize(
+    "error, text",
+    [
+        (MemoryError(), "not enough memory"),
+        (MemoryError("Unable to allocate 4 EiB"), "not enough memory: Unable to allocate 4 EiB"),
+        (
+            ImportError("libtorch.so: failed to map segment from shared object"),
+            "not enough memory: libtorch.so: failed",
+        ),
+    ],
+)
+def test_no_memory_is_one_line(error, text):
+    verbs = group.Command()
+
+    @verbs.command()
+    def work():
+        raise error
+
+    done = CliRunner().invoke(verbs, ["work"])
+    assert done.exit_code == 1 and f"error: {text}" in done.stderr and "fault of signflow" not in done.stderr

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from vcdvcd import VCDVCD
 
-from signflow.deploy.tools import mutants, prove
+from signflow.deploy.command.cli import main
+from signflow.deploy.products import locked
+from signflow.deploy.tools import induction, mutants, prove, yosys
 
 JOBS = 2
 
@@ -102,3 +105,20 @@ def test_every_proof_holds(tmp_path):
 def test_every_fault_is_refuted(tmp_path):
     survivors = [mutant for mutant, how in mutants.refute(mutants.mutants(), tmp_path, JOBS).items() if not how]
     assert not survivors
+
+
+def test_a_killed_abc_is_no_undecided_proof(tmp_path, monkeypatch):
+    """As by a machine that is out of memory."""
+    program = tmp_path / "yosys-abc"
+    program.write_text("#!/bin/sh\nkill -9 $$\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("signflow.deploy.tools.induction.yosys.share", lambda: tmp_path / "share")
+    (tmp_path / "model.aig").write_bytes(b"aig 0 0 0 0 0 1\n0\n")
+    with pytest.raises(yosys.SynthesisError, match="yosys-abc was ended by signal 9"):
+        induction.ask(tmp_path, [0], "pdr", 1)
+
+
+def test_a_folder_has_one_prover_at_a_time(tmp_path):
+    with locked(tmp_path):
+        done = CliRunner().invoke(main, ["prove", "sf_fifo", "--out", str(tmp_path)])
+    assert done.exit_code == 1 and "is in use by process" in done.stderr and not list(tmp_path.iterdir())

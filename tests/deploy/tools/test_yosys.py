@@ -51,10 +51,24 @@ yosys.run((), [("long", ["exec -- sh long.sh"])], Path("."), 1)
 """
 
 
+@pytest.mark.parametrize("command", ["write_json model.json", "write_rtlil model.il", "write_verilog model.v"])
+def test_a_file_that_the_disk_cut_short_is_no_result(tmp_path, command):
+    """Yosys does not notice a full disk; what it left may look whole to who reads it."""
+    name, source = command.split()[1], tmp_path / "one.v"
+    source.write_text("module one(input a, output b); assign b = !a; endmodule\n")
+    lines = [f"read_verilog {source.name}", command]
+    yosys.run((), [("one", lines)], tmp_path, 1)
+    whole = (tmp_path / name).stat().st_size
+    for part in (0, whole // 2, whole - 3):
+        with pytest.raises(yosys.SynthesisError, match=rf"{name} is cut short: is the disk full"):
+            yosys.run((), [("one", [*lines, f"exec -- truncate -s {part} {name}"])], tmp_path, 1)
+
+
 def test_a_killed_run_leaves_no_process(tmp_path):
     """Nor what Yosys itself has started, as it does with ABC."""
     (tmp_path / "long.sh").write_text("echo $$ > pid; exec sleep 60")
-    with subprocess.Popen([sys.executable, "-c", PARENT], cwd=tmp_path) as parent:
+    environment = os.environ | {"TMPDIR": str(tmp_path)}  # what is left there goes with the next run
+    with subprocess.Popen([sys.executable, "-c", PARENT], cwd=tmp_path, env=environment) as parent:
         while not (pid := tmp_path / "pid").exists() or not pid.read_text().strip():
             assert parent.poll() is None
             time.sleep(0.05)

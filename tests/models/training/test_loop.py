@@ -1,6 +1,7 @@
 """Training: it learns, resumes to the bit, keeps the best, says what it did; packed weights."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 
 from signflow.models import data, networks, weights
 from signflow.models.data import Augment, MemorySource
+from signflow.models.files import InUseError, locked
 from signflow.models.training import loop, record, train
 from signflow.models.training.recipe import Recipe, RecipeError
 
@@ -95,6 +97,28 @@ def test_a_kill_while_writing_leaves_the_previous_checkpoint(tiny, tmp_path, mon
     with pytest.raises(KeyboardInterrupt):
         record.save({}, tmp_path / "checkpoint.pt")
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
+
+
+def test_a_training_that_is_told_finished_has_its_weights(tiny, tmp_path, monkeypatch):
+    """`run.json` makes an experiment take it for done."""
+
+    def killed(net, path):
+        if path.name == "weights.npz":
+            raise KeyboardInterrupt
+        weights.save(net, path)
+
+    monkeypatch.setattr(loop, "_store", killed)
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(replace(tiny, epochs=1), tmp_path, say=silent)
+    assert (tmp_path / "checkpoint.pt").exists() and not (tmp_path / "run.json").exists()
+
+
+def test_two_trainings_in_one_folder(tiny, tmp_path):
+    loop.train(replace(tiny, epochs=1), tmp_path, say=silent)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with locked(tmp_path), pytest.raises(InUseError, match=f"{tmp_path} is in use by process {os.getpid()}"):
+        loop.train(replace(tiny, epochs=1), tmp_path, say=silent)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_best_is_the_epoch_of_highest_test_accuracy_and_final_the_last(tiny, tmp_path, monkeypatch):
