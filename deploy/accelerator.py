@@ -118,6 +118,11 @@ class Accelerator:
         return [Operator(**{key: op[key] for key in keys}) for op in self.facts["operators"]]
 
     @property
+    def batch(self) -> int:
+        """Images that go in together, whose results come together."""
+        return self.facts["batch"]
+
+    @property
     def folding(self) -> dict[str, dict]:
         """Node -> attribute -> value, of all operators that have a choice; `build` takes it as ``folding``."""
         return {op.node: op.folding for op in self.operators if op.folding}
@@ -326,6 +331,7 @@ def build(
     prefer: str = "balance",
     stream_bits: int = 0,
     folding: str | Path | Mapping = "",
+    batch: int = 0,
     clock: float = 0.0,
     boards: str | Path | None = None,
     weights: str | Path = "",
@@ -342,10 +348,11 @@ def build(
     "uint8/255", "int8", "bipolar"). ``fps``: target images a second [the fastest that fits the board]; ``prefer``:
     what a folding is to be good at besides, "balance", "luts" (few) or "latency". ``stream_bits``: the widest word of
     the input, for a core that is faster than its link [what the link carries]. ``folding``: a JSON file, or node ->
-    attribute -> value. ``clock`` in MHz [the board's]; ``boards``: a TOML file of boards of your
-    own. ``weights``: a packed weight file, ``random_weights``: a seed, for one of our networks. ``loadable``: weights,
-    thresholds and tables can be exchanged at run time (`Accelerator.load_weights`). ``out``: the folder of the products
-    [out/<name>-<board>]. ``tick`` is called around each step.
+    attribute -> value. ``batch``: images that a network of dense layers takes together, 1, 2 or 4 [as makes it
+    fastest]. ``clock`` in MHz [the board's]; ``boards``: a TOML file of boards of your own. ``weights``: a packed
+    weight file, ``random_weights``: a seed, for one of our networks. ``loadable``: weights, thresholds and tables can
+    be exchanged at run time (`Accelerator.load_weights`). ``out``: the folder of the products [out/<name>-<board>].
+    ``tick`` is called around each step.
 
     Raises UnsupportedError for what has no exact hardware, ModelFileError for an unusable file, FlowError, BoardError
     and FoldingError for settings that cannot be, ValueError for a module or shape that cannot be built, LadderError
@@ -357,7 +364,7 @@ def build(
     settings = products.Settings(
         label, board, input or ("uint8" if module is not None else ""), str(weights), fps,
         "" if isinstance(folding, Mapping) else str(folding), random_weights, clock, own_board, check, loadable,
-        prefer, stream_bits,
+        prefer, stream_bits, batch,
     )  # fmt: skip
     work = settings.work if out is None else Path(out)
     with Scratch("signflow-folding-") as scratch:

@@ -26,7 +26,7 @@ from signflow.deploy.compile.names import name_tensors, sort_nodes
 from signflow.deploy.compile.passes.notes import notes_of
 from signflow.deploy.generate import exchange
 from signflow.deploy.generate.accelerator import WEIGHTS, generate, hashes, load_of
-from signflow.deploy.plan import buffer, fit, fold, graph, timing
+from signflow.deploy.plan import batch, buffer, fit, fold, graph, timing
 from signflow.deploy.products import (
     SETTINGS,
     FlowError,
@@ -52,6 +52,7 @@ from signflow.deploy.steps import (
     since,
 )
 from signflow.deploy.verify.check import mark, prove
+from signflow.hw.ops.folding import FoldingError
 from signflow.hw.scratch import Scratch
 from signflow.hw.sim import verilator
 from signflow.hw.sim.toolchain import cached
@@ -126,13 +127,20 @@ def fold_for(settings: Settings, model: ModelWrapper) -> None:
     for op in graph.operators(model) if settings.loadable else ():
         op.set_nodeattr("loadable", 1)
     if settings.folding:
+        table = fold.read_folding(Path(settings.folding))
+        batch.set_batch(model, count := settings.batch or batch.batch_for(table, model))
         fit.for_clock(model, target)
-        fold.apply_folding(model, fold.read_folding(Path(settings.folding)))
+        fold.apply_folding(model, table)
         fit.check_fits(model, target, fit.ALL)
-    elif settings.fps:
-        fit.fold_to_fps(model, target, settings.fps, settings.prefer, settings.stream_bits)
+        cycles, slowest = timing.intervals(graph.operators(model))
+        if cycles % count:
+            raise FoldingError(batch.whole(cycles, count, slowest))
+        return
+    options = {"prefer": settings.prefer, "stream_bits": settings.stream_bits}
+    if settings.fps:
+        fit.fold_to_fps(model, target, settings.fps, batches=settings.batches, **options)
     else:
-        fit.fold_to_board(model, target, prefer=settings.prefer, stream_bits=settings.stream_bits)
+        fit.fold_to_board(model, target, batches=settings.batches, **options)
 
 
 def step_fold(settings: Settings, work: Path) -> None:

@@ -20,6 +20,7 @@ from signflow.deploy.steps import ACCELERATOR, STEPS
 from signflow.hw import ops
 from signflow.hw.boards import Board, board
 from signflow.hw.names import identifier
+from signflow.hw.ops.vectors import PIXELS
 from signflow.models import files
 from signflow.models.files import replacing
 
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 SETTINGS = "settings.json"
-FACTS = ("name", "top", "sources", "input", "output", "predicted", "operators", "board", "clock_mhz", "image")
+FACTS = ("name", "top", "sources", "input", "output", "predicted", "operators", "board", "clock_mhz", "image",
+         "batch")  # fmt: skip
 """What `accel.json` must hold."""
 
 
@@ -64,12 +66,16 @@ class Settings:
     """What a folding is to be good at: "balance", "luts" or "latency" (`signflow.deploy.plan.choose.AIMS`)."""
     stream_bits: int = 0
     """The widest word of the input, also one that the board's link does not carry every cycle; 0: what it carries."""
+    batch: int = 0
+    """Images that go in together (`signflow.deploy.plan.batch`); 0: as many as make it fastest."""
 
     def __post_init__(self):
         if not 0 <= self.fps < math.inf:
             raise FlowError(f"a target of {self.fps} images a second: give a number above 0, or none for the fastest")
         if self.stream_bits < 0:
             raise FlowError(f"a stream of {self.stream_bits} bits: give 1 or more, or none for what the link carries")
+        if self.batch and self.batch not in PIXELS:
+            raise FlowError(f"a batch of {self.batch} images: it can be {', '.join(map(str, PIXELS))}")
         if self.clock:
             _ = self.target  # raises for a clock that cannot be
         ours = self.source in known.networks()
@@ -92,6 +98,11 @@ class Settings:
         """The board with the clock that the build is for. Raises BoardError for an unknown one."""
         found = Board(**self.own_board) if self.own_board else board(self.board)
         return replace(found, clock_mhz=self.clock) if self.clock else found
+
+    @property
+    def batches(self) -> tuple[int, ...]:
+        """Batches to try; an image alone is the quickest."""
+        return (self.batch,) if self.batch else (1,) if self.prefer == "latency" else PIXELS
 
     @property
     def package(self) -> str:

@@ -19,10 +19,11 @@ from signflow.deploy import flow
 from signflow.deploy.compile.errors import UnsupportedError
 from signflow.deploy.plan import fit, graph
 from signflow.deploy.plan.choose import Choices
-from signflow.deploy.plan.timing import frame_words, intervals
+from signflow.deploy.plan.timing import batch_of, frame_words, intervals
 from signflow.deploy.products import read, write_json
 from signflow.hw.boards import Board, board
 from signflow.hw.ops.folding import FoldingError
+from signflow.hw.ops.vectors import PIXELS
 from signflow.models.study.tables import Table
 
 BOARDS = ("pynq-z2", "ulx3s", "ultra96-v2", "kv260", "zcu104")
@@ -119,14 +120,15 @@ def _on_board(model: ModelWrapper, target: Board) -> Fit:
     if bits > memory + shares["LUT"] * target.lut * LUT_BITS / 2**20:
         return Fit(weights)
     try:
-        fit.fold_to_board(model, target)
+        fit.fold_to_board(model, target, batches=PIXELS)
     except fit.TooLargeError as e:
         over = [f"{what} {e.needed[what]:,} of {most:,}" for what, most in e.offered.items() if e.needed[what] > most]
         return Fit(", ".join([weights] * (bits > memory) or over))
     except FoldingError as e:
         return Fit(str(e))
     needed = fit.buffered_cost(model)
-    return Fit("", cycles := intervals(ops)[0], target.clock_mhz * 1e6 / cycles, needed, _limit(model, target, needed))
+    cycles = intervals(ops)[0] // batch_of(ops)
+    return Fit("", cycles, target.clock_mhz * 1e6 / cycles, needed, _limit(model, target, needed))
 
 
 def _limit(model: ModelWrapper, target: Board, needed: dict[str, int]) -> str:

@@ -84,7 +84,10 @@ class Throughput:
     latency: int
     """Cycles of the first image."""
     predicted_latency: int
+    """Of the first image; where images go in by batches, of the first batch."""
     predicted_interval: int
+    batch: int = 1
+    """Images that go in together."""
 
     @property
     def images_per_second(self) -> float:
@@ -99,7 +102,7 @@ class Throughput:
     @property
     def interval(self) -> float:
         """Cycles from one image to the next."""
-        return (self.cycles - self.latency) / max(1, self.images - 1)
+        return (self.cycles - self.latency) / max(1, self.images - self.batch)
 
     def __str__(self) -> str:
         us = self.latency / self.clock_mhz
@@ -170,6 +173,7 @@ class Accelerator:
         """Run random images and measure; see `Throughput`. Between packets, of a megabyte each, the hardware rests."""
         if images < 1:
             raise ValueError(f"{images} images cannot be timed: at least 1")
+        images += -images % self._codec.batch
         low, high = self._codec.range
         rng = np.random.default_rng(1)
         batch = rng.integers(low, high + 1, (images, *self._codec.shape))
@@ -182,7 +186,7 @@ class Accelerator:
         cycles = page["CYCLES_LO"] | page["CYCLES_HI"] << 32
         return Throughput(
             images, seconds, cycles, self.clock_mhz, page["LATENCY"], predicted["latency"],
-            max(predicted["interval"], *beats),
+            max(predicted["interval"], *beats), self._codec.batch,
         )  # fmt: skip
 
     def load_weights(self, file) -> None:
@@ -269,9 +273,13 @@ class Accelerator:
         self._check_identity()
         self._fill()
         size = max(self._codec.in_bytes, self._codec.out_bytes)
-        self._chunk = self._link.chunk_bytes // size
+        batch = self._codec.batch
+        self._chunk = self._link.chunk_bytes // (size * batch) * batch
         if not self._chunk:
-            raise AcceleratorError(f"an image takes {size} bytes, and a packet of this link {self._link.chunk_bytes}")
+            what = f"a batch of {batch} images" if batch > 1 else "an image"
+            raise AcceleratorError(
+                f"{what} takes {size * batch} bytes, and a packet of this link {self._link.chunk_bytes}"
+            )
         self._in = [self._link.buffer(self._chunk * self._codec.in_bytes) for _ in range(2)]
         self._out = [self._link.buffer(self._chunk * self._codec.out_bytes) for _ in range(2)]
         self._prove()
@@ -330,8 +338,11 @@ class Accelerator:
                 raise AcceleratorError(f"another design is on the board: its {what} is {is_}, the package's {wanted}")
 
     def _stream(self, images: np.ndarray) -> np.ndarray:
-        """Chunk by chunk; the next one is packed while one runs."""
-        link, codec, results = self._link, self._codec, np.empty((len(images), self._codec.count), np.int64)
+        """Chunk by chunk; the next one is packed while one runs. The last image fills up its batch."""
+        link, codec, count = self._link, self._codec, len(images)
+        if count % codec.batch:
+            images = np.concatenate([images, np.repeat(images[-1:], -count % codec.batch, axis=0)])
+        results = np.empty((len(images), codec.count), np.int64)
         parts = [slice(k, min(k + self._chunk, len(images))) for k in range(0, len(images), self._chunk)]
         link.write(CONTROL, CLEAR)
         for k, part in enumerate(parts):
@@ -347,7 +358,7 @@ class Accelerator:
             self._wait(part.stop)
         if parts:
             results[parts[-1]] = codec.unpack(self._out[(len(parts) - 1) % 2], parts[-1].stop - parts[-1].start)
-        return results
+        return results[:count]
 
     def _wait(self, frames: int) -> None:
         """Until the packet is through and the page has counted ``frames`` in and out, without an error."""
@@ -416,6 +427,7 @@ class Codec:
         self.in_bytes, self.out_bytes = (shell[f"{side}_beats"] * shell["beat_bits"] // 8 for side in ("in", "out"))
         self._in_word, self._out_word = shell["in_word_bits"] // 8, shell["out_word_bits"] // 8
         self.count = int(np.prod(self._out["shape"]))
+        self.batch = facts.get("batch", 1)
 
     def check(self, images) -> np.ndarray:
         """The images, or TypeError, ValueError that says what the network reads."""

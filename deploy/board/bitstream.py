@@ -28,6 +28,7 @@ from signflow.hw.scratch import Scratch
 from signflow.hw.sim import SimError
 from signflow.hw.sim.soc import SocModel
 from signflow.hw.sim.uart import SimulatedPort, compile_port
+from signflow.hw.sim.words import filled
 
 CHUNK = 10
 """Images a packet in a simulated netlist."""
@@ -79,12 +80,13 @@ class NetlistModel:
         """``images`` (N, *shape) -> int64 (N, K), `CHUNK` images a packet; SimError when no answer comes."""
         codec, results = self.codec, []
         for at in range(0, len(images), CHUNK):
-            part = codec.check(images[at : at + CHUNK])
+            asked = codec.check(images[at : at + CHUNK])
+            part = filled(asked, codec.batch)
             sent, received = (np.zeros(len(part) * size, np.uint8) for size in (codec.in_bytes, codec.out_bytes))
             codec.pack(part, sent)
             self._move(sent, received, len(part))
-            results.append(codec.unpack(received, len(part)))
-            tick(at + len(part))
+            results.append(codec.unpack(received, len(part))[: len(asked)])
+            tick(at + len(asked))
         return np.concatenate(results) if results else np.empty((0, codec.count), np.int64)
 
     def _streams(self, sent: np.ndarray, received: np.ndarray, images: int) -> None:

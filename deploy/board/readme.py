@@ -17,6 +17,9 @@ def readme(facts: Mapping, needs: Sequence[str]) -> str:
     name, board, image, shell = facts["name"], Board.of(facts), facts["image"], facts["shell"]
     plan, mhz = facts["predicted"], shell["clock_khz"] / 1000
     told, where = LINK[board.link]
+    batch = facts["batch"]
+    first = "the first" if batch == 1 else f"the first {batch}"
+    together = f" Images go in {batch} at a time; the driver fills up the last ones." if batch > 1 else ""
     lines = ["from accelerator import Accelerator"]
     lines += ["from serial_link import SerialLink"] if board.link == "serial" else []
     shape = ", ".join(map(str, image["shape"]))
@@ -31,8 +34,9 @@ def readme(facts: Mapping, needs: Sequence[str]) -> str:
 # {name} for {board.name}
 
 A neural network as a circuit: {plan["interval"]:,} cycles an image at {mhz:g} MHz, that is
-{shell["clock_khz"] * 1e3 / plan["interval"]:,.0f} images a second, the first after {plan["latency"]:,} cycles
-(predicted by the cycle; the link may be slower). It gives the very logits of the PyTorch network that it was made of.
+{shell["clock_khz"] * 1e3 / plan["interval"]:,.0f} images a second, {first} after {plan["latency"]:,} cycles
+(predicted by the cycle; the link may be slower).{together}
+It gives the very logits of the PyTorch network that it was made of.
 {_simulated(facts)}{proofs(facts.get("check", {}))}
 ## Start
 

@@ -179,6 +179,11 @@ def export(network: str, weights: str, output: Path) -> None:
 )
 @click.option("--folding", default="", help="JSON file node -> attribute -> value that fixes the folding.")
 @click.option(
+    "--batch",
+    type=click.Choice(["1", "2", "4"]),
+    help="Images that a network of dense layers takes together, to share the weights it reads [as makes it fastest].",
+)
+@click.option(
     "--from",
     "start",
     default="export",
@@ -201,6 +206,7 @@ def build(
     clock,
     stream_bits,
     folding,
+    batch,
     start,
     loadable,
     check,
@@ -227,6 +233,7 @@ def build(
         rule = f"leave out --from to build {network} for {board} there"
         raise click.UsageError(f"{work} holds {settings.source} for {settings.board}: {rule}")
     folded = {"fps": target_fps or 0.0, "prefer": prefer, "stream_bits": stream_bits or 0, "folding": folding}
+    folded["batch"] = int(batch or 0)
     folded = folded if "fold" in since(start) else {}
     show.build(console, replace(settings, **folded, **target, check=check), work, start, json_file)
     console.print(f"products in {work}", highlight=False, soft_wrap=True)

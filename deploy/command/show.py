@@ -74,10 +74,11 @@ def folding(console: Console, facts: dict) -> None:
             )
             table.add_row(resources.short(op["node"]) + (" (whole windows)" if p.get("parallel_window") else ""), *row)
     console.print(table)
-    fps = facts["clock_mhz"] * 1e6 / interval
+    fps, batch = facts["clock_mhz"] * 1e6 / interval, facts["batch"]
+    together = f" of a batch of {batch} images, which go in together" if batch > 1 else ""
     console.print(
-        f"predicted: latency {facts['predicted']['latency']:,} cycles, initiation interval {interval:,} cycles "
-        f"= {fps:,.0f} images/s at "
+        f"predicted: latency {facts['predicted']['latency']:,} cycles{together}, initiation interval {interval:,} "
+        f"cycles = {fps:,.0f} images/s at "
         f"{facts['clock_mhz']:g} MHz (bottleneck {facts['predicted']['bottleneck']})",
         highlight=False,
     )

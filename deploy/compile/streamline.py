@@ -15,6 +15,7 @@ from signflow.deploy.compile.names import name_nodes
 from signflow.deploy.compile.passes.enumerate_thresholds import enumerate_thresholds
 from signflow.deploy.compile.passes.fold_constants import FoldConstants
 from signflow.deploy.compile.passes.normal_form import NormalForm
+from signflow.hw.sim.words import filled
 
 
 def streamline(model: ModelWrapper, keep_constants: bool = False) -> ModelWrapper:
@@ -38,7 +39,7 @@ def image_facts(model: ModelWrapper) -> dict:
 
 
 def execute(model: ModelWrapper, images: np.ndarray) -> np.ndarray:
-    """Run an integer or hardware graph node by node, one image at a time: ``images`` (N, *shape) -> int64 (N, outputs).
+    """Run an integer or hardware graph node by node, a frame at a time: ``images`` (N, *shape) -> int64 (N, outputs).
     Slow; `intgraph` is the fast way.
     """
     engine.boot()
@@ -47,5 +48,6 @@ def execute(model: ModelWrapper, images: np.ndarray) -> np.ndarray:
     name, out = model.graph.input[0].name, model.graph.output[0].name
     shape, results = model.get_tensor_shape(name), int(np.prod(model.get_tensor_shape(out)))
     stream = ImageInput.of(model).stream(images).astype(np.float32)
-    rows = [execute_onnx(model, {name: image.reshape(shape)})[out] for image in stream]
-    return np.rint(np.reshape(rows, (len(stream), results))).astype(np.int64)
+    frames = filled(stream, shape[0]).reshape(-1, *shape)
+    rows = [execute_onnx(model, {name: frame})[out] for frame in frames]
+    return np.rint(np.reshape(rows, (-1, results // shape[0]))[: len(images)]).astype(np.int64)

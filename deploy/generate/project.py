@@ -55,7 +55,7 @@ def shell_facts(facts: Mapping, board: Board, folder: Path) -> dict:
     """
     beats, predicted = board.beats(facts), facts["predicted"]
     longest = predicted["latency"] + SHELL_LATENCY + max(1, beats["out_word_bits"] // beats["beat_bits"])
-    in_flight = -(-longest // max(1, predicted["interval"])) + 2
+    in_flight = -(-longest // max(1, predicted["interval"])) + 1 + facts.get("batch", 1)
     return {
         **beats,
         "tags": max(4, 1 << (in_flight - 1).bit_length()),

@@ -131,6 +131,7 @@ def collect(work: Path, facts: Mapping) -> dict:
         "check": facts.get("check", {}),
         "interval": interval,
         "latency": latency,
+        "batch": facts["batch"],
         "bottleneck": facts["predicted"]["bottleneck"],
         "fps": board.clock_mhz * 1e6 / interval,
         "microseconds": latency / board.clock_mhz,

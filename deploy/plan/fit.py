@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from qonnx.core.modelwrapper import ModelWrapper
 
+from signflow.deploy.plan.batch import best_batch
 from signflow.deploy.plan.buffer import insert_fifos, insert_width_converters
 from signflow.deploy.plan.choose import AIMS, Aim, Choices
 from signflow.deploy.plan.graph import operators
@@ -39,20 +40,31 @@ class TooLargeError(FoldingError):
         self.needed, self.offered = dict(needed), dict(offered)
 
 
-def fold_to_fps(model: ModelWrapper, board: Board, fps: float, prefer: str = "balance", stream_bits: int = 0) -> None:
-    """The best folding for ``fps`` images a second at the board's clock, by ``prefer``, a name of `AIMS`; raises
-    FoldingError when an operator cannot reach it or it does not fit. ``stream_bits``: the widest word of the input; 0:
-    what the board's link carries.
+def fold_to_fps(
+    model: ModelWrapper,
+    board: Board,
+    fps: float,
+    prefer: str = "balance",
+    stream_bits: int = 0,
+    batches: Sequence[int] = (1,),
+) -> None:
+    """The best folding for ``fps`` images a second at the board's clock, by ``prefer``, a name of `AIMS`, in the first
+    of ``batches`` (`signflow.deploy.plan.batch`) that has one; raises FoldingError when an operator cannot reach it or
+    it does not fit. ``stream_bits``: the widest word of the input; 0: what the board's link carries.
     """
-    target = int(board.clock_mhz * 1e6 / fps)
-    if target < 1:
+    if fps > board.clock_mhz * 1e6:
         raise FoldingError(
             f"{fps:g} images a second at {board.clock_mhz:g} MHz leaves less than one cycle for an image"
         )
     for_clock(model, board)
-    whole = Choices(model, stream_bits or board.widest_beat)
-    shares = ALL | {"BRAM18": UTILISATION["BRAM18"]}
-    _settle(model, whole, board, shares, target, lambda budget: whole.best(target, budget, _aim(prefer)))
+    aim, shares = _aim(prefer), ALL | {"BRAM18": UTILISATION["BRAM18"]}
+
+    def fold(count: int) -> int:
+        target, whole = int(board.clock_mhz * 1e6 * count / fps), Choices(model, stream_bits or board.widest_beat)
+        _settle(model, whole, board, shares, target, lambda budget: whole.best(target, budget, aim))
+        return target
+
+    best_batch(model, batches, fold)
 
 
 def for_clock(model: ModelWrapper, board: Board) -> None:
@@ -133,14 +145,26 @@ def fold_to_board(
     shares: Mapping[str, float] | None = None,
     prefer: str = "balance",
     stream_bits: int = 0,
+    batches: Sequence[int] = (1,),
 ) -> None:
-    """The fastest folding within ``shares`` of the board (`usable` unless given), and of those the best by ``prefer``,
-    a name of `AIMS`; for "latency", one in which an image takes the fewest cycles. ``stream_bits`` as above. Raises
-    FoldingError when none fits.
+    """The fastest folding within ``shares`` of the board (`usable` unless given), in any of ``batches``, and of those
+    the best by ``prefer``, a name of `AIMS`; for "latency", one in which an image takes the fewest cycles.
+    ``stream_bits`` as above. Raises FoldingError when none fits.
     """
     for_clock(model, board)
-    whole, shares, aim = Choices(model, stream_bits or board.widest_beat), shares or usable(board), _aim(prefer)
+    shares, bits = shares or usable(board), stream_bits or board.widest_beat
 
+    def fold(_: int) -> int:
+        whole = Choices(model, bits)
+        _fastest(model, whole, board, shares, prefer)
+        return min(option.cycles for option in whole.options[0])  # the input is not faster
+
+    best_batch(model, batches, fold)
+
+
+def _fastest(model: ModelWrapper, whole: Choices, board: Board, shares: Mapping[str, float], prefer: str) -> None:
+    """`fold_to_board` for the batch that ``model`` has, whose `Choices` are ``whole``."""
+    aim = _aim(prefer)
     targets, low = whole.targets(), -1  # targets[low] and less do not fit: budgets shrink from one round to the next
 
     def fastest(budget: dict[str, float]) -> list[int] | None:

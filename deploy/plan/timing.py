@@ -33,27 +33,32 @@ class Prediction:
     """Timing of an accelerator in cycles."""
 
     latency: int
-    """From the first input word taken to the last output word given, for a single image."""
+    """From the first input word taken to the last output word given, for a single image or batch."""
     interval: int
-    """Initiation interval: between two images in the steady state."""
+    """Initiation interval: between two images in the steady state, on the average of a batch."""
     bottleneck: str
     """The operator that sets the interval (or "input")."""
 
 
 def frame_words(op: StreamOp, stream: int = 0) -> int:
-    """Words of one image on an input stream."""
+    """Words of one frame, which is an image or a batch, on an input stream."""
     return int(np.prod(op.get_folded_input_shape(stream)[:-1]))
 
 
 def intervals(ops: Sequence[StreamOp]) -> tuple[int, str]:
-    """(initiation interval, name of the operator that sets it); the input stream counts with one word a cycle."""
+    """(cycles of a frame, name of the operator that sets it); the input stream counts with one word a cycle."""
     slowest = max(ops, key=lambda op: int(op.get_exp_cycles()))
     cycles, words = int(slowest.get_exp_cycles()), frame_words(ops[0])
     return (words, "input") if words > cycles else (cycles, slowest.onnx_node.name)
 
 
+def batch_of(ops: Sequence[StreamOp]) -> int:
+    """Images of a frame (`signflow.deploy.plan.batch`)."""
+    return int(ops[0].get_normal_input_shape()[0])
+
+
 def images(ops: Sequence[StreamOp], frames: int) -> np.ndarray:
-    """Arrivals at the steady rate: one word a cycle, one image every initiation interval."""
+    """Arrivals at the steady rate: one word a cycle, one frame every initiation interval."""
     starts = np.arange(frames, dtype=np.int64) * intervals(ops)[0]
     return (starts[:, None] + np.arange(frame_words(ops[0]))).ravel()
 
@@ -76,7 +81,7 @@ def trace(ops: Sequence[StreamOp], arrivals: np.ndarray) -> list[Step]:
 
 
 def predict(ops: Sequence[StreamOp]) -> Prediction:
-    """Latency of a single image and initiation interval of a graph whose FIFOs are deep enough."""
+    """Latency of a single image or batch and initiation interval of a graph whose FIFOs are deep enough."""
     steps = trace(ops, images(ops, 1))
     interval, bottleneck = intervals(ops)
-    return Prediction(int(steps[-1].departures[-1] - steps[0].accepts[0][0]), interval, bottleneck)
+    return Prediction(int(steps[-1].departures[-1] - steps[0].accepts[0][0]), interval // batch_of(ops), bottleneck)

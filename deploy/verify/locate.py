@@ -16,10 +16,12 @@ from qonnx.core.modelwrapper import ModelWrapper
 from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.golden.intgraph import IntGraph
 from signflow.deploy.plan.graph import operators
+from signflow.deploy.plan.timing import batch_of
 from signflow.hw.ops.base import StreamOp
 from signflow.hw.ops.flags import decode, encode, flagged
 from signflow.hw.parameters import is_image
 from signflow.hw.sim import StreamModel, pack, unpack, verilator
+from signflow.hw.sim.words import filled
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,12 @@ def _first(node: str, between: str, expected: np.ndarray, found: np.ndarray, sha
 
 
 def tensors(model: ModelWrapper, image: np.ndarray) -> dict[str, np.ndarray]:
-    """Every tensor of a hardware graph for one image (*shape), as FINN executes it."""
+    """Every tensor of a hardware graph for one image (*shape), or a batch of it alone, as FINN executes it."""
     from finn.core.onnx_exec import execute_onnx
 
     name = model.graph.input[0].name
-    stream = ImageInput.of(model).stream(image[None]).astype(np.float32).reshape(model.get_tensor_shape(name))
+    shape = model.get_tensor_shape(name)
+    stream = filled(ImageInput.of(model).stream(image[None]).astype(np.float32), shape[0]).reshape(shape)
     return execute_onnx(model, {name: stream}, return_full_exec_context=True)
 
 
@@ -127,13 +130,13 @@ def locate(integer: ModelWrapper, hardware: ModelWrapper, folder: Path, image: n
 
     ``integer`` from streamline, ``hardware`` folded, ``folder`` the generated accelerator of it.
     """
-    graph, context = IntGraph(integer), tensors(hardware, image)
-    names = {layer.name for layer in graph.layers}
-    for op in operators(hardware):
+    graph, context, ops = IntGraph(integer), tensors(hardware, image), operators(hardware)
+    names, frame = {layer.name for layer in graph.layers}, filled(image[None], batch_of(ops))
+    for op in ops:
         node = op.onnx_node
         expected, shape = context[node.output[0]], op.get_normal_output_shape()
         if node.name in names:
-            values, between = graph.maps(image[None], node.name), "integer graph against FINN's execution"
+            values, between = graph.maps(frame, node.name), "integer graph against FINN's execution"
             if d := _first(node.name, between, values, expected, shape):
                 return d
         if op.IN_STREAMS == op.OUT_STREAMS == 1:

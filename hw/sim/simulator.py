@@ -23,22 +23,23 @@ from signflow.hw.sim import verilator
 from signflow.hw.sim.stream import StreamModel, StreamRun
 from signflow.hw.sim.toolchain import SimError
 from signflow.hw.sim.view import gtkwave, surfer
-from signflow.hw.sim.words import pack, unpack
+from signflow.hw.sim.words import filled, pack, unpack
 
 Progress = Callable[[int, int], None]  # (images done, images in all)
 
 
 @dataclass(frozen=True)
 class SimResult:
-    """What a batch gave. Cycles count from the start of each worker's share; shares are contiguous."""
+    """What the images gave. Cycles count from the start of each worker's share; shares are contiguous."""
 
     outputs: np.ndarray  # int64 [N, *output shape]
-    first_in: np.ndarray  # int64 [N] cycle in which the first input word of each image was taken
-    last_out: np.ndarray  # int64 [N] cycle in which the last output word of each image was taken
+    first_in: np.ndarray  # int64 [N or whole batches] cycle in which the first input word of each image was taken
+    last_out: np.ndarray  # int64 [the same] cycle in which the last output word of each image was taken
     starts: tuple[int, ...]  # index of the first image of each worker's share
     cycles: int  # simulated by all workers together
     seconds: float  # wall time of the simulation alone
     cpu_seconds: float  # processor time of all workers together
+    batch: int = 1  # images that go in together
 
     @property
     def cycles_per_second(self) -> float:
@@ -52,15 +53,22 @@ class SimResult:
 
     @property
     def latency(self) -> int:
-        """Cycles from the first input word to the last output word of an image that meets an empty pipeline."""
-        return int(self.last_out[0] - self.first_in[0])
+        """Cycles from the first input word to the last output word of an image, or a batch, that meets an empty
+        pipeline.
+        """
+        return int(self.last_out[self.batch - 1] - self.first_in[0])
 
     @property
-    def interval(self) -> int | None:
-        """Cycles between the last two images of the longest share, the steady state if it is long; None below 2."""
+    def interval(self) -> int | float | None:
+        """Cycles between the last two images of the longest share, the steady state if it is long; None below 2. Of
+        batches, which leave in one go, the cycles between the last two for each of their images.
+        """
         bounds = [*self.starts, len(self.last_out)]
         first, last = max(pairwise(bounds), key=lambda share: share[1] - share[0])
-        return int(self.last_out[last - 1] - self.last_out[last - 2]) if last - first >= 2 else None
+        if last - first < 2 * self.batch:
+            return None
+        cycles = int(self.last_out[last - 1] - self.last_out[last - 1 - self.batch])
+        return cycles / self.batch if cycles % self.batch else cycles // self.batch
 
 
 class RtlSimulator:
@@ -103,8 +111,10 @@ class RtlSimulator:
         Raises: ValueError for wrong shape or range, StreamError if the stream protocol breaks.
         """
         images = np.asarray(images)
-        codes = _codes(images, self.facts["input"])
-        bounds = np.linspace(0, len(images), max(1, min(workers, len(images))) + 1).astype(int)
+        batch = self.facts.get("batch", 1)
+        codes = filled(_codes(images, self.facts["input"]), batch)
+        frames = len(codes) // batch
+        bounds = np.linspace(0, frames, max(1, min(workers, frames)) + 1).astype(int) * batch
         shares = list(pairwise(bounds))
         with ExitStack() as stack:
             models, calls = [], []
@@ -113,7 +123,7 @@ class RtlSimulator:
                 models.append(stack.enter_context(StreamModel(self.model, self.folder, seed=seed + k, load=self._load)))
                 calls.append(partial(self._stream, models[k], codes[low:high], **options))
             runs, seconds = _together(models, calls, lambda: self._report(models, len(images), progress))
-        return self._result(runs, tuple(int(low) for low, _ in shares), seconds)
+        return self._result(runs, len(images), tuple(int(low) for low, _ in shares), seconds)
 
     def wave(self, images: np.ndarray, file: Path, operator: str = "") -> SimResult:
         """Run a few images and write their waves to `file`, of one operator (a node name of `accel.json`) or of all.
@@ -134,8 +144,9 @@ class RtlSimulator:
             file.with_suffix(".sucl").write_text(surfer(self.facts))
         options = {"wave": file, "scope": scope, "load": self._load}
         with StreamModel(model, self.folder, **options) as instance:
-            run = self._stream(instance, _codes(np.asarray(images), self.facts["input"]))
-        return self._result([run], (0,), run.seconds)
+            codes = filled(_codes(np.asarray(images), self.facts["input"]), self.facts.get("batch", 1))
+            run = self._stream(instance, codes)
+        return self._result([run], len(images), (0,), run.seconds)
 
     def _compile(self, variant: str) -> verilator.CompiledModel:
         sources = [self.folder / source for source in self.facts["sources"]]
@@ -150,15 +161,16 @@ class RtlSimulator:
         if progress is not None:
             progress(sum(model.progress()[1] for model in models) // self.facts["output"]["words"], total)
 
-    def _result(self, runs: list[StreamRun], starts: tuple[int, ...], seconds: float) -> SimResult:
+    def _result(self, runs: list[StreamRun], count: int, starts: tuple[int, ...], seconds: float) -> SimResult:
         side = self.facts["output"]
         words = np.concatenate([run.words for run in runs])
         signed = side["dtype"].startswith("INT")
         values = unpack(words, side["elem_bits"], side["word_elems"], signed).reshape(-1, *side["shape"])
-        outputs = 2 * values - 1 if side["dtype"] == "BIPOLAR" else values
+        outputs = (2 * values - 1 if side["dtype"] == "BIPOLAR" else values)[:count]
         first_in, last_out = (np.concatenate([getattr(run, name) for run in runs]) for name in ("first_in", "last_out"))
         cycles, cpu_seconds = sum(run.cycles for run in runs), sum(run.cpu_seconds for run in runs)
-        return SimResult(outputs, first_in, last_out, starts, cycles, seconds, cpu_seconds)
+        batch = self.facts.get("batch", 1)
+        return SimResult(outputs, first_in, last_out, starts, cycles, seconds, cpu_seconds, batch)
 
 
 def _facts(path: Path) -> dict:

@@ -1,6 +1,11 @@
-"""Elements to stream words and back: element 0 in the lowest bits, zero padded to whole bytes."""
+"""Elements to stream words and back: element 0 in the lowest bits, zero padded to whole bytes; images to batches."""
 
 import numpy as np
+
+
+def filled(images: np.ndarray, batch: int) -> np.ndarray:
+    """Images [N, ...] and, where ``batch`` does not divide N, the last one again until it does."""
+    return np.concatenate([images, np.repeat(images[-1:], -len(images) % batch, axis=0)])
 
 
 def pack(elements: np.ndarray, bits: int, word_bits: int | None = None) -> np.ndarray:
