@@ -17,7 +17,7 @@ from signflow.hw.ops.base import StreamOp
 from signflow.hw.ops.folding import FoldingError
 from signflow.hw.ops.vectors import PIXELS
 
-VECTORS = "numInputVectors"
+VECTORS, SUMS = "numInputVectors", "outVectors"
 
 
 def set_batch(model: ModelWrapper, count: int) -> None:
@@ -25,15 +25,15 @@ def set_batch(model: ModelWrapper, count: int) -> None:
     ops = operators(model)
     if count == batch_of(ops):
         return
-    if other := _no_vectors(ops):
+    if other := _of_a_map(ops):
         raise FoldingError(
-            f"a batch of {count} images: {other.onnx_node.name} has more than one vector an image, and only networks "
-            "of dense layers take images together"
+            f"a batch of {count} images: {other.onnx_node.name} looks at a whole map, and only networks of dense layers "
+            "take images together"
         )
     if count not in PIXELS:
         raise FoldingError(f"a batch of {count} images: it can be {', '.join(map(str, PIXELS))}")
     for op in ops:
-        op.set_nodeattr(VECTORS, [count])
+        op.set_nodeattr(VECTORS, [count, *op.get_nodeattr(VECTORS)[1:]])
         if op.pixels() > count:
             op.set_nodeattr("Pixels", 1)
     for info in (*model.graph.input, *model.graph.value_info, *model.graph.output):
@@ -48,7 +48,7 @@ def best_batch(model: ModelWrapper, counts: Sequence[int], fold: Callable[[int],
     that no further batch need be tried. What it raises is raised where no batch goes.
     """
     best, refused = None, None
-    for count in counts if _no_vectors(operators(model)) is None else {1} & {*counts} or counts[:1]:
+    for count in counts if _of_a_map(operators(model)) is None else {1} & {*counts} or counts[:1]:
         set_batch(model, count)
         try:
             enough = fold(count)
@@ -76,12 +76,9 @@ def whole(cycles: int, count: int, slowest: str) -> str:
 def batch_for(folding: Mapping[str, Mapping], model: ModelWrapper) -> int:
     """The batch that a folding (node -> attribute -> value) was made for."""
     most = max((values.get("Pixels", 1) for values in folding.values()), default=1)
-    return 1 if _no_vectors(operators(model)) else most
+    return 1 if _of_a_map(operators(model)) else most
 
 
-def _no_vectors(ops: Sequence[StreamOp]) -> StreamOp | None:
-    """The first operator that does not go vector by vector, one an image."""
-    count = batch_of(ops)
-    return next(
-        (op for op in ops if VECTORS not in op.get_nodeattr_types() or list(op.get_nodeattr(VECTORS)) != [count]), None
-    )
+def _of_a_map(ops: Sequence[StreamOp]) -> StreamOp | None:
+    """The first operator that does not go vector by vector: for those that do, more images are more vectors."""
+    return next((op for op in ops if VECTORS not in (known := op.get_nodeattr_types()) or SUMS in known), None)

@@ -20,12 +20,13 @@ from signflow.deploy.compile.passes.head import Head
 from signflow.deploy.compile.passes.signs import Sign
 from signflow.deploy.generate.accelerator import WEIGHTS
 from signflow.deploy.golden.intgraph import IntGraph
-from signflow.deploy.plan import fit, fold, graph
+from signflow.deploy.plan import batch, fit, fold, graph
 from signflow.deploy.verify import constants
 from signflow.hw.boards import board
+from signflow.hw.ops.vectors import PIXELS
 from signflow.hw.sim import RtlSimulator
 from signflow.hw.sim.stream import StreamError, StreamModel, StreamRun
-from signflow.hw.sim.words import pack, unpack
+from signflow.hw.sim.words import filled, pack, unpack
 from signflow.models.layers.asd import ASD
 from signflow.models.networks import predict
 
@@ -113,6 +114,7 @@ def _hardware(
     with rung("folding"):
         folding = folding_of(case, hardware)
         found += _counted(case, folding)
+        found["several images a batch"] = batch.batch_of(graph.operators(hardware)) > 1
     if last < RUNGS.index("accelerator"):
         return found
     with rung("accelerator"):
@@ -135,11 +137,12 @@ def folding_of(case: Case, hardware: ModelWrapper) -> Folding:
         op.set_nodeattr("loadable", 1)
     fit.for_clock(hardware, target)
     if not isinstance(case.folding, str):
+        batch.set_batch(hardware, batch.batch_for(case.folding, hardware))
         return case.folding
     if case.folding == "random":
         return random_folding(hardware, case.plan.seed)
     prefer = "balance" if case.folding == "fastest" else case.folding
-    fit.fold_to_board(hardware, target, prefer=prefer, stream_bits=case.stream_bits)
+    fit.fold_to_board(hardware, target, prefer=prefer, stream_bits=case.stream_bits, batches=PIXELS)
     return fold.folding_of(hardware)
 
 
@@ -192,10 +195,11 @@ class Batches:
     def run(self, codes: np.ndarray, **options: float) -> tuple[np.ndarray, StreamRun]:
         """``codes`` (N, *shape) of the input stream -> integer results (N, K), and the run."""
         into, out = self.facts["input"], self.facts["output"]
-        words = pack(codes.reshape(-1, into["word_elems"]), into["elem_bits"], into["stream_bits"])
-        run = self.model.run(words, len(codes) * out["words"], frames=len(codes), **options)
+        sent = filled(codes, self.facts["batch"])
+        words = pack(sent.reshape(-1, into["word_elems"]), into["elem_bits"], into["stream_bits"])
+        run = self.model.run(words, len(sent) * out["words"], frames=len(sent), **options)
         values = unpack(run.words, out["elem_bits"], out["word_elems"], out["dtype"].startswith("INT"))
-        return values.reshape(len(codes), -1), run
+        return values.reshape(len(sent), -1)[: len(codes)], run
 
     def cut(self, codes: np.ndarray, **options: float) -> bool:
         """Reset in the middle of a batch: whenever nothing has moved for ``watchdog`` cycles. Whether it came to it."""
@@ -214,12 +218,14 @@ def simulate(simulator: RtlSimulator, stream: np.ndarray, expected: np.ndarray, 
     and after a reset in the middle of a stream as at first. Returns how often it was reset.
     """
     predicted, accelerator, cuts = simulator.facts["predicted"], Batches(simulator, int(rng.integers(1000))), 0
+    together = simulator.facts["batch"]
 
     def fresh(what: str) -> None:
         found, run = accelerator.run(stream)
         np.testing.assert_array_equal(found, expected, what)
-        cycles = int(run.last_out[0] - run.first_in[0]), int(run.last_out[-1] - run.last_out[-2])
-        assert cycles == (predicted["latency"], predicted["interval"]), what
+        ends = run.last_out[together - 1 :: together]
+        cycles = int(ends[0] - run.first_in[0]), int(ends[-1] - ends[-2])
+        assert cycles == (predicted["latency"], predicted["interval"] * together), what
 
     fresh("no stalls")
     order = rng.permutation(len(stream))

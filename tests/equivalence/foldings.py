@@ -11,9 +11,10 @@ import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.generate.accelerator import generate
-from signflow.deploy.plan import buffer, fold, graph, liveness, timing
+from signflow.deploy.plan import batch, buffer, fold, graph, liveness, timing
 from signflow.hw.ops.base import StreamOp
 from signflow.hw.ops.folding import FoldingError
+from signflow.hw.ops.vectors import PIXELS
 from signflow.hw.sim import RtlSimulator
 
 Folding = dict[str, dict[str, int | str]]
@@ -23,8 +24,21 @@ STYLE_DRAWN_ANEW = 5000
 
 def random_folding(hardware: ModelWrapper, seed: int) -> Folding:
     """Any values of every attribute that are legal together; the network's own words are whole and of one vector. What
-    an operator gets follows from ``seed`` and its name, whatever others there are.
+    an operator gets follows from ``seed`` and its name, whatever others there are. Where the network can take images
+    together, it may.
     """
+    for count in (int(np.random.default_rng([seed, 1]).choice(PIXELS)), 1):
+        with suppress(FoldingError):
+            batch.set_batch(hardware, count)
+            folding = _drawn(hardware, seed)
+            cycles, _ = timing.intervals(graph.operators(hardware))
+            if cycles % count == 0:
+                break
+    return folding
+
+
+def _drawn(hardware: ModelWrapper, seed: int) -> Folding:
+    """A folding for the batch that ``hardware`` has."""
     folding, ops = {}, graph.operators(hardware)
     for op in ops:
         values = op.foldings()

@@ -98,7 +98,7 @@ def test_refusals(dense, tmp_path):
     with pytest.raises(products.FlowError, match="a batch of 3 images: it can be 1, 2, 4"):
         products.Settings("tfc", batch=3)
     model = hardware(cnv(width=1 / 16), (1, 32, 32))
-    with pytest.raises(FoldingError, match=r"a batch of 2 images: .* has more than one vector an image, and only"):
+    with pytest.raises(FoldingError, match=r"a batch of 2 images: .* looks at a whole map, and only"):
         fit.fold_to_board(model, board("pynq-z2"), batches=(2,))
     fit.fold_to_board(model, board("pynq-z2"), batches=PIXELS)
     assert batch.batch_of(graph.operators(model)) == 1
