@@ -520,6 +520,8 @@ def _check_facts(facts) -> None:
     """Raises ValueError unless `accel.json` has the fields that are used here, and they fit together."""
     if not isinstance(facts.get("loadable", False), bool):
         raise ValueError(f"accel.json: loadable is {facts['loadable']!r:.60}, which no package says")
+    if not _fits(facts.get("batch", 1), int):
+        raise ValueError(f"accel.json: batch is {facts['batch']!r:.60}, which no package says")
     for name in ("name", "board"):
         if not isinstance(facts.get(name), str):
             raise ValueError(f"accel.json: {name} is {facts.get(name)!r:.60}, which no package says")

@@ -27,8 +27,8 @@ def set_batch(model: ModelWrapper, count: int) -> None:
         return
     if other := _of_a_map(ops):
         raise FoldingError(
-            f"a batch of {count} images: {other.onnx_node.name} looks at a whole map, and only networks of dense layers "
-            "take images together"
+            f"a batch of {count} images: {other.onnx_node.name} looks at a whole map, and only networks of dense "
+            "layers take images together"
         )
     if count not in PIXELS:
         raise FoldingError(f"a batch of {count} images: it can be {', '.join(map(str, PIXELS))}")
