@@ -29,7 +29,7 @@ class Door:
     refusals: tuple[type[Exception], ...]
     """Errors that the product is allowed to raise there."""
     seeds: Callable[[], dict[str, bytes]]
-    """Small good files by name."""
+    """Small good files by name; whatever is made once, and takes time, is made here."""
     change: Callable[[bytes, Random], bytes]
     """A file with something of its structure changed, always the same for the same generator."""
     seconds: float = 10.0

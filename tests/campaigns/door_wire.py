@@ -32,6 +32,7 @@ def model():
 
 def seeds() -> dict[str, bytes]:
     """Sessions, repeats, positions that do not fit, damage."""
+    model()
     sync, data = ["ask", {"kind": 0, "session": 5}], {"kind": 12, "session": 5, "payload": "c0db00ff"}
     poll = ["ask", {"kind": 17, "session": 5}]
     write = ["ask", {"kind": 3, "session": 5, "position": 8, "payload": "01020304"}]

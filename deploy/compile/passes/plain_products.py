@@ -77,6 +77,8 @@ def _split_conv(graph: Graph, node: NodeProto) -> list[NodeProto]:
 def _write_defaults(graph: Graph, node: NodeProto) -> None:
     """Spell out the geometry of a Conv or MaxPool; auto_pad is left to `regions` to judge."""
     kernel = attribute(node, "kernel_shape", []) or graph.shape(node.input[1])[2:]
+    if not kernel:
+        raise refuse(node, f"it reads a tensor of shape {graph.shape(node.input[0])}", "convolutions of maps")
     ones, zeros = [1] * len(kernel), [0] * (2 * len(kernel))
     defaults = {"kernel_shape": kernel, "strides": ones, "dilations": ones, "pads": zeros}
     if node.op_type == "Conv":

@@ -17,7 +17,7 @@ from onnx import NodeProto, TensorProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.basic import get_by_name
 
-from signflow.deploy.compile.errors import refuse
+from signflow.deploy.compile.errors import UnsupportedError, refuse
 
 PRODUCTS = ("Conv", "MatMul")
 SUMS = ("ReduceSum", "SumPool")
@@ -204,7 +204,10 @@ class _Walk:
     def _finish(self) -> None:
         output = self.model.graph.output[0].name
         if not any(region.kind == "product" for region in self.regions):
-            raise refuse(self.model.graph.node[-1], "the network has no dense or convolution layer", SUPPORTED)
+            reason = "the network has no dense or convolution layer"
+            if not self.model.graph.node:
+                raise UnsupportedError(output, "Identity", reason, SUPPORTED)
+            raise refuse(self.model.graph.node[-1], reason, SUPPORTED)
         if readers := self.readers.get(output):
             rule = f"tensor {output!r} is an output of the network and read inside as well"
             raise refuse(readers[0], rule, "networks with one result at the end")
