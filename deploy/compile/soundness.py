@@ -49,8 +49,9 @@ def make_sound(path, proto: ModelProto) -> None:
     _rename_quantisers(proto)
     _check_form(path, proto)
     _check_constants(path, proto)
-    _check_reach(path, proto)
     _check_modes(proto)
+    _check_shapes(path, proto)
+    _check_reach(path, proto)
     _part_inputs(proto)
 
 
@@ -71,7 +72,6 @@ def _check_form(path, proto: ModelProto) -> None:
     """ONNX' own rules, and qonnx' for its quantisers."""
     try:
         onnx.checker.check_model(_with_shapes(proto))
-        onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=True)
     except Exception as error:
         raise ModelFileError(f"{path}: not a valid ONNX model: {one_line(error)}") from error
     version = next((opset.version for opset in proto.opset_import if opset.domain == QONNX), 1)
@@ -80,6 +80,17 @@ def _check_form(path, proto: ModelProto) -> None:
     for node in proto.graph.node:
         if node.domain == QONNX:
             _check_quantiser(path, node, version)
+
+
+def _check_shapes(path, proto: ModelProto) -> None:
+    """Shapes and types, node by node by our own rules first: ONNX' inference ends the process on some that differ."""
+    from signflow.deploy.compile.tidy import check_shapes
+
+    try:
+        check_shapes(proto)
+        onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=True)
+    except Exception as error:
+        raise ModelFileError(f"{path}: not a valid ONNX model: {one_line(error)}") from error
 
 
 def _check_constants(path, proto: ModelProto) -> None:

@@ -39,6 +39,8 @@ OF_SHAPES = ("Shape", "Size")
 """Operators whose result is constant where the shape of their input is."""
 NOTED = ("SumPool", "FlattenNHWC")
 """Our own operators, whose result has the shape that was noted when they were made."""
+KERNELS = {"Conv": 1, "ConvInteger": 1, "ConvTranspose": 1, "DeformConv": 1, "QLinearConv": 3}
+"""Operator -> which of its inputs is the kernel."""
 INT = TensorProto.INT64
 MOST = 1 << 24
 """Numbers of a tensor at most that the file does not hold: a few bytes can ask for any size, and get no machine's
@@ -66,6 +68,13 @@ def tidy(proto: ModelProto, image: BaseDataType) -> ModelWrapper:
     InferDataTypes().apply(facts)
     facts.annotate()
     return ModelWrapper(proto, fix_missing_initializer_valueinfo=False)
+
+
+def check_shapes(proto: ModelProto) -> None:
+    """Raises ValueError for shapes of ``proto`` that contradict each other; nothing is changed."""
+    known = _Known(proto)
+    for node in proto.graph.node:
+        known.learn(node)
 
 
 def infer_shapes(model: ModelProto) -> None:
@@ -165,7 +174,13 @@ class _Known:
             _check_size(name, self.shape(name))
 
     def _inferred(self, node: NodeProto, types: dict[str, TypeProto], constants: dict[str, TensorProto]) -> dict:
-        """Types of the results by ONNX' rules."""
+        """Types of the results by ONNX' rules. These take for granted that a map and its kernel have one rank: else
+        they read past the end, and the process is ended.
+        """
+        if node.op_type in KERNELS:
+            map_, kernel = (_shape_of(types[node.input[place]]) for place in (0, KERNELS[node.op_type]))
+            if None not in (map_, kernel) and len(map_) != len(kernel):
+                raise ValueError(f"it reads a tensor of shape {map_} with a kernel of shape {kernel}")
         schema = onnx.defs.get_schema(node.op_type, self.opsets[node.domain.removeprefix("ai.onnx")])
         opsets = list(self.proto.opset_import)
         return infer_node_outputs(
