@@ -94,3 +94,9 @@ def test_left_over_operator_is_refused(streamlined):
         UnsupportedError, match=r"'Softmax_0', operator Softmax: it has no hardware operator.*MultiThreshold"
     ):
         lower.lower(graph)
+
+
+def test_a_hardware_graph_is_not_lowered_once_more(streamlined):
+    hardware = lower.lower(streamlined("tfc"))
+    with pytest.raises(UnsupportedError, match="it has no hardware operator. Supported: graphs from signflow"):
+        lower.lower(hardware)

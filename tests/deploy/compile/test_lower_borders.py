@@ -159,6 +159,10 @@ def test_operators_alone_speak_flags(tmp_path):
             lambda g: g.pool(g.border(bits(g), PADS, [0.5]), (2, 2), (1, 1)),
             "MaxPoolNHWC reads the number 0 around bits",
         ),
+        (
+            lambda g: g.product(g.concat(x := g.border(bits(g), PADS, [0.5]), x), signs(12, 3), True),
+            "Concat reads the number 0 around bits",
+        ),
     ],
 )
 def test_what_has_no_stream_is_refused(build, message):
