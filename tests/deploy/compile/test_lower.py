@@ -98,5 +98,5 @@ def test_left_over_operator_is_refused(streamlined):
 
 def test_a_hardware_graph_is_not_lowered_once_more(streamlined):
     hardware = lower.lower(streamlined("tfc"))
-    with pytest.raises(UnsupportedError, match="it has no hardware operator. Supported: graphs from signflow"):
+    with pytest.raises(UnsupportedError, match=r"it has no hardware operator\. Supported: graphs from signflow"):
         lower.lower(hardware)

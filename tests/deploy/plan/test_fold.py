@@ -4,11 +4,15 @@ import itertools
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from signflow.deploy import flow
+from signflow.deploy.compile import lower
+from signflow.deploy.compile.images import ImageInput
+from signflow.deploy.compile.passes.integer_graph import IntegerGraph
 from signflow.deploy.plan import fit, fold
 from signflow.deploy.plan.choose import AIMS, GAP, UNBOUNDED, Choices
 from signflow.deploy.plan.graph import operators
@@ -208,3 +212,31 @@ def test_weights_that_no_memory_of_the_board_holds_are_the_reason(hardware):
     with pytest.raises(FoldingError) as refused:
         fit.fold_to_fps(hardware, replace(small, bram18=288, uram=64), 100)
     assert "Mbit" not in str(refused.value) and "UltraRAM" not in str(refused.value)
+
+
+@pytest.fixture
+def sixteen_bytes():
+    """A hardware graph of one operator, the signs of 16 bytes."""
+    made = IntegerGraph((16,), "UINT8")
+    integer = made.model(made.threshold(made.image, np.full((16, 1), 128)))
+    ImageInput("uint8", (16,), "flat", False).save_to(integer)
+    return lower.lower(integer)
+
+
+def test_the_input_word_is_no_wider_than_it_may_be(sixteen_bytes):
+    """64 bits if nobody says otherwise, or what the board's link carries."""
+    link = board("pynq-z2")
+    assert link.widest_beat == 128
+    for fold_to in (
+        lambda bits, cycles: fold.fold_to_cycles(sixteen_bytes, cycles, bits),
+        lambda bits, cycles: fit.fold_to_fps(sixteen_bytes, link, link.clock_mhz * 1e6 / cycles, stream_bits=bits),
+    ):
+        for bits, least in ((8, 16), (63, 4), (64, 2), (127, 2)):
+            fold_to(bits, least)
+            assert operators(sixteen_bytes)[0].get_instream_width() == 8 * 16 // least
+            with pytest.raises(FoldingError):
+                fold_to(bits, least - 1)
+    fold.fold_to_cycles(sixteen_bytes, 2)
+    with pytest.raises(FoldingError):
+        fold.fold_to_cycles(sixteen_bytes, 1)
+    fit.fold_to_fps(sixteen_bytes, link, link.clock_mhz * 1e6)
