@@ -73,6 +73,18 @@ def test_what_is_refuted_is_told_and_never_known(copy, few, tmp_path, monkeypatc
             proven._known(prove.cases(["sf_fifo"]), tmp_path, 77, 1)
 
 
+def test_what_is_not_decided_in_time_is_tried_again(few, tmp_path, monkeypatch):
+    cases, asked = prove.cases(["sf_fifo"]), []
+
+    def late(chosen, *words, **options):
+        asked.append(chosen)
+        return [prove.Result(case, ("held",), undecided={"held": "late"} if len(asked) == 1 else {}) for case in chosen]
+
+    monkeypatch.setattr(prove, "prove", late)
+    decided = [[one.proved for one in proven._known(cases, tmp_path, 78, 1)] for _ in range(3)]
+    assert decided == [[False, False], [True, True], [True, True]] and len(asked) == 2
+
+
 def test_the_whole(copy):
     facts = {fact.what: fact for fact in proven.whole(copy)}
     accel = flow.accelerator(copy)
