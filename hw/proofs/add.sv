@@ -1,4 +1,5 @@
-// Every word of sf_add is the sum of one word of either input, both taken together, in order.
+// Every word of sf_add is the sum of one word of either input, both taken together, in order, and whenever no sum is
+// offered (fills): it does not wait for the output to be ready.
 //
 //   case PE=1 WIDTH0=1 SIGNED0=0 WIDTH1=1 SIGNED1=0 OUT_WIDTH=2
 //   case PE=2 WIDTH0=2 SIGNED0=1 WIDTH1=2 SIGNED1=1 OUT_WIDTH=3
@@ -65,6 +66,7 @@ module prove_add #(
     if (!rst_n) known_q <= 1'b0;
     else if (take && in_watched) {known_q, want_q} <= {1'b1, sums};
 
+  always_comb if (rst_n) fills: assert (out_valid || !(in0_valid_i && in1_valid_i) || take);
   always_comb if (rst_n) together: assert ((in0_valid_i && in0_ready) == take && (in1_valid_i && in1_ready) == take);
 endmodule
 

@@ -2,6 +2,7 @@
 //
 // The place chosen never changes and stands for all.
 //
+//   case DEPTH=1
 //   case DEPTH=3
 //   case DEPTH=4
 //   case DEPTH=3 BLOCK=1
@@ -17,7 +18,7 @@
 module prove_ring #(
   parameter int DEPTH = 3,
   parameter bit BLOCK = 1'b0,
-  localparam int AW   = $clog2(DEPTH)
+  localparam int AW   = DEPTH > 1 ? $clog2(DEPTH) : 1
 ) (
   input wire          clk_i,
   input wire          write_i,

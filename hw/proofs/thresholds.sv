@@ -5,6 +5,7 @@
 //   case IN_WIDTH=2 IN_SIGNED=1 STAGES=2 OUT_WIDTH=2 PE=1 FOLDS=1
 //   case IN_WIDTH=2 IN_SIGNED=1 STAGES=2 OUT_WIDTH=1 PE=1 FOLDS=1 WINDOW=1
 //   case IN_WIDTH=1 IN_SIGNED=1 STAGES=1 OUT_WIDTH=3 PE=2 FOLDS=2 BIAS=-3
+//   case IN_WIDTH=1 IN_SIGNED=1 STAGES=2 OUT_WIDTH=2 PE=1 FOLDS=3
 //
 //   assumes sf_memory
 //   free out_valid of out_ready_i, in_valid_i, in_data_i

@@ -5,6 +5,7 @@
 //   case WORD_BITS=1 BEAT_BITS=4 WORDS=5
 //   case WORD_BITS=2 BEAT_BITS=1 WORDS=2
 //   case WORD_BITS=3 BEAT_BITS=1 WORDS=1
+//   case WORD_BITS=4 BEAT_BITS=1 WORDS=1
 //
 //   free out_valid of out_ready_i
 //   free in_ready of in_valid_i, in_data_i

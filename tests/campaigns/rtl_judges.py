@@ -1,6 +1,7 @@
 """What may kill a mutant of the RTL, the narrowest first; each says by what, or "" where it does not."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -83,6 +84,8 @@ TESTS = {
     "sf_words_to_beats": "framing",
 }
 """The narrowest tests of tests/hw that simulate a module."""
+LINT = "tests/hw/test_lint.py"
+"""Verilator's warnings come before them."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,10 @@ class Judge:
     kills: Callable[[Mutant, Path], str]
     files: Callable[[str], Sequence[Path]]
 
-    def key(self, mutant: Mutant) -> str:
-        """One for each answer."""
-        texts = [mutant.old, mutant.new, *(path.read_text() for path in self.files(mutant.module))]
+    def key(self, mutant: Mutant, killed: bool) -> str:
+        """The same as long as the answer is: that it is killed while the modules are the same, else all files."""
+        files = sources(mutant.module) if killed else self.files(mutant.module)
+        texts = [mutant.old, mutant.new, *(path.read_text() for path in files)]
         return sha256("\0".join(texts).encode()).hexdigest()[:16]
 
 
@@ -183,41 +187,38 @@ def users(module: str) -> list[str]:
 def _tests(mutant: Mutant, work: Path) -> str:
     """The first test that fails in a copy of the project with this fault."""
     tree = _own(work) / "signflow"
-    if not tree.exists():
-        for folder in ("deploy", "hw", "models", "tests"):
-            shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
-        for file in ("__init__.py", "pyproject.toml"):
-            shutil.copy(ROOT / file, tree)
-    source = tree / "hw" / "rtl" / f"{mutant.module}.sv"
+    shutil.rmtree(tree, ignore_errors=True)
+    for folder in ("deploy", "hw", "models", "tests"):
+        shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("__init__.py", "pyproject.toml"):
+        shutil.copy(ROOT / file, tree)
+    mutant.write(tree / "hw" / "rtl")
+    lint = f"{LINT}::test_verilator_wall[{mutant.module}]"
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", lint, *files(mutant.module)]
+    options = {"cwd": tree, "env": os.environ | {"PYTHONPATH": str(tree.parent)}, "capture_output": True, "text": True}
     try:
-        mutant.write(source.parent)
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *files(mutant.module)]
-        told = subprocess.run(
-            list(map(str, command)),
-            cwd=tree,
-            env=os.environ | {"PYTHONPATH": str(tree.parent)},
-            capture_output=True,
-            text=True,
-            timeout=LIMIT,
-        )
+        told = subprocess.run(command, **options, check=False, timeout=LIMIT)
     except subprocess.TimeoutExpired:
-        return f"tests: {TESTS[mutant.module]} hang"
-    finally:
-        shutil.copy(ROOT / "hw" / "rtl" / source.name, source)
-    if told.returncode not in (0, 1):
-        raise RuntimeError(f"pytest cannot run {TESTS[mutant.module]}: {told.stdout[-2000:]}{told.stderr[-2000:]}")
-    failed = [line.split(" - ")[0].split("/")[-1] for line in told.stdout.splitlines() if line.startswith("FAILED ")]
-    return failed[0] if failed else ""
+        return f"{TESTS[mutant.module]} hangs"
+    if told.returncode == 0:
+        return ""
+    if failed := re.search(r"^(?:FAILED|ERROR) tests/hw/(test_\S+)", told.stdout, re.MULTILINE):
+        return failed[1]
+    raise RuntimeError(f"pytest cannot run {' '.join(command)}: {told.stdout[-2000:]}{told.stderr[-2000:]}")
 
 
-def files(module: str) -> list[Path]:
+def files(module: str) -> list[str]:
     """Its tests, in the project."""
-    return [Path("tests") / "hw" / f"test_{name}.py" for name in TESTS[module].split()]
+    return [f"tests/hw/test_{name}.py" for name in TESTS[module].split()]
+
+
+def sources(module: str) -> list[Path]:
+    """Of the module and its parts."""
+    return [prove.RTL / f"{m}.sv" for m in RtlInstance(module, {}).modules]
 
 
 def _read_by_proofs(module: str) -> list[Path]:
-    """Sources of the module, its parts and its proof."""
-    return [*(prove.RTL / f"{m}.sv" for m in RtlInstance(module, {}).modules), prove.Case(module, "").file]
+    return [*sources(module), prove.Case(module, "").file]
 
 
 def _equal(mutant: Mutant, work: Path) -> str:
@@ -231,7 +232,7 @@ JUDGES = {
     "proof": Judge(_proof, _read_by_proofs),
     "users": Judge(_users, lambda m: [file for one in (m, *users(m)) for file in _read_by_proofs(one)]),
     "patient": Judge(_patient, _read_by_proofs),
-    "tests": Judge(_tests, lambda m: [*_read_by_proofs(m), *(ROOT / file for file in files(m))]),
+    "tests": Judge(_tests, lambda m: [*_read_by_proofs(m), *(ROOT / file for file in (LINT, *files(m)))]),
     "equal": Judge(_equal, _read_by_proofs),
 }
 KILLERS = ("proof", "patient", "users", "tests")

@@ -8,8 +8,9 @@ One that does not elaborate in every case of its proof is none. A proof kills wh
 in time kills nothing. What survives and stands in ``rtl_equivalents.toml`` changes nothing that anyone could see, for
 the reason given there; what else survives is a hole in proofs and tests.
 
-Verdicts are lines in ``out/mutants/rtl.jsonl``, and count as long as the files that lead to them are the same: a
-campaign that was interrupted goes on, and one that follows another tries only what is new.
+Verdicts are lines in ``out/mutants/rtl.jsonl``: a campaign that was interrupted goes on, and one that follows another
+tries what is new. What was killed stays so while its module and the parts of it are the same; what survived is tried
+again when a proof or a test is another.
 """
 
 import json
@@ -18,6 +19,7 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict
 from itertools import count, islice
 from pathlib import Path
 
@@ -48,13 +50,17 @@ class Verdicts:
 
     def of(self, judge: str, mutant: Mutant, work: Path) -> str:
         """What the judge says; it is asked if it has not said it before."""
-        key = f"{judge} {JUDGES[judge].key(mutant)}"
-        if key not in self.known:
-            self.known[key] = how = JUDGES[judge].kills(mutant, work)
-            row = {"key": key, "module": mutant.module, "old": mutant.old, "new": mutant.new, "how": how}
+        kill, answer = (f"{judge} {JUDGES[judge].key(mutant, killed)}" for killed in (True, False))
+        if judge in KILLERS and self.known.get(kill):
+            return self.known[kill]
+        if answer not in self.known:
+            how = JUDGES[judge].kills(mutant, work)
+            key = kill if how and judge in KILLERS else answer
+            self.known[key] = how
             with self.file.open("a") as lines:
-                lines.write(json.dumps(row) + "\n")
-        return self.known[key]
+                lines.write(json.dumps({"key": key, **asdict(mutant), "how": how}) + "\n")
+            return how
+        return self.known[answer]
 
 
 def sample(seed: int, verdicts: Verdicts, work: Path, chosen: list[str]) -> list[Mutant]:
@@ -115,7 +121,7 @@ def main(chosen: tuple[str, ...], seed: int, jobs: int, last: str, out: Path) ->
     mutants = sample(seed, verdicts, out, list(chosen) or prove.modules())
     ends, how = dict.fromkeys(mutants, ""), {}
     for judge in KILLERS[: KILLERS.index(last) + 1]:
-        left = [m for m, end in ends.items() if not end and not (judge == "tests" and m in listed)]
+        left = [m for m, end in ends.items() if not end and (judge == "proof" or m not in listed)]
         with show.bar(errors, judge, len(left)) as step:
             told = _ask(judge, left, verdicts, out, jobs, step)
         how |= {mutant: by for mutant, by in zip(left, told, strict=True) if by}

@@ -98,14 +98,19 @@ def test_the_sample_has_some_of_every_module_and_hangs_on_the_seed(tmp_path):
     assert len(some) >= rtl_mutants.LEAST and rtl_mutants.sample(1, asked, tmp_path, ["sf_dwc"]) == some
 
 
-def test_a_judge_is_asked_once_until_a_file_changes(tmp_path, monkeypatch):
-    asked, file = [], tmp_path / "proof"
-    judge = rtl_judges.Judge(lambda mutant, work: asked.append(mutant) or "value", lambda module: [file])
+@pytest.mark.parametrize(("how", "module", "proof", "times"), [("value", "1121", "1211", 2), ("", "1111", "1121", 2)])
+def test_a_kill_holds_while_the_module_is_the_same_and_a_survival_while_all_is(
+    tmp_path, monkeypatch, how, module, proof, times
+):
+    asked, files = [], [tmp_path / "module", tmp_path / "proof"]
+    judge = rtl_judges.Judge(lambda mutant, work: asked.append(mutant) or how, lambda module: files)
     monkeypatch.setitem(rtl_mutants.JUDGES, "proof", judge)
-    for text in ("one", "one", "two", "one"):
-        file.write_text(text)
-        assert rtl_mutants.Verdicts(tmp_path / "rtl.jsonl").of("proof", WRONG, tmp_path) == "value"
-    assert asked == [WRONG, WRONG]
+    monkeypatch.setattr(rtl_judges, "sources", lambda module: files[:1])
+    for texts in zip(module, proof, strict=True):
+        for file, text in zip(files, texts, strict=True):
+            file.write_text(text)
+        assert rtl_mutants.Verdicts(tmp_path / "rtl.jsonl").of("proof", WRONG, tmp_path) == how
+    assert asked == [WRONG] * times
 
 
 def test_what_is_called_equivalent_is_a_fault_and_has_a_reason():
