@@ -78,7 +78,7 @@ TESTS = {
     "sf_steps": "mvau",
     "sf_swg": "convolutioninputgenerator border_convolution",
     "sf_swg_parallel": "convolutioninputgenerator border_convolution",
-    "sf_thresholds": "thresholding",
+    "sf_thresholds": "thresholding load",
     "sf_uart_rx": "uart",
     "sf_uart_tx": "uart",
     "sf_words_to_beats": "framing",
