@@ -153,14 +153,16 @@ def trace(path: str) -> dict[str, tuple[float, list[str]]]:
         tell(("tests", tracer.tests))
         return code
 
-    events, _ = _fork(run)
+    events, code = _fork(run)
+    if not events:
+        raise RuntimeError(f"{path}: the tests ended with exit code {code}")
     return dict(events)["tests"]
 
 
 def _run(mutant: Mutant | None, tests: list[str], plugins: list, cache: Path | None = None) -> int:
     """pytest in this process, which then ends; its exit code."""
-    _may_take(3 * HANG)
     if mutant is not None:
+        _may_take(3 * HANG)
         sys.meta_path.insert(0, _Finder(mutant))
     if cache is None:
         cache = Path(tempfile.gettempdir()) / "cache"

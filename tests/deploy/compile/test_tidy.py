@@ -14,7 +14,7 @@ from qonnx.transformation.infer_datatypes import InferDataTypes
 from qonnx.util.cleanup import cleanup_model
 
 from signflow.deploy.compile.names import name_nodes, name_tensors, sort_nodes
-from signflow.deploy.compile.tidy import tidy
+from signflow.deploy.compile.tidy import infer_shapes, tidy
 
 GENERAL = "qonnx.custom_op.general"
 
@@ -116,6 +116,18 @@ def test_shapes_that_contradict_each_other_are_an_error_with_its_node():
     proto.graph.node[0].name = "dense"
     with pytest.raises(ValueError, match=r"node 'dense', operator MatMul.*[Ii]ncompatible"):
         tidy(proto, DataType["UINT8"])
+
+
+def test_the_shapes_of_all_tensors_are_noted():
+    nodes = [("Transpose", ["w"], "t", {}), ("MatMul", ["x", "t"], "a", {}), ("Relu", ["a"], "b", {})]
+    proto = network([*nodes, ("Neg", ["b"], "c", {})], {"w": np.ones((3, 4), F)}, "c")
+    infer_shapes(proto)
+    infer_shapes(proto)
+    noted = {
+        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in proto.graph.value_info
+    }
+    assert noted == {"w": [3, 4], "t": [4, 3], "a": [1, 3], "b": [1, 3]}
+    assert len(proto.graph.value_info) == len(noted)
 
 
 def test_time_grows_with_the_number_of_nodes():
