@@ -12,6 +12,7 @@ from qonnx.custom_op.registry import getCustomOp
 from signflow.deploy.compile import engine
 from signflow.deploy.compile.dialect import OPERATORS
 from signflow.deploy.compile.dialect.base import EXACT, check_exact, partial
+from signflow.deploy.compile.dialect.own import Own
 from signflow.deploy.compile.errors import UnsupportedError
 from signflow.deploy.compile.passes.integer_graph import IntegerGraph
 
@@ -146,3 +147,17 @@ def test_ranges_of_unlike_channels_are_not_added(x, y):
     ends = [(np.zeros(n, int), np.ones(n, int)) for n in (x, y)]
     with pytest.raises(UnsupportedError, match="maps of one shape, or map and vector"):
         operator("ShiftAdd", (2,), computed=2, shifts=[0, 0]).range(*ends)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if issubclass(OPERATORS[name], Own) and name != "Border"])
+def test_own_operators_compute_their_definition(name):
+    """The definition of `Border` above is of its ranges: it leaves pixels out."""
+    shape, constant_shapes, attributes, definition = CASES[name]
+    rng = np.random.default_rng(5)
+    for _ in range(30):
+        inputs = [rng.integers(-3, 4, shape) for _ in range(2 if name in JOINS else 1)]
+        constants = [rng.integers(-3, 4, one) for one in constant_shapes]
+        constants = [np.sort(one, axis=1) for one in constants] if name == "Window" else constants
+        built = operator(name, shape, constants, len(inputs), **attributes)
+        found = built.compute(*(x[None].astype(np.float32) for x in inputs), *built.constants[len(inputs) :])
+        np.testing.assert_array_equal(found.reshape(-1, found.shape[-1]), definition(*inputs, *constants))
