@@ -181,7 +181,8 @@ def test_a_killed_campaign_goes_on(tmp_path):
     words = [sys.executable, "-m", "signflow.tests.campaigns.soak", "--seeds", "0..5", "--until", "integer"]
     words += ["--out", str(tmp_path)]
     lines = tmp_path / "integer.jsonl"
-    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+    own = {**os.environ, "TMPDIR": str(tmp_path)}  # who is killed tidies up nothing
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, env=own) as process:
         while process.poll() is None and not (lines.exists() and lines.read_text().count("\n") >= 2):
             pass
         process.kill()
