@@ -18,6 +18,9 @@ from signflow.deploy.tools import prove
 from signflow.deploy.verify import check, proven
 from signflow.models.study.tables import plain_markdown
 
+MOST = 3
+"""Ways or reasons of a module that are told."""
+
 
 def proofs(
     console: Console, errors: Console, chosen: tuple[str, ...], work: Path, jobs: int, markdown: bool = False
@@ -114,7 +117,8 @@ def _modules(rows: list[proven.Row], found: dict[str, dict[str, int]]) -> Table:
         told = proven.NOT if row[proven.NOT] else told
         seconds = sum(one.seconds for one in mine)
         figures = f"{row['instances']:,}", f"{row['parameters']:,}"
-        table.add_row(module, *figures, told, "; ".join(ways), f"{seconds:.0f}" if seconds else "")
+        more = ["..."] if len(ways) > MOST else []
+        table.add_row(module, *figures, told, "; ".join(ways[:MOST] + more), f"{seconds:.0f}" if seconds else "")
     return table
 
 

@@ -25,7 +25,7 @@ class Instance:
 
     module: str
     parameters: tuple[tuple[str, str], ...]
-    """Name and value, in the order of the module: whole numbers in decimal, more than 64 bits as ``128'h0f``; names of
+    """Name and value, in the order of the module: small numbers in decimal, others as ``128'h0f``; names of
     memory images and other text as ``""``, since a module is the same whatever its file is called.
     """
 
@@ -69,4 +69,5 @@ def _value(parameter: pyslang.ast.ParameterSymbol) -> str:
     if '""' in str(parameter.syntax):  # its default: the module wants text
         return '""'
     value = parameter.value.value
-    return str(int(value)) if value.bitWidth <= 64 else value.toString(pyslang.LiteralBase.Hex, True, WIDE)
+    number = int(value)
+    return str(number) if abs(number) < 2**31 else value.toString(pyslang.LiteralBase.Hex, True, WIDE)

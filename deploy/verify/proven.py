@@ -161,7 +161,7 @@ def _module(
         elif differs.get(instance):
             found[instance] = (SMALLER, f"its bits do not all go the same way: {differs[instance]}", seconds)
         else:
-            found[instance] = (HERE, ", ".join(sorted({one.how for one in mine})), seconds)
+            found[instance] = (HERE, ", ".join(sorted({one.how or "PDR" for one in mine})), seconds)
     return found
 
 

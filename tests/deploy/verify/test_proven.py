@@ -74,6 +74,7 @@ def test_what_is_refuted_is_told_and_never_known(copy, few, tmp_path, monkeypatc
 
 
 def test_what_is_not_decided_in_time_is_tried_again(few, tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGNFLOW_CACHE", str(tmp_path / "cache"))
     cases, asked = prove.cases(["sf_fifo"]), []
 
     def late(chosen, *words, **options):
