@@ -15,6 +15,7 @@
 //   case MW=2 MH=2 SIMD=2 PE=1 ADDERS=1 THRESHOLDS=1
 //   case MW=2 MH=2 SIMD=2 PE=1 THRESHOLDS=1 FAST=1
 //   case MW=2 MH=2 SIMD=1 PE=1 THRESHOLDS=1 FAST=1
+//   case MW=2 MH=2 SIMD=1 PE=1 THRESHOLDS=1 TREE=0 FAST=1
 //
 //   assumes sf_memory
 //   free out_valid, in_ready of out_ready_i
