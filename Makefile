@@ -25,7 +25,7 @@ HALVES = awk '/^[a-z]/ { half = !half } { print > ".venv/lock-" half }' requirem
 # what they say, as a line for every ten packages
 COUNT = awk -v of=$$(grep -c == requirements.lock) '/^(Collecting|Processing|Ignoring)/ && ++n % 10 == 0 { print "  " n " of " of " packages"; fflush() }'
 
-.PHONY: help setup lock demo test test-slow prove mutants soak fuzz ladder cost bench build-bitstream package train notebooks docs lint format clean
+.PHONY: help setup lock demo test test-slow prove mutants soak fuzz interrupts driver-soak ladder cost bench build-bitstream package train notebooks docs lint format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 25
@@ -77,6 +77,12 @@ soak: setup ## random networks up the ladder, failing ones shrunk to tests: SEED
 fuzz: setup ## coverage-guided fuzzing of the doors TARGET [all], MINUTES [30] each; needs Atheris, which the lock leaves out
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || { echo "error: Atheris is missing (35 MB): run .venv/bin/pip install atheris==3.0.0"; exit 1; }
 	@$(BIN)/python -m signflow.tests.campaigns.fuzz $(TARGET) --minutes $(or $(MINUTES),30) $(ARGS)
+
+interrupts: setup ## 200 events: every verb killed, interrupted, starved, run twice at once; then byte for byte as undisturbed
+	@nice $(BIN)/python -m signflow.tests.campaigns.interrupts $(ARGS)
+
+driver-soak: setup ## the driver on the simulated board, a fault every few thousand images: IMAGES [10000000]
+	@nice $(BIN)/python -m signflow.tests.campaigns.driver --images $(or $(IMAGES),10000000) $(ARGS)
 
 ladder: setup ## the shipped BN networks as fast as they fit, all images of the Fashion-MNIST test set
 	@$(BIN)/signflow data
