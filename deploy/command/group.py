@@ -22,8 +22,8 @@ ENDING = (signal.SIGTERM, signal.SIGHUP)
 """Signals by which others end a process: the system, a batch queue, a terminal that closes."""
 EXPECTED = (ValueError, RuntimeError, AssertionError, OSError)
 """What signflow's own errors are. Anything else was not foreseen, and is said to be so."""
-UNLOADED = ("failed to map segment", "annot allocate memory")
-"""What the loader of a library says for which there is not enough memory."""
+STARVED = ("failed to map segment", "annot allocate memory", "can't allocate memory", "could not create a primitive")
+"""What libraries say when there is not enough memory: the loader, the system, PyTorch, oneDNN."""
 EXITS = """\b
 Exit codes: 0 done; 1 an error, or a logit that differs; 2 wrong words on the command line;
             3 all done but the vendor's step (bitstream); 130 interrupted;
@@ -104,8 +104,7 @@ def _terminable() -> Iterator[None]:
 
 def _words(error: Exception) -> str:
     """What to say of an error; the name of its class only where it was not foreseen."""
-    unloaded = isinstance(error, ImportError) and any(words in str(error) for words in UNLOADED)
-    if isinstance(error, MemoryError) or unloaded:
+    if isinstance(error, MemoryError) or any(words in str(error) for words in STARVED):
         return f"not enough memory{f': {error}' if str(error) else ''}"
     if isinstance(error, EXPECTED):
         return str(error) or type(error).__name__

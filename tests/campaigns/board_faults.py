@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from signflow.deploy.board.accelerator import CONTROL, RESET
+from signflow.deploy.board.accelerator import CONTROL, RESET, Accelerator
 from signflow.hw.sim import dma, pynq_device
 
 
@@ -26,14 +26,17 @@ class Faults:
         self.at, self.fire, self.register, self.count, self.change = None, None, None, 0, None
         self.device._stuck = None
 
-    def arm(self, kind: str, images: int, interval: int, rng: np.random.Generator) -> None:
-        """Let ``kind`` happen somewhere in a batch of ``images``, of ``interval`` cycles each."""
+    def arm(self, kind: str, images: int, driver: Accelerator, rng: np.random.Generator) -> None:
+        """Let ``kind`` happen somewhere in a batch of ``images`` of the driver."""
         if kind in MOMENTS:
-            self.at = self.device.soc.cycles + int(rng.integers(1, images * interval + 1))
+            cycles = images * driver.facts["predicted"]["interval"]
+            self.at = self.device.soc.cycles + int(rng.integers(1, cycles + 1))
             self.fire = partial(MOMENTS[kind], self)
         elif kind in TRANSFERS:
-            self.register, self.change = TRANSFERS[kind]
-            self.count = int(rng.integers(1, -(-images // PACKET) + 1))
+            self.register, change = TRANSFERS[kind]
+            sizes = driver._codec.in_bytes, driver.facts["shell"]["beat_bits"] // 8
+            self.change = partial(change, *sizes)
+            self.count = int(rng.integers(1, -(-images // driver._chunk) + 1))
         elif kind == "another design":
             self.device.soc = self.device.dma.soc = self.device._load(self.other)
 
@@ -76,17 +79,16 @@ MOMENTS = {
     "killed": Faults.kill,
 }
 """What happens at a moment of the simulation."""
-FRAME, BEAT = 784, 16
-"""Bytes of an image of tfc in memory, and of a beat."""
-PACKET = (1 << 20) // FRAME
-"""Images of a transfer."""
 TRANSFERS = {
-    "sent a beat too few": (("write", dma.LENGTH_OFFSET), lambda length: length - BEAT),
-    "sent a frame too few": (("write", dma.LENGTH_OFFSET), lambda length: length - FRAME),
-    "sent from no memory": (("write", dma.LOW_OFFSET), lambda address: 0x8000_0000),
-    "received to no memory": (("write", dma.S2MM + dma.LOW_OFFSET), lambda address: 0x8000_0000),
-    "buffer too short": (("write", dma.S2MM + dma.LENGTH_OFFSET), lambda length: length // 2 & ~7),
-    "results torn": (("read", dma.S2MM + dma.LENGTH_OFFSET), lambda length: length - BEAT),
+    "sent a beat too few": (("write", dma.LENGTH_OFFSET), lambda frame, beat, length: length - beat),
+    "sent a frame too few": (("write", dma.LENGTH_OFFSET), lambda frame, beat, length: length - frame),
+    "sent from no memory": (("write", dma.LOW_OFFSET), lambda frame, beat, address: 0x8000_0000),
+    "received to no memory": (("write", dma.S2MM + dma.LOW_OFFSET), lambda frame, beat, address: 0x8000_0000),
+    "buffer too short": (
+        ("write", dma.S2MM + dma.LENGTH_OFFSET),
+        lambda frame, beat, length: length // 2 // beat * beat,
+    ),
+    "results torn": (("read", dma.S2MM + dma.LENGTH_OFFSET), lambda frame, beat, length: length - beat),
 }
-"""What becomes of a register of the DMA in one of the transfers."""
+"""What becomes of a register of the DMA in one of the transfers, by the bytes of an image and of a beat."""
 FAULTS = (*MOMENTS, *TRANSFERS, "another design")

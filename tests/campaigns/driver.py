@@ -93,7 +93,6 @@ class Board:
     """The package with the bitstream of the other."""
     pool: np.ndarray
     logits: np.ndarray
-    interval: int
 
     @classmethod
     def make(cls, folder: Path) -> "Board":
@@ -111,8 +110,7 @@ class Board:
         rehash(wrong)
         model = flow.read(folder / "tfc", flow.INTEGER)
         pool = np.random.default_rng(0).integers(0, 256, (POOL, 1, 28, 28), dtype=np.uint8)
-        facts = flow.accelerator(folder / "tfc")
-        return cls(bitfile, other, wrong, pool, Head.of(model)(IntGraph(model)(pool)), facts["predicted"]["interval"])
+        return cls(bitfile, other, wrong, pool, Head.of(model)(IntGraph(model)(pool)))
 
 
 def worker(board: Board, todo: list[Batch], spared: int, say: Callable[[dict], None]) -> None:
@@ -136,7 +134,7 @@ def _answer(board: Board, driver: Accelerator, faults: Faults, one: Batch, harme
     rng, errors, longest, downloads = one.rng, [], 0.0, faults.device.downloads
     chosen = rng.integers(0, POOL, one.images)
     if harmed and one.fault:
-        faults.arm(one.fault, one.images, board.interval, rng)
+        faults.arm(one.fault, one.images, driver, rng)
     while True:
         begun = time.monotonic()
         try:

@@ -149,10 +149,9 @@ def judge(event: Event, disk: Disk, right: Undisturbed, ended: list[Ended]) -> N
     again.
     """
     event.result = ", ".join(f"{one.code} {_said(one)}".strip() for one in ended)
-    late = event.kind == "terminate" and not _differences(disk, right)  # all was done, and nobody waits for signals
-    event.faults = [
-        fault for one in ended if not (late and one.code == -signal.SIGTERM) for fault in faults(event, one)
-    ]
+    begun = products(disk.folder / "out") not in (products(right.template / "out"), right.products)
+    idle = -signal.SIGTERM if event.kind == "terminate" and not begun else None  # nobody waits yet, or any more
+    event.faults = [fault for one in ended if one.code != idle for fault in faults(event, one)]
     if event.kind != "kill":
         event.faults += [f"left by the disturbed command: {name}" for name in _litter(disk, right)]
     if event.kind in ("terminate", "interrupt") and ended[0].code == 0 and ended[0].seconds > 2 * right.seconds + 2:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from signflow.hw.sim.toolchain import SEAL
 from signflow.tests.campaigns import verbs
 
 MARK = "SIGNFLOW_EVENT"
@@ -55,6 +56,10 @@ def in_own_namespace() -> None:
 
 
 SHARED = ("/tmp", "/dev/shm")
+SEMAPHORES = "sem.mp-"
+"""What Python's multiprocessing leaves in /dev/shm, 32 bytes each, when all its processes are killed; nobody can tell
+whose they are.
+"""
 
 
 def mount(*words: str | Path) -> None:
@@ -102,9 +107,10 @@ class Disk:
             os.utime(path, (facts.st_atime, facts.st_mtime - 1800))
 
     def written(self) -> set[str]:
-        """Names of all products, temporary files and entries of the cache."""
-        found = {*self._below("out", "tmp"), *(self.folder / "cache").glob("*/*")}
-        shared = {path for folder in SHARED for path in Path(folder).iterdir()}
+        """Names of all products and temporary files, and of what is no whole entry of the cache."""
+        entries = (self.folder / "cache").glob("*/*")
+        found = {*self._below("out", "tmp"), *(path for path in entries if not (path / SEAL).exists())}
+        shared = {path for folder in SHARED for path in Path(folder).iterdir() if not path.name.startswith(SEMAPHORES)}
         return {path.relative_to(self.folder).as_posix() for path in found} | set(map(str, shared))
 
     def _below(self, *places: str) -> Iterator[Path]:

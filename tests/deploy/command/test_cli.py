@@ -307,6 +307,7 @@ def test_an_interrupt_that_python_drops_comes_again():
     "error, text",
     [
         (MemoryError(), "not enough memory"),
+        (RuntimeError("could not create a primitive"), "not enough memory: could not create a primitive"),
         (MemoryError("Unable to allocate 4 EiB"), "not enough memory: Unable to allocate 4 EiB"),
         (
             ImportError("libtorch.so: failed to map segment from shared object"),
