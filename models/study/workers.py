@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
 from multiprocessing import active_children, get_context, parent_process
@@ -49,6 +49,8 @@ def _here(jobs: int, tasks: int) -> Iterator[Executor]:
     with ProcessPoolExecutor(jobs, mp_context=spawn, **options) as pool:
         try:
             yield pool
+        except BrokenExecutor as e:
+            raise WorkersError("a process that trains was killed: too little memory? Run again to go on") from e
         except BaseException as e:
             if not isinstance(e, Exception):
                 for process in active_children():

@@ -49,6 +49,8 @@ LOADED = ("torch", "onnxruntime", "matplotlib.figure", "torch.onnx", "torch._dyn
 """What is imported once, before the forks."""
 
 
+BEGUN = 0.1
+"""Seconds after which a verb has read its words and is at work."""
 LEAST = 64 << 20
 """Bytes of memory from which less is given, where a verb needs no more than was free before."""
 
@@ -81,14 +83,17 @@ def disturb(event: Event, disk: Disk, right: Undisturbed, rng: random.Random) ->
     """Do to the verb what ``event`` says; fills in how, and returns how the commands ended."""
     words, mark = VERBS[event.verb].words, f"event-{event.number}"
     share = rng.random()
-    moment = share * right.seconds
+    moment = BEGUN + share * right.seconds
     if number := SIGNALS.get(event.kind):
         whom = rng.choice(("group", "main") if event.kind == "interrupt" else ("group", "main", "child"))
         run = Run(disk, words, mark)
         event.how = f"{whom} after {moment:.2f} s"
-        if run.runs(moment):
+        if sent := run.runs(moment):
             run.signal(number, whom, rng.choice)
-        return [run.end()]
+        ended = run.end()
+        if sent and ended.code == 0 and whom != "child" and ended.seconds - moment > max(1.0, 0.3 * ended.seconds):
+            ended.unheeded = ended.seconds - moment
+        return [ended]
     if event.kind == "full":
         event.how = f"room for {share:.0%} of {right.room:,} bytes"
         disk.resize(disk.used + int(share * right.room))
@@ -128,6 +133,8 @@ def _starved(event: Event, disk: Disk, right: Undisturbed, rng: random.Random, s
 def faults(event: Event, ended: Ended) -> list[str]:
     """What is wrong with the way in which a disturbed command ended."""
     wrong = [f"still runs: {one}" for one in ended.orphans]
+    if ended.unheeded:
+        wrong.append(f"it went on for {ended.unheeded:.1f} s after the signal")
     told = IGNORED.sub("", ended.text)
     if "Traceback" in told or "fault of signflow" in ended.text:
         wrong.append(f"a traceback: {ended.text[-1500:]}")
@@ -154,8 +161,6 @@ def judge(event: Event, disk: Disk, right: Undisturbed, ended: list[Ended]) -> N
     event.faults = [fault for one in ended if one.code != idle for fault in faults(event, one)]
     if event.kind != "kill":
         event.faults += [f"left by the disturbed command: {name}" for name in _litter(disk, right)]
-    if event.kind in ("terminate", "interrupt") and ended[0].code == 0 and ended[0].seconds > 2 * right.seconds + 2:
-        event.faults.append(f"the signal was not heeded: it took {ended[0].seconds:.1f} s")
     if event.kind == "twice":
         event.faults += _differences(disk, right) if any(one.code == 0 for one in ended) else ["both were refused"]
     disk.age()

@@ -41,6 +41,8 @@ class Ended:
     """The most bytes on the disk."""
     orphans: list[str] = field(default_factory=list)
     """What it had started and still ran when it had ended for `ENDING` seconds."""
+    unheeded: float = 0.0
+    """Seconds for which it went on after a signal that asked it to end."""
 
 
 def in_own_namespace() -> None:
@@ -156,6 +158,7 @@ class Run:
         os.environ.clear()
         os.environ.update(environment)
         tempfile.tempdir = None
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs in the background ignores it
         if memory:
             resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 

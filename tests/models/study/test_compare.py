@@ -15,6 +15,7 @@ from signflow.models.study.answers import answer, labels, title
 from signflow.models.study.compare import Comparison, collect, read_comparison, run
 from signflow.models.study.results import LIST, head, wrapped, write_section
 from signflow.models.study.summary import record, recorded, summarise, table
+from signflow.models.study.workers import WorkersError, workers
 from signflow.models.training.recipe import RecipeError
 
 TOML = """
@@ -124,6 +125,22 @@ def test_a_killed_experiment_leaves_no_training(tmp_path):
         for _ in range(100):
             os.kill(child, 0)
             time.sleep(0.1)
+
+
+def test_a_training_that_was_killed_is_said_to_be():
+    """As by a machine that is out of memory."""
+    with pytest.raises(WorkersError, match="a process that trains was killed: too little memory"), workers(1) as pool:
+        pool.submit(os.getpid).result()
+        pool.submit(os._exit, 9).result()
+
+
+def test_who_is_interrupted_does_not_wait_for_trainings():
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), workers(1) as pool:
+        pool.submit(os.getpid).result()
+        pool.submit(time.sleep, 600)
+        raise KeyboardInterrupt
+    assert time.monotonic() - begun < 60
 
 
 def test_table_and_answer_against_numbers_made_by_hand():
