@@ -68,13 +68,15 @@ def test_a_path_from_ready_to_valid_is_found(tmp_path):
 
 
 def test_out_of_time_is_undecided(tmp_path):
-    (found,) = prove.prove([prove.Case("sf_fifo", "DEPTH=31")], tmp_path, patience=1)
+    case = prove.Case("sf_interleave", "PIXELS=4 WORDS=5 VECTORS=7 JOIN=0")
+    (found,) = prove.prove([case], tmp_path, patience=1)
     assert not found.proved and not found.refuted and found.undecided
 
 
 def test_a_mutant_is_refuted_by_name(tmp_path):
     chosen = mutants.mutants(["sf_dwc"])[:1]
-    assert list(mutants.refute(chosen, tmp_path).values()) == ["IN_WIDTH=1 OUT_WIDTH=2: value"]
+    (how,) = mutants.refute(chosen, tmp_path).values()  # both fail in the same step
+    assert how in ("IN_WIDTH=1 OUT_WIDTH=2: value", "IN_WIDTH=1 OUT_WIDTH=2: help_bit")
     equal = mutants.Mutant("sf_duplicate", "ready0 && ready1;", "ready1 && ready0;")
     assert mutants.refute([equal], tmp_path) == {equal: ""}
 
