@@ -40,7 +40,7 @@ def apply_folding(model: ModelWrapper, folding: dict[str, dict[str, int]]) -> No
             ops[name].set_nodeattr(attribute, value)
     for op in ops.values():
         op.check_folding()
-    first, *_, last = operators(model)
+    first, last = operators(model)[0], operators(model)[-1]
     _check_end(first, "input", first.get_normal_input_shape()[-1], first.get_folded_input_shape()[-1])
     _check_end(last, "output", last.get_normal_output_shape()[-1], last.get_folded_output_shape()[-1])
     share_flags(edges(model))

@@ -33,6 +33,10 @@ def optional(module: str, what: str) -> ModuleType:
         raise WorkersError(f"{what} needs the package {module.split('.')[0]}: pip install '{EXTRA}'") from e
 
 
+class KilledError(WorkersError):
+    """A process ended in the middle of its task."""
+
+
 @contextmanager
 def workers(jobs: int, cluster: str = "", tasks: int = 1) -> Iterator[Executor]:
     """An executor: of ``jobs`` processes, each of which does so many ``tasks`` and ends, or of the Dask cluster whose
@@ -50,7 +54,7 @@ def _here(jobs: int, tasks: int) -> Iterator[Executor]:
         try:
             yield pool
         except BrokenExecutor as e:
-            raise WorkersError("a process that trains was killed: too little memory? Run again to go on") from e
+            raise KilledError("a process that trains was killed: too little memory? Run again to go on") from e
         except BaseException as e:
             if not isinstance(e, Exception):
                 for process in active_children():

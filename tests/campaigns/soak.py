@@ -16,7 +16,7 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from signflow.models.study.compare import progress
-from signflow.models.study.workers import workers
+from signflow.models.study.workers import KilledError, workers
 from signflow.tests.campaigns import cases, shrink
 
 RUNGS = {"integer": "integer graph", "hardware": "accelerator", "rtl": "RTL"}
@@ -100,7 +100,7 @@ def work(todo: deque, jobs: int, cluster: str) -> Iterator[tuple[tuple, object]]
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         result = None if _killed(future) else future.result()
                         yield running.pop(future), result
-        except BrokenExecutor:
+        except KilledError:
             if len(running) == 1:
                 yield next(iter(running.values())), None
             else:

@@ -261,8 +261,19 @@ def test_the_version_and_the_exit_codes_are_told(run):
     assert code == 0 and "3 all done but the vendor's step" in " ".join(text.split())
 
 
+@pytest.fixture
+def not_ignored():
+    """The signals that end a process do so, also where the tests run under nohup."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+    for number in before:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
-def test_a_signal_that_asks_to_end_is_obeyed_tidily(number, code):
+def test_a_signal_that_asks_to_end_is_obeyed_tidily(number, code, not_ignored):
     """What has begun is undone, and who called the command has its own handlers again."""
     undone, before = [], signal.getsignal(number)
 
@@ -289,7 +300,7 @@ class Late:
         time.sleep(0.01)
 
 
-def test_an_interrupt_that_python_drops_comes_again():
+def test_an_interrupt_that_python_drops_comes_again(not_ignored):
     """It drops what a finaliser raises, and a training went on after Ctrl-C."""
     verbs = group.Command()
 

@@ -83,7 +83,7 @@ def test_every_image_of_a_batch(tmp_path, count, images):
         "MVAU_sf_3": {"SIMD": 4, "PE": 1},
     }
     net = drawn(mlp(16, pixels=36), (1, 6, 6), count)
-    acc = signflow.build(net, shape=(1, 6, 6), name="mini", folding=folding, out=tmp_path / "mini")
+    acc = signflow.build(net, shape=(1, 6, 6), name="batched", folding=folding, out=tmp_path)
     assert acc.batch == count and acc.folding["MVAU_sf_0"]["Pixels"] == count
     pixels = np.random.default_rng(count).integers(0, 256, (images, 1, 6, 6)).astype(np.uint8)
     acc.verify(pixels, stall_images=images)
