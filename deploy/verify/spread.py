@@ -53,4 +53,4 @@ def joined(runs: tuple[SimResult, ...], starts: range) -> SimResult:
     """The simulations of spans as one whose workers had a share each; seconds as if one worker had done them all."""
     whole = {name: np.concatenate([getattr(run, name) for run in runs]) for name in ("outputs", "first_in", "last_out")}
     sums = {name: sum(getattr(run, name) for run in runs) for name in ("cycles", "seconds", "cpu_seconds")}
-    return SimResult(starts=tuple(starts), **whole, **sums)
+    return SimResult(starts=tuple(starts), **whole, **sums, batch=runs[0].batch)

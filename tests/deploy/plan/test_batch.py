@@ -13,9 +13,11 @@ from signflow.deploy.compile.export import export
 from signflow.deploy.plan import batch, fit, fold, graph
 from signflow.deploy.steps import ACCELERATOR, FOLDED, INTEGER
 from signflow.deploy.verify.locate import locate
+from signflow.deploy.verify.spread import joined
 from signflow.hw.boards import board
 from signflow.hw.ops.folding import FoldingError
 from signflow.hw.ops.vectors import PIXELS
+from signflow.hw.sim import SimResult
 from signflow.models.networks.chains import cnv, mlp
 from signflow.models.untrained import random_images, randomise
 
@@ -92,6 +94,14 @@ def test_every_image_of_a_batch(tmp_path, count, images):
     predicted = {key: cycles["predicted"][key] for key in ("latency", "interval")}
     assert cycles["simulated"] == predicted and predicted["interval"] * count == fold.interval(acc.graph(FOLDED))
     assert locate(acc.graph(INTEGER), acc.graph(FOLDED), acc.work / ACCELERATOR, pixels[0]) is None
+
+
+def test_spans_of_a_cluster_keep_the_batch():
+    """Images 2 and 3 leave with the second batch: an interval of 6 cycles for 2 images."""
+    outputs, first, last = np.zeros((4, 1)), np.array([0, 1, 6, 7]), np.array([10, 11, 16, 17])
+    span = SimResult(outputs, first, last, (0,), cycles=18, seconds=1.0, cpu_seconds=1.0, batch=2)
+    found = joined((span, span), range(0, 8, 4))
+    assert (found.latency, found.interval) == (span.latency, span.interval) == (11, 3)
 
 
 def test_refusals(dense, tmp_path):
