@@ -1,12 +1,17 @@
 """The stream handshakes of one operator of a simulated accelerator, cycle by cycle, read from a wave file (VCD)."""
 
 import re
+import signal
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from signflow.hw.sim import RtlSimulator
+
+if TYPE_CHECKING:
+    from vcdvcd import VCDVCD
 
 PORT = re.compile(r"((?:in|out)\d*)_(data|valid|ready)_[io](?:\[(\d+):0\])?$")
 
@@ -59,18 +64,16 @@ def record(simulator: RtlSimulator, frames: np.ndarray, operator: str, folder: P
 
 def read(file: Path, operator: str) -> Wave:
     """The streams of ``operator`` in a VCD file that `RtlSimulator.wave` wrote. Raises WaveError."""
-    from vcdvcd import VCDVCD
-
     if not file.exists():
         raise WaveError(f"{file} does not exist: write it with `record`, or `signflow simulate --wave FILE.vcd`")
     scope = f".i_{operator}."
-    names = [name for name in VCDVCD(str(file), only_sigs=True).signals if scope in name]
+    names = [name for name in vcd(file, only_sigs=True).signals if scope in name]
     ports = {name: PORT.fullmatch(name.split(scope)[1]) for name in names}
     clock, reset = (next((n for n in names if n.endswith(f"{scope}{p}")), None) for p in ("clk_i", "rst_ni"))
     ports = {name: match for name, match in ports.items() if match}
     if not ports or not clock or not reset:
         raise WaveError(f"{file} holds no streams of {operator!r}")
-    values = VCDVCD(str(file), signals=[clock, reset, *ports])
+    values = vcd(file, signals=[clock, reset, *ports])
     edges = [time for time, level in values[clock].tv if level == "1"]
     samples = {name: _before(values[name].tv, edges) for name in (reset, *ports)}
     start = samples[reset].index(1)
@@ -85,6 +88,18 @@ def read(file: Path, operator: str) -> Wave:
         for name, f in sorted(found.items())
     )
     return Wave(operator, streams, len(edges) - start)
+
+
+def vcd(file: Path, **options) -> "VCDVCD":
+    """A wave file, as vcdvcd reads it. Its import has a pipe that closes end the process without a word, be it a
+    notebook's kernel; Python's way, an exception, is put back.
+    """
+    handler = signal.getsignal(signal.SIGPIPE)
+    from vcdvcd import VCDVCD
+
+    if signal.getsignal(signal.SIGPIPE) != handler:
+        signal.signal(signal.SIGPIPE, handler)
+    return VCDVCD(str(file), **options)
 
 
 def _before(changes: list[tuple[int, str]], edges: list[int]) -> list[int]:

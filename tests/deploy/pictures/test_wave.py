@@ -3,17 +3,17 @@
 import re
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
-from vcdvcd import VCDVCD
 
 from signflow.deploy import flow
 from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.pictures import draw_wave
-from signflow.deploy.pictures.wave import Stream, Wave, WaveError, read, record
+from signflow.deploy.pictures.wave import Stream, Wave, WaveError, read, record, vcd
 from signflow.hw.sim import RtlSimulator
 from signflow.hw.sim.view import gtkwave
 from signflow.hw.sim.words import pack
@@ -59,7 +59,7 @@ def everything(simulator, frames, tmp_path_factory):
 
 
 def test_the_views_show_every_stream_of_the_file(simulator, everything):
-    signals = VCDVCD(str(everything), only_sigs=True).signals
+    signals = vcd(everything, only_sigs=True).signals
     top = f"TOP.{simulator.facts['top']}."
     stream = re.compile(re.escape(top) + r"n\d+_(data\[\d+:0\]|valid|ready)")
     streams = [name for name in signals if stream.fullmatch(name)]
@@ -194,3 +194,23 @@ def test_a_wave_shorter_than_asked_for_is_drawn_to_its_end():
     texts = [t.get_text() for t in figure.findobj(Text)]
     assert "27" in texts and "03" not in texts[2:]
     assert {str(c) for c in range(4, 40, 4)} <= set(texts) and "40" not in texts
+
+
+CLOSED = """
+import os, sys
+from signflow.deploy.pictures.wave import vcd
+vcd(sys.argv[1])
+read, write = os.pipe()
+os.close(read)
+try:
+    os.write(write, b"a word")
+except BrokenPipeError:
+    print("an exception")
+"""
+
+
+def test_a_closed_pipe_stays_an_exception(tmp_path):
+    """vcdvcd would have it kill the process, as it did pytest's workers when a pool of processes broke."""
+    (tmp_path / "empty.vcd").write_text("$enddefinitions $end\n")
+    done = subprocess.run([sys.executable, "-c", CLOSED, tmp_path / "empty.vcd"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "an exception\n"), done.stderr

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from vcdvcd import VCDVCD
 
 from signflow.deploy.command.cli import main
+from signflow.deploy.pictures.wave import vcd
 from signflow.deploy.products import locked
 from signflow.deploy.tools import induction, mutants, prove, yosys
 
@@ -34,7 +34,7 @@ def test_a_fault_is_refuted_and_its_trace_shows_it(tmp_path):
     mutant = next(m for m in mutants.mutants(["sf_fifo"]) if m.new == "1'b1;" and "DEPTH" in m.old)
     (found,) = prove.prove([prove.Case("sf_fifo", "DEPTH=3")], tmp_path, rtl=[mutant.write(tmp_path)])
     assert not found.proved and {"held", "value"} <= set(found.refuted)
-    waves = VCDVCD(str(tmp_path / "sf_fifo-DEPTH-3" / "held.vcd"))
+    waves = vcd(tmp_path / "sf_fifo-DEPTH-3" / "held.vcd")
     inside = waves[next(name for name in waves.signals if name.startswith("prove_fifo.i_watch.inside_q"))]
     assert int(inside[waves.endtime], 2) == 4
     reset = waves["prove_fifo.i_fifo.rst_ni"]
