@@ -265,7 +265,7 @@ def verify(network, board, out, split, images, labels, stall_images, seed, clust
     from signflow.deploy.command import ladder
 
     acc = options.load(network, board, out)
-    options.check_labels(images, labels)
+    options.check_images(images, labels, split)
     chosen = acc.images(images, labels, split, seed)
     ladder.ladder(console, acc, chosen, stall_images, seed, cluster, json_file)
 
@@ -349,7 +349,7 @@ def simulate(network, board, out, images, labels, seed, json_file, **streaming) 
     from signflow.deploy.command import show
 
     acc = options.load(network, board, out)
-    options.check_labels(images, labels)
+    options.check_images(images, labels)
     show.simulate(console, acc, acc.images(images, labels, seed=seed), json_file, seed=seed, **streaming)
 
 

@@ -48,10 +48,15 @@ def labels(function):
     return click.option("--labels", type=PATH, help=help)(function)
 
 
-def check_labels(images: int | Path | None, labels: Path | None) -> None:
-    """Images that are counted have labels of their own. Raises click.UsageError."""
+def check_images(images: int | Path | None, labels: Path | None, split: str | None = None) -> None:
+    """Images that are counted have labels of their own; those of a file are no part of a data set. Raises
+    click.UsageError.
+    """
     if labels is not None and not isinstance(images, Path):
         raise click.UsageError(f"--labels {labels} belongs to images of your own: give --images PATH, {OWN}")
+    if split is not None and isinstance(images, Path):
+        rule = "leave one of them out, or count the images: --images N"
+        raise click.UsageError(f"--split {split} and --images {images} both say which images: {rule}")
 
 
 def where(function):

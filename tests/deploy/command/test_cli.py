@@ -242,6 +242,8 @@ def test_own_images_through_the_command(mini, tmp_path, run):
     ):
         code, text = run("simulate", "mini", "--out", str(tmp_path / "mini"), *extra)
         assert code == 2 and message in " ".join(text.split()), text
+    code, text = run("verify", "mini", *words, "--split", "test")
+    assert code == 2 and "both say which images" in " ".join(text.split()), text
 
 
 @pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
