@@ -79,9 +79,9 @@ class ChainBuilder:
     def sign(self, scale=1.0) -> "ChainBuilder":
         return self.op("BipolarQuant", self.const(scale), domain=GENERAL)
 
-    def quant(self, scale, bits, signed=1) -> "ChainBuilder":
+    def quant(self, scale, bits, signed=1, narrow=0) -> "ChainBuilder":
         parts = [self.const(scale), self.const(0.0), self.const(float(bits))]
-        return self.op("Quant", *parts, domain=GENERAL, signed=signed, narrow=0, rounding_mode="ROUND")
+        return self.op("Quant", *parts, domain=GENERAL, signed=signed, narrow=narrow, rounding_mode="ROUND")
 
     def gate(self, slope) -> "ChainBuilder":
         """x * sigmoid(x), x = ``slope`` (per channel) times the current value."""

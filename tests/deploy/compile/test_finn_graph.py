@@ -51,6 +51,7 @@ class Nodes:
         values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape, _ in self.tensors]
         graph = helper.make_graph(self.nodes, "finn", values[:1], values[-1:], value_info=values[1:-1])
         model = ModelWrapper(qonnx_make_model(graph))
+        model.model.opset_import.append(helper.make_opsetid(finn_graph.HARDWARE, 1))  # as FINN's files have it
         for name, value in self.constants.items():
             model.set_initializer(name, value.astype(np.float32))
         for name, _, datatype in self.tensors:
@@ -88,6 +89,7 @@ def same(net: Nodes, rng, count: int = 3) -> None:
     model = net.model()
     written = tidy(finn_graph.rewrite(None, model.model), DataType[net.tensors[0][2]])
     assert all(node.domain in ("", QONNX) and node.op_type not in finn_graph.OF_QONNX for node in written.graph.node)
+    assert all(item.domain in ("", QONNX) for item in written.model.opset_import)
     kind = DataType[net.tensors[0][2]]
     for _ in range(count):
         low, high = (-40, 40) if kind.name == "FLOAT32" else (int(kind.min()), int(kind.max()))
@@ -142,6 +144,18 @@ def test_mvau(seed, product, out):
     inputs, weights, xnor = product
     shape = ((1, 6), (1, 2, 3, 6))[seed % 2]
     same(Nodes(shape, inputs).mvau(rng, 5, inputs, weights, out[0], out[1], xnor), rng)
+
+
+@pytest.mark.parametrize("mh", [1, 5])
+def test_a_vector_behind_a_map_of_one_pixel(mh):
+    """FINN declares (1, MH) for what it computes as (1, 1, 1, MH)."""
+    rng = np.random.default_rng(mh)
+    net = Nodes((1, 1, 1, 6), "BINARY").mvau(rng, mh, "BINARY", "BINARY", "", xnor=1)
+    made = net.model()
+    net.tensors[-1] = (net.tensors[-1][0], (1, mh), "INT32")
+    written = tidy(finn_graph.rewrite(None, net.model().model), DataType["BINARY"])
+    x = rng.integers(0, 2, (1, 1, 1, 6))
+    assert (run(written, x) == run(made, x).reshape(1, mh)).all() and run(written, x).shape == (1, mh)
 
 
 @given(SEEDS, st.sampled_from([(3, 3), (2, 1)]), st.sampled_from([(1, 1), (2, 1)]), st.sampled_from([(1, 1), (1, 2)]))
@@ -307,6 +321,27 @@ def test_an_accumulator_that_is_too_small(chain, tmp_path):
     model.save(str(tmp_path / "finn.onnx"))
     with pytest.raises(UnsupportedError, match=r"its accumulator is \w+, and its sums reach 0..40: FINN's hardware"):
         export.load(tmp_path / "finn.onnx", "bipolar")
+
+
+def accumulating(net: Nodes, datatype: str) -> ModelWrapper:
+    """The product ``net`` with an accumulator of this type."""
+    model = net.model()
+    next(a for a in model.graph.node[0].attribute if a.name == "accDataType").s = datatype.encode()
+    return model
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_sums_of_codes_that_an_accumulator_must_hold(seed):
+    """Of INT4 x INT4: the least and the greatest of all columns, by the corners of every product."""
+    rng = np.random.default_rng(seed)
+    net = Nodes((1, 6), "INT4").mvau(rng, 5, "INT4", "INT4", "")
+    weights = net.constants["c1_0"].astype(int)
+    low = min(sum(min(-8 * w, 7 * w) for w in column) for column in weights.T)
+    high = max(sum(max(-8 * w, 7 * w) for w in column) for column in weights.T)
+    fits = next(bits for bits in range(2, 16) if -(2 ** (bits - 1)) <= low and high < 2 ** (bits - 1))
+    finn_graph.rewrite(None, accumulating(net, f"INT{fits}").model)
+    with pytest.raises(UnsupportedError, match=f"its accumulator is INT{fits - 1}, and its sums reach {low}..{high}:"):
+        finn_graph.rewrite(None, accumulating(net, f"INT{fits - 1}").model)
 
 
 def test_what_has_no_form_is_refused(tmp_path):

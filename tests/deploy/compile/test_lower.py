@@ -10,6 +10,7 @@ from qonnx.custom_op.registry import getCustomOp
 
 from signflow.deploy.compile import export, lower, streamline
 from signflow.deploy.compile.errors import UnsupportedError
+from signflow.deploy.compile.passes.head import Head
 
 
 def test_types_follow_the_real_weights(streamlined):
@@ -39,6 +40,21 @@ def test_nodes_are_connected_in_stream_order(streamlined):
         assert node.input[0] == tensor
         tensor = node.output[0]
     assert tensor == model.graph.output[0].name
+
+
+@pytest.mark.parametrize(("narrow", "operators"), [(1, ["MVAU_sf"]), (0, ["MVAU_sf", "Thresholding_sf"])])
+def test_a_count_of_two_thresholds_is_a_products_own(chain, tmp_path, narrow, operators):
+    """Codes 0..2 have two thresholds, which an MVAU takes along; 0..3 have three, which it does not."""
+    rng = np.random.default_rng(0)
+    c = chain((12,)).scalar("Sub", 127.5).sign().dense(rng.choice([-1, 1], (8, 12))).scalar("Mul", 0.4)
+    c.quant(1.0, 2, signed=0, narrow=narrow).dense(rng.choice([-1, 1], (5, 8)))
+    model = export.load(c.save(tmp_path / "net.onnx"), "uint8")
+    hardware = lower.lower(streamline.streamline(model))
+    assert [node.op_type for node in hardware.graph.node] == ["Thresholding_sf", *operators, "MVAU_sf"]
+    images = rng.integers(0, 256, (200, 12))
+    expected = export.reference(model, images)["output"]
+    assert (Head.of(hardware)(streamline.execute(hardware, images)) == expected).all()
+    assert len(np.unique(expected, axis=0)) > 10
 
 
 def test_argmax_becomes_label_select(chain, tmp_path):
