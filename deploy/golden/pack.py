@@ -6,7 +6,7 @@ import numpy as np
 
 from signflow.deploy.compile.dialect.program import WINDOW, Layer, Steps
 
-LANES, FLOAT_LANES, WORD = 16, 32, 64
+LANES, FLOAT_LANES, WORD = 16, 16, 64
 CACHE_LINE = 64
 
 

@@ -2,7 +2,7 @@
 //
 // A product of +-1 reads, for every output pixel, runs of consecutive words (a row of the window, or with dilation a pixel of it) and
 // counts the bits in which they differ from the weights: sum of products = K - 2 * differing. Sixteen output channels lie side by side in
-// every group of weight words, so that counters never have to be added up across lanes, and four pixels share every load of weights.
+// every group of weight words, so that counters never have to be added up across lanes, and six pixels share every load of weights.
 // A product of integers does the same in floats.
 //
 // Where the number 0 lies in a map of bits, its words are 0; what that makes differ too much or too little depends on which pixels of the
@@ -22,9 +22,9 @@
 
 namespace {
 
-constexpr int PIXELS = 4;         // output pixels that share a load of weights
+constexpr int PIXELS = 6;         // output pixels that share a load of weights
 constexpr int LANES = 16;         // output channels of a popcount block
-constexpr int FLOAT_LANES = 32;   // output channels of a sum block
+constexpr int FLOAT_LANES = 16;   // output channels of a sum block
 
 // The runs of a window: how far each begins from the window's first pixel, and the words or numbers in each.
 struct Runs {
@@ -86,10 +86,7 @@ inline uint64_t reached(const uint64_t* count, const int64_t* limit) {
 
 inline uint64_t reached(const float* sum, const float* limit) {
     uint64_t bits = 0;
-#if defined(__AVX512F__)
-    for (int j = 0; j < FLOAT_LANES; j += 16)
-        bits |= uint64_t(_mm512_cmp_ps_mask(_mm512_loadu_ps(sum + j), _mm512_loadu_ps(limit + j), _CMP_GE_OQ)) << j;
-#elif defined(__AVX2__)
+#if defined(__AVX2__)
     for (int j = 0; j < FLOAT_LANES; j += 8) {
         const __m256 mask = _mm256_cmp_ps(_mm256_loadu_ps(sum + j), _mm256_loadu_ps(limit + j), _CMP_GE_OQ);
         bits |= uint64_t(uint32_t(_mm256_movemask_ps(mask))) << j;
@@ -100,27 +97,39 @@ inline uint64_t reached(const float* sum, const float* limit) {
     return bits;
 }
 
-// Stores one block of lanes of an output pixel; the lanes beyond the last channel have limits that give 0.
+// A block of output channels: its weights and limits, and where its results lie in a pixel of the output.
 template <class Product>
-inline void store(const Layer& l, int block, const typename Product::Sum* sum, void* out) {
-    constexpr int N = Product::WIDTH;
-    const auto* first = static_cast<const typename Product::Limit*>(l.limits) + block * N;
-    const auto* second = first + (l.out_c + N - 1) / N * N;
-    if (l.bits) {
-        uint64_t bits = reached(sum, first);
-        if (l.form == WINDOW) bits = (~bits & ((uint64_t(1) << N) - 1)) | reached(sum, second);
-        static_cast<uint64_t*>(out)[block * N / 64] |= bits << (block * N % 64);
-        return;
+struct Block {
+    static constexpr int N = Product::WIDTH;
+    const Layer& l;
+    const int channel, lanes;
+    const typename Product::Element* const weights;
+    const typename Product::Limit *const first, *const second;
+    const bool bits, window;
+
+    Block(const Layer& l, int channel, size_t taps)
+        : l(l), channel(channel), lanes(std::min(N, l.out_c - channel)),
+          weights(static_cast<const typename Product::Element*>(l.weights) + channel * taps),
+          first(static_cast<const typename Product::Limit*>(l.limits) + channel),
+          second(first + (l.out_c + N - 1) / N * N), bits(l.bits), window(l.form == WINDOW) {}
+
+    // Stores the results of one pixel; the lanes beyond the last channel have limits that give 0.
+    void store(const typename Product::Sum* sum, void* out) const {
+        if (bits) {
+            uint64_t results = reached(sum, first);
+            if (window) results = (~results & ((uint64_t(1) << N) - 1)) | reached(sum, second);
+            static_cast<uint64_t*>(out)[channel / 64] |= results << (channel % 64);
+            return;
+        }
+        float* f = static_cast<float*>(out) + channel;
+        if (l.form == PLAIN) {
+            for (int j = 0; j < lanes; ++j) f[j] = Product::number(l, sum[j]);
+            return;
+        }
+        const uint64_t one = reached(sum, first), two = reached(sum, second);
+        for (int j = 0; j < lanes; ++j) f[j] = float(l.bias + int(one >> j & 1) + int(two >> j & 1));
     }
-    float* f = static_cast<float*>(out) + block * N;
-    const int lanes = std::min(N, l.out_c - block * N);
-    if (l.form == PLAIN) {
-        for (int j = 0; j < lanes; ++j) f[j] = Product::number(l, sum[j]);
-        return;
-    }
-    const uint64_t one = reached(sum, first), two = reached(sum, second);
-    for (int j = 0; j < lanes; ++j) f[j] = float(l.bias + int(one >> j & 1) + int(two >> j & 1));
-}
+};
 
 // What the number 0 in the window of pixel q adds to the differing bits of the lanes from `channel` on.
 inline void add_zeros(const Layer& l, size_t q, int channel, uint64_t* count) {
@@ -151,7 +160,8 @@ struct Numbers {  // integers times integers
     using Sum = float;
     using Limit = float;
     static constexpr int WIDTH = FLOAT_LANES;
-    typedef float Half __attribute__((vector_size(FLOAT_LANES / 2 * sizeof(float))));  // in what registers there are
+    // 8 floats, in what registers there are: with 16 a processor lowers its clock, by a tenth for all layers
+    typedef float Half __attribute__((vector_size(FLOAT_LANES / 2 * sizeof(float))));
 
     static float number(const Layer&, Sum sum) { return sum; }
 
@@ -161,10 +171,11 @@ struct Numbers {  // integers times integers
         const int length = runs.length;
         for (const size_t at : runs.at)
             for (int i = 0; i < length; ++i, w += WIDTH) {
-                Half half[2];
-                std::memcpy(half, w, sizeof half);
-                for (int p = 0; p < P; ++p)
-                    for (int h = 0; h < 2; ++h) acc[p][h] += x[p][at + i] * half[h];
+                const Half one = reinterpret_cast<const Half*>(w)[0], two = reinterpret_cast<const Half*>(w)[1];
+                for (int p = 0; p < P; ++p) {
+                    acc[p][0] += x[p][at + i] * one;
+                    acc[p][1] += x[p][at + i] * two;
+                }
             }
         std::memcpy(sum, acc, sizeof acc);
     }
@@ -172,34 +183,35 @@ struct Numbers {  // integers times integers
 
 // P output pixels from number q on.
 template <class Product, int P, class Element = typename Product::Element>
-void product_pixels(const Layer& l, const Runs& runs, const Element* const* x, const Element* w, int block, size_t q, void* const* out) {
+void product_pixels(const Block<Product>& block, const Runs& runs, const Element* const* x, size_t q, void* const* out) {
     typename Product::Sum sum[P][Product::WIDTH];
-    Product::template sums<P>(runs, x + q, w, sum);
-    if (l.zeros)
-        for (int p = 0; p < P; ++p) add_zeros(l, q + p, block * Product::WIDTH, sum[p]);
-    for (int p = 0; p < P; ++p) store<Product>(l, block, sum[p], out[q + p]);
+    Product::template sums<P>(runs, x + q, block.weights, sum);
+    if (block.l.zeros)
+        for (int p = 0; p < P; ++p) add_zeros(block.l, q + p, block.channel, sum[p]);
+    for (int p = 0; p < P; ++p) block.store(sum[p], out[q + p]);
 }
 
 template <class Product>
 void run_product(const Layer& l, int images, const uint64_t* in, size_t in_map, uint64_t* out) {
     using Element = typename Product::Element;
-    const size_t per_image = size_t(l.out_h) * l.out_w, pixels = images * per_image, out_map = map_size(l);
-    const size_t taps = size_t(l.kernel_h) * l.kernel_w * l.in_stride;
-    std::vector<const Element*> x(pixels);
-    std::vector<void*> y(pixels);
+    const size_t out_map = map_size(l), taps = size_t(l.kernel_h) * l.kernel_w * l.in_stride;
+    std::vector<const Element*> x;
+    std::vector<void*> y;
+    for (int n = 0; n < images; ++n, in += in_map, out += out_map)
+        for (int r = 0; r < l.out_h; ++r)
+            for (int c = 0; c < l.out_w; ++c) {
+                const size_t from = (size_t(r * l.stride_h) * l.in_w + c * l.stride_w) * l.in_stride;
+                const size_t to = (size_t(r) * l.out_w + c) * l.out_stride;
+                x.push_back(reinterpret_cast<const Element*>(in) + from);
+                y.push_back(l.bits ? static_cast<void*>(out + to) : reinterpret_cast<float*>(out) + to);
+            }
+    const size_t pixels = x.size();
     const Runs runs(l);
-    for (size_t q = 0; q < pixels; ++q) {
-        const size_t image = q / per_image, p = q % per_image;
-        const size_t row = p / l.out_w * l.stride_h, column = p % l.out_w * l.stride_w;
-        x[q] = reinterpret_cast<const Element*>(in + image * in_map) + (row * l.in_w + column) * l.in_stride;
-        uint64_t* base = out + image * out_map;
-        y[q] = l.bits ? static_cast<void*>(base + p * l.out_stride) : reinterpret_cast<float*>(base) + p * l.out_stride;
-    }
-    for (int block = 0; block * Product::WIDTH < l.out_c; ++block) {
-        const Element* w = static_cast<const Element*>(l.weights) + block * taps * Product::WIDTH;
+    for (int channel = 0; channel < l.out_c; channel += Product::WIDTH) {
+        const Block<Product> block(l, channel, taps);
         size_t q = 0;
-        for (; q + PIXELS <= pixels; q += PIXELS) product_pixels<Product, PIXELS>(l, runs, x.data(), w, block, q, y.data());
-        for (; q < pixels; ++q) product_pixels<Product, 1>(l, runs, x.data(), w, block, q, y.data());
+        for (; q + PIXELS <= pixels; q += PIXELS) product_pixels<Product, PIXELS>(block, runs, x.data(), q, y.data());
+        for (; q < pixels; ++q) product_pixels<Product, 1>(block, runs, x.data(), q, y.data());
     }
 }
 
