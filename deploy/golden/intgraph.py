@@ -22,7 +22,7 @@ import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
 from signflow.deploy.compile.dialect.program import Layer
-from signflow.deploy.compile.images import ImageInput, image_kind
+from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.golden.layers import program_of
 from signflow.deploy.golden.pack import WORD
 from signflow.hw.sim.toolchain import SimError, cached, cxx, digest
@@ -109,8 +109,7 @@ class IntGraph:
         return self._run(images, names.index(layer) + 1, threads, lambda _: None)
 
     def _run(self, images: np.ndarray, count: int, threads: int, progress: Callable[[int], None]) -> np.ndarray:
-        kind = image_kind(self.image.kind)
-        pixels = self.image.check(images).astype(np.int8 if kind.low < 0 else np.uint8, copy=False).view(np.uint8)
+        pixels = self.image.check(images).astype(np.uint8, copy=False)  # of negative ones the same bits
         pixels = np.ascontiguousarray(pixels.reshape(len(pixels), int(np.prod(self.image.shape))))
         out = np.empty((len(pixels), *self.layers[count - 1].shape), dtype=np.int64)
         run, size = library().signflow_run, pixels.shape[1]

@@ -8,7 +8,10 @@ import pytest
 
 from signflow.deploy import flow
 from signflow.deploy.compile.errors import UnsupportedError
+from signflow.deploy.compile.export import load
 from signflow.deploy.compile.images import ImageInput
+from signflow.deploy.compile.lower import lower
+from signflow.deploy.compile.streamline import streamline
 from signflow.deploy.generate.accelerator import generate
 from signflow.deploy.golden.intgraph import IntGraph
 from signflow.deploy.plan import buffer, fold, graph, timing
@@ -79,3 +82,18 @@ def test_graphs_that_are_refused(mini):
     del nodes[3:]
     with pytest.raises(UnsupportedError, match=re.escape(f"nothing reads {[nodes[2].output[0]]}")):
         graph.operators(model)
+
+
+@pytest.mark.parametrize(("features", "padding"), [(16, ""), (12, "s_axis_tdata[15:12]")])
+def test_what_pads_a_word_is_named(chain, tmp_path, features, padding):
+    """Bits of the stream that nothing reads, so that lint has nothing to say."""
+    rng = np.random.default_rng(0)
+    c = chain((features,)).dense(rng.choice([-1, 1], (8, features))).scalar("Sub", 1.0).sign()
+    model = lower(streamline(load(c.dense(rng.choice([-1, 1], (3, 8))).save(tmp_path / "net.onnx"), "bipolar")))
+    fold.fold_to_cycles(model, 1)
+    buffer.insert_width_converters(model)
+    buffer.insert_fifos(model)
+    predicted = timing.predict(graph.operators(model))
+    facts = {"latency": predicted.latency, "interval": predicted.interval, "bottleneck": predicted.bottleneck}
+    (top,) = generate(model, "padded", tmp_path / "accelerator", facts).rglob("padded.sv")
+    assert re.findall(r"unused_padding = &{1'b0, (.*)}", top.read_text()) == [padding] * bool(padding)

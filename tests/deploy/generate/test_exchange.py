@@ -84,6 +84,12 @@ def test_the_contents_are_those_of_the_other_network(old, new, tmp_path):
     assert found == images(new) and found != images(old)
 
 
+def test_no_constant_stays_behind():
+    old, new = lookup(TABLES[0]), lookup(TABLES[1])
+    made = exchange(old, old, new).graph
+    assert [tensor.name for tensor in made.initializer] == list(made.node[0].input[1:])
+
+
 def test_numbers_that_reach_less_far_go_into_the_wider_types(tmp_path):
     """A table of 3 bits from -2 on in the place of one of 6 bits from -8 on."""
     small = RNG.integers(-4, 4, (4, 4))
@@ -108,6 +114,7 @@ def test_numbers_that_reach_less_far_go_into_the_wider_types(tmp_path):
         (lookup(TABLES[0]), lookup(TABLES[0] + 32, "UINT6"), "numbers at this end: UINT6 in the other network, INT6"),
         (lookup(TABLES[0]), lookup(TABLES[1][:1], shared=1), "FOLDS: 1 in the other network, 2 in the accelerator"),
         (lookup(TABLES[0]), requantise([1, 2, 3, 4], [9, 8, 7, 6]), "dut .*: operator: Requantise_sf in the other"),
+        (requantise([1, 2, 3, 4], [9, 8, 7, 6]), lookup(TABLES[0]), "dut .*: operator: Lookup_sf in the other"),
         (requantise([1, 2, 3, 4], [9, 8, 7, 6]), requantise([1, 2, 3, 4], [9, 8, 7, 6], 4), "SHIFT: 4 in the other"),
         (requantise([1, 2, 3, 4], [9, 8, 7, 6]), requantise([1, 2, 3, 99], [0] * 4, 3, ("INT8", "INT9")), "M_WIDTH: 8"),
         (thresholds(LIMITS[0]), thresholds(LIMITS[0][:, :1], steps=1), "STAGES: 1 in the other network, 2 in the acc"),

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 
@@ -40,6 +41,15 @@ def test_the_pll_is_refused_exactly_where_no_dividers_exist():
     for clock in (1, 3, 425, 1000):
         with pytest.raises(ClockError):
             pll(clock)
+
+
+def test_the_nearest_clocks_are_told():
+    """Those that can be made, by how far they are."""
+    clocks = {Fraction(25 * fb, ci) for ci in range(1, 9) for fb in range(1, 129)}
+    nearest = sorted(sorted((abs(c - 97), c) for c in clocks)[:4], key=lambda found: found[1])
+    told = ", ".join(f"{float(c):g}" for _, c in nearest)
+    with pytest.raises(ClockError, match=f"cannot make 97 MHz from 25 MHz; the nearest are {re.escape(told)}$"):
+        pll(97)
 
 
 def test_the_line_runs_at_two_megabaud():

@@ -11,8 +11,8 @@ from signflow.deploy.compile import engine
 from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.compile.passes.integer_graph import IntegerGraph
 from signflow.deploy.compile.passes.notes import costs_of, save_costs
-from signflow.deploy.golden.functions import codes, drawable, functions
-from signflow.deploy.golden.thresholds import ThresholdsError
+from signflow.deploy.golden.functions import _spread, codes, drawable, functions
+from signflow.deploy.golden.thresholds import ThresholdsError, integers, rules
 from signflow.deploy.pictures.draw_codes import draw_codes
 
 engine.boot()
@@ -53,6 +53,29 @@ def test_functions(integer):
     assert table.constants == {"lowest": 0, "table": TABLE.tolist()}
     assert line.costs == {"line": 101.4, "table": 300.0} and not table.costs and costs_of(integer)
     assert found["Add_sf_0"].reads == ("Requantise_sf_0", "Lookup_sf_0")
+
+
+@pytest.mark.parametrize(("lowest", "index"), [(-8, "x + 8"), (0, "x"), (1, "x - 1"), (5, "x - 5")])
+def test_the_index_of_a_table(lowest, index):
+    graph = IntegerGraph((3,), "UINT8")
+    low = graph.requantise(graph.image, [1], [0], 0, lowest, lowest + 15)
+    made = graph.model(graph.lookup(low, TABLE[:, :16], lowest))
+    ImageInput("uint8", (3,), "flat", False).save_to(made)
+    assert functions(made)[-1].formula == f"y = table[{index}], 16 entries, 3 channels"
+
+
+def test_the_integers_of_a_negated_channel(integer):
+    (rule,) = rules(integer)
+    line, table = (
+        np.stack([BY_X[layer](IMAGES[:, c].astype(int), c) for c in range(3)], axis=1)
+        for layer in ("Requantise_sf_0", "Lookup_sf_0")
+    )
+    found = np.concatenate(list(integers(integer, rule, IMAGES)))
+    np.testing.assert_array_equal(found[:, 0], np.array([1, -1, 1]) * (2 * line + table))
+
+
+def test_a_wide_function_is_drawn_at_so_many_numbers():
+    assert len(_spread(0, 4094)) == 4095 and len(_spread(-5, 100_000)) == 4096
 
 
 @pytest.mark.parametrize("layer", BY_X)
