@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -106,15 +108,34 @@ def test_the_build_arguments_are_explained():
     assert names == {name for name in names if f"`{name}" in readme}
 
 
-def test_the_folders_of_the_environment_layer_are_the_packages(tmp_path):
-    """The step that stands in for the sources makes a folder for every package, and nothing else."""
+@pytest.fixture(scope="module")
+def environment_layer(tmp_path_factory) -> Path:
+    """What `make setup` finds in the image: the files copied, and what the step before it makes."""
+    folder = tmp_path_factory.mktemp("layer")
+    for name in needed_by_setup():
+        shutil.copy(ROOT / name, folder)
     code = re.search(r"python3 -c '([^']*)'", DOCKERFILE)[1].replace("\\\n", "")
-    (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
-    made = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_dir()}
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
+    (folder / "README.md").touch()
+    return folder
+
+
+def test_the_folders_of_the_environment_layer_are_the_packages(environment_layer):
+    """The step that stands in for the sources makes every package, and nothing else."""
+    made = {str(path.relative_to(environment_layer)) for path in environment_layer.rglob("*") if path.is_dir()}
     packages = project()["tool"]["setuptools"]["packages"]
     assert made == {name.removeprefix("signflow.").replace(".", "/") for name in packages if name != "signflow"}
     assert all((ROOT / name).is_dir() for name in made)
+
+
+def test_the_environment_layer_is_installed_as_a_package(environment_layer, tmp_path):
+    """Of a folder without an __init__.py an editable installation makes a namespace, which never reads ours."""
+    code = "import sys; from setuptools.build_meta import build_editable; build_editable(sys.argv[1])"
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=environment_layer, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        (finder,) = (name for name in wheel.namelist() if name.endswith("finder.py"))
+        assert re.search(r"^NAMESPACES.* = (.*)$", wheel.read(finder).decode(), re.M)[1] == "{}"
 
 
 def test_the_image_writes_its_bill_of_materials():
