@@ -161,15 +161,16 @@ def _absorb(
 
 
 def _lower(model: ModelWrapper, tensor: str, added: np.ndarray, fan_in: int, signs: np.ndarray | int = 1) -> None:
-    """Every threshold on ``tensor``, now a popcount of ``fan_in`` bits, falls by ``added`` int (outputs,)."""
+    """Every threshold on ``tensor``, now a popcount of ``fan_in`` bits times ``signs``, falls by ``added`` int
+    (outputs,) times these.
+    """
     for node in model.find_consumers(tensor) or []:
         if node.op_type == "MaxPoolNHWC":
             model.set_tensor_datatype(node.output[0], model.get_tensor_datatype(tensor))
-            _lower(model, node.output[0], added, fan_in)
-        elif node.op_type == "Mul":
-            signs = model.get_initializer(node.input[1])
-            model.set_tensor_datatype(node.output[0], DataType[integer_type(-fan_in, fan_in)])
             _lower(model, node.output[0], added, fan_in, signs)
+        elif node.op_type == "Mul":
+            model.set_tensor_datatype(node.output[0], DataType[integer_type(-fan_in, fan_in)])
+            _lower(model, node.output[0], added, fan_in, signs * model.get_initializer(node.input[1]))
         else:
             low, high = (0, fan_in + 1) if np.all(signs == 1) else (-fan_in, fan_in + 1)
             steps = np.clip(model.get_initializer(node.input[1]) - (signs * added)[:, None], low, high)

@@ -64,6 +64,22 @@ def test_the_same_logits_with_fewer_channels(chain, tmp_path, pixels, pool, wind
     assert signs.first_difference(model, integer, images[0]) is None
 
 
+def test_thresholds_of_negated_popcounts(chain, tmp_path, pixels):
+    """Two readers want the sums of a layer, rising and falling ones: the thresholds of the latter lie below 0."""
+    rng = np.random.default_rng(5)
+    c = chain((2, 5, 5)).conv(ones(rng, 30, 2, 3, 3)).scalar("Add", constants(rng, 30, 19)).sign()
+    sums = c.conv(ones(rng, 4, 30, 1, 1)).current
+    codes = c.scalar("Mul", [0.5, -0.5, 0.25, -0.2]).quant(0.25, 4).current
+    c.current = sums
+    c.scalar("Add", 0.5).sign().conv(ones(rng, 4, 4, 1, 1)).scalar("Mul", 0.3).quant(0.25, 4).op("Add", first=[codes])
+    c.scalar("Add", 0.07).sign().flatten().dense(ones(rng, 3, 36))
+    model, images = export.load(c.save(tmp_path / "net.onnx"), "uint8"), pixels(40, (2, 5, 5))
+    integer = streamline.streamline(model)
+    assert len(Sign.of(integer)[0].channels) == 14 and "Mul" in [node.op_type for node in integer.graph.node]
+    expected = export.reference(model, images)["output"]
+    assert (Head.of(integer)(IntGraph(integer)(images)) == expected).all()
+
+
 def test_arg_max_keeps_its_inputs(chain, tmp_path):
     """Popcounts that lack different numbers of bits cannot be compared: the last hidden layer stays whole."""
     rng = np.random.default_rng(3)
