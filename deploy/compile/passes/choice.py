@@ -91,10 +91,10 @@ def forms(node: NodeProto, codes: Steps, x: Tensor) -> list[tuple[float, str | L
     if changes <= MAX_STEPS:
         steps, index = {"numSteps": changes, "ActVal": 0}, integer_type(0, changes)
         both = _cost("Thresholding", search | steps | {"outputDataType": index})
-        both += _cost("Lookup", vector | gives | {"inputDataType": index, "lowest": 0})
+        both += _cost("Lookup", vector | gives | {"inputDataType": index})
         found.append((both, INTERVALS))
     if kind.bitwidth() <= MAX_BITS and rows << kind.bitwidth() <= MAX_TABLE:
-        found.append((_cost("Lookup", vector | reads | gives | {"lowest": x.least}), TABLE))
+        found.append((_cost("Lookup", vector | reads | gives), TABLE))
     if rises and (line := line_rule(codes, (int(kind.min()), int(kind.max())))) is not None:
         found.append((_cost("Requantise", vector | reads | gives | _constants(line)), line))
     if not found and rises and (parts := _parts(high - low)) <= MAX_PARTS:

@@ -54,7 +54,7 @@ def _compute(node: NodeProto, feeds: Mapping[str, np.ndarray], opsets: Mapping[s
     names = [name for name in node.output if name]
     outputs = [helper.make_empty_tensor_value_info(name) for name in names]
     single = qonnx_make_model(helper.make_graph([node], "one-node", inputs, outputs))
-    single.opset_import[0].version = opsets.get("", opsets.get("ai.onnx", 0))
+    single.opset_import[0].version = opsets["" if "" in opsets else "ai.onnx"]
     results = session(single.SerializeToString(deterministic=True)).run(names, dict(feeds))
     return dict(zip(names, results, strict=True))
 

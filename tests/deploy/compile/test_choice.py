@@ -1,7 +1,5 @@
 """Which operators give codes: every one is exact, the cheapest is taken, and what none gives is refused."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -109,19 +107,17 @@ def test_what_is_cheap_is_taken():
     assert few(steps_of(np.arange(0, 256)[:, None])) and not few(steps_of(np.arange(0, 256)[:, None] * [1, 1]))
 
 
-def test_a_cost_is_what_the_operators_estimate(monkeypatch):
-    """Of the cheapest form, node by node in the hardware graph."""
-    costs = []
-    known = choice._cost
-    monkeypatch.setattr(choice, "_cost", lambda *arguments: costs.append(known(*arguments)) or costs[-1])
-    for table in CODES.values():
-        graph, x = image()
-        costs.clear()
-        integer = graph.model(coded(graph, NODE, x, steps_of(table)))
-        ImageInput("uint8", (3,), "flat", False).save_to(integer)
-        ops = [getCustomOp(node) for node in lower.lower(integer).graph.node]
-        here = sum(op.lut_estimation() + 100 * op.bram_estimation() + 100 * op.dsp_estimation("") for op in ops)
-        assert here in [*costs, *(a + b for a, b in pairwise(costs))]
+def test_a_cost_is_what_the_operators_estimate():
+    """Of every form, node by node in the hardware graph."""
+    for codes in map(steps_of, CODES.values()):
+        for cost, form in forms(NODE, codes, image()[1]):
+            graph, x = image()
+            integer = graph.model(choice._made(graph, x, codes, form))
+            ImageInput("uint8", (3,), "flat", False).save_to(integer)
+            ops = [getCustomOp(node) for node in lower.lower(integer).graph.node]
+            assert cost == sum(
+                op.lut_estimation() + 100 * op.bram_estimation() + 100 * op.dsp_estimation("") for op in ops
+            )
 
 
 def test_codes_that_no_operator_gives_are_refused():
@@ -153,6 +149,8 @@ def test_more_levels_than_an_operator_counts_are_counted_in_parts(monkeypatch, f
     assert kinds.count("MultiThreshold") == 4 and kinds.count("ShiftAdd") == 3
     np.testing.assert_array_equal(IntGraph(integer)(PICTURES), table)
     np.testing.assert_array_equal(streamline.execute(lower.lower(integer), PICTURES[::51]), table[::51])
+    monkeypatch.setattr(choice, "_cost", lambda _, attributes: attributes["numSteps"])
+    assert forms(NODE, steps_of(table), x) == [(4 * 21, THRESHOLDS)]
 
 
 def signs(*shape) -> np.ndarray:

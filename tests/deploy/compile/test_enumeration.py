@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 from signflow.deploy.compile import export, streamline
 from signflow.deploy.compile.errors import UnsupportedError
 from signflow.deploy.compile.images import ImageInput
+from signflow.deploy.compile.passes.evaluate import follow
 from signflow.deploy.compile.passes.head import Head
 from signflow.deploy.golden.intgraph import IntGraph
+
+from .normal_forms import model_of
+from .onnx_networks import node
 
 MIXED = np.array([[1.0, -1, 1, 1], [1, 1, -1, 1], [-1, 1, 1, 1]])
 signs = lambda rng, *shape: rng.choice([-1.0, 1.0], size=shape)  # noqa: E731
@@ -241,10 +245,26 @@ def test_normalisation_per_position_is_refused_where_more_than_dense_layers_read
         build(c, tmp_path)
 
 
-def test_argmax_over_unequal_classes_is_refused(chain, tmp_path):
-    c = chain((4,)).dense(ONES(3, 4)).scalar("Add", [0.0, 1.0, 0.0]).op("ArgMax", axis=1)
+@pytest.mark.parametrize("axis", [1, -1])
+def test_argmax_on_either_name_of_the_classes(chain, tmp_path, axis):
+    c = chain((4,)).dense(MIXED).op("ArgMax", axis=axis)
+    model = export.load(c.save(tmp_path / "net.onnx"), "int8")
+    check_equal(model, images_for("int8", (4,), 30, np.random.default_rng(1)))
+
+
+@pytest.mark.parametrize("bias", [1.0, -1.0])
+def test_argmax_over_unequal_classes_is_refused(chain, tmp_path, bias):
+    c = chain((4,)).dense(ONES(3, 4)).scalar("Add", [0.0, bias, 0.0]).op("ArgMax", axis=1)
     with pytest.raises(UnsupportedError, match=r"operator ArgMax: class 1 has another scale or bias than class 0"):
         build(c, tmp_path)
+
+
+@pytest.mark.parametrize("mixing", [node("CumSum", "x axis", "y"), node("Softmax", "x", "y", axis=0)])
+def test_what_looks_at_other_images_is_refused(mixing):
+    """At those in front of it, or at all: no operator of a network does, once it is trained."""
+    model = model_of([mixing], [1, 2], axis=np.array(0))
+    with pytest.raises(UnsupportedError, match="depends on other numbers, or on chance"):
+        follow(model, model.graph.node, "x", "y", np.float32([[1, 2], [3, 4]]))
 
 
 def test_input_quantiser_that_turns_back_is_refused(chain, tmp_path):

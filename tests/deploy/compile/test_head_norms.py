@@ -17,10 +17,17 @@ from signflow.deploy.compile.passes import head as module
 from signflow.deploy.compile.passes import inverse
 from signflow.deploy.compile.passes.evaluate import follow
 from signflow.deploy.compile.passes.head import Head
+from signflow.deploy.compile.passes.normal_form import NormalForm
+from signflow.deploy.compile.passes.numbers import Numbers
+from signflow.deploy.compile.passes.regions import walk
 from signflow.deploy.compile.passes.torch_norms import TorchNorms, fuses
+from signflow.deploy.compile.passes.transitions import Accumulators
 from signflow.deploy.compile.streamline import streamline
 from signflow.deploy.golden.intgraph import IntGraph
 from signflow.models.layers.binary import binary_linear, sign
+
+from .normal_forms import model_of
+from .onnx_networks import node
 
 F = np.float32
 NUMBERS = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -152,6 +159,20 @@ def test_too_many_integers_whose_logits_may_turn_back(monkeypatch):
     ):
         streamline(export.export(net, (64,), "int8"))
     streamline(export.export(net[:-1], (64,), "int8"))
+
+
+def test_as_many_integers_are_tried_as_fit_into_memory():
+    """2 ** 26 of all classes together: of two of them, half as many."""
+    nodes = [node("MatMul", "x w", "a"), node("Sigmoid", "a", "y")]
+    model = model_of(nodes, [1, 4], w=np.ones((4, 2), dtype=np.float32)).transform(NormalForm())
+
+    def made(most: int) -> module.Head:
+        reach = Accumulators(np.zeros(2, dtype=np.int64), np.full(2, most), 1)
+        return module.make_head(model, walk(model)[1], Numbers(reach, np.ones(2), np.zeros(2), np.zeros(2)))
+
+    assert made(2**25 - 1).accumulators.count == 2**25
+    with pytest.raises(UnsupportedError, match="2 classes of 33,554,433 integers are too many to try all"):
+        made(2**25)
 
 
 class Bias(torch.nn.Module):

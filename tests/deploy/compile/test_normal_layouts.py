@@ -9,11 +9,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from qonnx.transformation.infer_shapes import InferShapes
 from torch import nn
 from torch.nn import functional as F
 
 from signflow.deploy.compile.errors import UnsupportedError
 from signflow.deploy.compile.export import export
+from signflow.deploy.compile.passes.channels_first import ChannelsFirst
 from signflow.deploy.compile.passes.normal_form import NormalForm
 
 from .normal_forms import FEW, INF, model_of, normal, refused, run, whole
@@ -171,8 +173,40 @@ def test_features_of_a_map_with_channels_last(flatten):
     """The rows of the weights, and constants per feature, move instead; twice, where these tell positions apart."""
     nodes = [node("Conv", "x w", "a"), last("a", "b"), node(flatten, "b flat" if flatten == "Reshape" else "b", "c"),
              node("Mul", "c m", "d"), node("Add", "d c", "e"), node("MatMul", "e l", "y")]  # fmt: skip
-    constants = {"w": whole(4, 3, 3, 3), "m": whole(1, 4 * 5 * 3), "l": whole(60, 5), "flat": np.array([1, -1])}
-    normal(model_of(nodes, [1, 3, 7, 5], **constants), ["Conv", "FlattenNHWC", "Mul", "Add", "MatMul"])
+    constants = {"w": whole(4, 3, 3, 3), "m": whole(1, 4 * 10 * 9), "l": whole(360, 5), "flat": np.array([1, -1])}
+    normal(model_of(nodes, [1, 3, 12, 11], **constants), ["Conv", "FlattenNHWC", "Mul", "Add", "MatMul"])
+
+
+def test_one_map_side_by_side_with_none():
+    nodes = [node("Conv", "x w", "a"), last("a", "b"), node("Concat", "b", "c", axis=3), first("c", "y")]
+    normal(model_of(nodes, [1, 3, 7, 6], w=whole(4, 3, 3, 3)))
+
+
+def test_geometry_of_one_row():
+    """Nothing is left of a Squeeze."""
+    nodes = [
+        *(node("Conv", "x w", "a"), node("Squeeze", "a axis", "b"), node("Relu", "b", "c"), node("Pad", "c p", "d")),
+        *(node("Unsqueeze", "d axis", "e"), node("Conv", "e v", "y")),
+    ]
+    constants = {"w": whole(4, 3, 3, 2), "axis": np.array([2]), "p": np.array([0, 0, 1, 0, 0, 2]),
+                 "v": whole(2, 4, 1, 3)}  # fmt: skip
+    normal(model_of(nodes, [1, 3, 3, 6], **constants), ["Conv", "Relu", "Pad", "Conv"])
+
+
+UNLIKE = [
+    *(node("Relu", "x", "a"), node("Transpose", "a", "b", perm=[0, 2, 1]), node("Unsqueeze", "x axis", "c")),
+    *(node("Squeeze", "c axis", "d"), node("Transpose", "d", "e", perm=[0, 2, 1]), node("Add", "b e", "y")),
+]
+"""Views of the axes 0, 2, 1: of three, and of four of which the last is not shown."""
+PADDED = [node("Squeeze", "x axis", "a"), node("Pad", "a p", "b"), node("Relu", "b", "y")]
+
+
+@pytest.mark.parametrize(("nodes", "shape"), [(UNLIKE, [1, 3, 5]), (PADDED, [1, 3, 5, 1])])
+def test_axes_that_are_not_shown(nodes, shape):
+    """By the one pass: views of unlike ranks are made before they are added, a hidden axis is not padded."""
+    model, x = model_of(nodes, shape, axis=np.array([3]), p=np.array([0, 0, 1, 0, 0, 2])), whole(*shape)
+    found = model.transform(ChannelsFirst()).transform(InferShapes())
+    np.testing.assert_array_equal(run(found, x)["y"], run(model, x)["y"])
 
 
 @given(st.lists(st.tuples(st.permutations([1, 2, 3]), st.sampled_from(["Relu", "Mul", "Add", "BatchNormalization"])),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from signflow.deploy.compile import streamline
 from signflow.deploy.compile.errors import UnsupportedError
 from signflow.deploy.compile.export import load, reference
+from signflow.deploy.compile.passes.codes import Codes
 from signflow.deploy.compile.passes.head import Head
 from signflow.deploy.golden.intgraph import IntGraph
 
@@ -141,6 +142,12 @@ def test_pixels_are_padded(chain, exact, mean, deviation):
     assert ("Lookup" in kinds(exact(ends(c)))) == (mean[0] > 0)
 
 
+@pytest.mark.parametrize(("steps", "finer"), [(255, 255), (256, 1)])
+def test_how_many_steps_lie_between_two_pixels(steps, finer):
+    codes = Codes(np.arange(3)[:, None], 1.0, np.zeros(1), np.zeros(1, dtype=bool), False, 0.0, 1.0)
+    assert codes.with_values([1 / steps], 1).finer == finer
+
+
 def test_a_mean_that_no_grid_holds_is_refused(chain, exact):
     c = chain(SHAPE).scalar("Mul", 1 / 255).scalar("Sub", [0.4914211, 0.4822313])
     with pytest.raises(UnsupportedError, match=r"it pads with 0, and what it pads is .*a quantiser in front of it"):
@@ -184,6 +191,20 @@ def test_raw_sums_are_added(chain, exact):
     add(add(c.conv(signs(4, 4, 1, 1, seed=3), scale=0.5), raw), one)
     graph = exact(ends(c.quant(0.25, 6)))
     assert kinds(graph).count("ShiftAdd") == 2
+
+
+def test_raw_sums_of_one_channel(chain, exact):
+    c = stream(chain, channels=1)
+    one = c.current
+    exact(ends(add(c.scalar("Sub", 0.1).sign().conv(signs(1, 1, 1, 1)), one).quant(0.25, 6)))
+
+
+def test_a_stream_of_few_codes_keeps_its_grid(chain, exact):
+    """Of the quarters that it may hold, 0 and 3 occur: multiples of 3/4 could not be added to quarters."""
+    c = stream(chain)
+    one = c.current
+    c.scalar("Sub", 0.1).sign().conv(signs(4, 1, 1, 1), group=4).scalar("Mul", 0.375).scalar("Add", 0.375)
+    exact(ends(add(c.quant(0.25, 5), one)))
 
 
 def test_pooled_codes_are_read_as_codes_and_by_their_sign(chain, exact):
