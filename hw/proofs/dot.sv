@@ -16,7 +16,7 @@
 //   mutant weights_i[p*SIMD +: SIMD] => weights_i[0 +: SIMD]
 //   mutant TERM_WIDTH'($signed(parts[p])) => TERM_WIDTH'(parts[p])
 //   mutant TERM_WIDTH'(parts[p]); => TERM_WIDTH'($signed(parts[p]));
-//   mutant .WEIGHTS(WEIGHTS)) i_dot => .WEIGHTS('0)) i_dot
+//   mutant .WEIGHTS(row(p))) i_dot => .WEIGHTS(row(0))) i_dot
 `default_nettype none
 
 module prove_dot #(

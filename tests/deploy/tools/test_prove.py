@@ -1,5 +1,6 @@
 """The proofs of the RTL hold, a fault is refuted with a trace that shows it, and a proof that says nothing fails."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,14 @@ def test_out_of_time_is_undecided(tmp_path):
     case = prove.Case("sf_interleave", "PIXELS=4 WORDS=5 VECTORS=7 JOIN=0")
     (found,) = prove.prove([case], tmp_path, patience=1)
     assert not found.proved and not found.refuted and found.undecided
+
+
+def test_every_fault_in_a_header_stands_in_its_module(tmp_path):
+    """Once, so that it can be built in; three or more a module."""
+    found = mutants.mutants()
+    for mutant in found:
+        assert mutant.write(tmp_path).read_text() != (prove.RTL / f"{mutant.module}.sv").read_text()
+    assert min(Counter(mutant.module for mutant in found).values()) >= 3
 
 
 def test_a_mutant_is_refuted_by_name(tmp_path):
