@@ -19,7 +19,7 @@ from signflow.deploy.compile.passes.torch_norms import DoubleNorms
 from signflow.deploy.compile.passes.transitions import Accumulators
 from signflow.deploy.compile.streamline import streamline
 from signflow.models.layers.abn import ABN, FORMS
-from signflow.models.layers.binary import binary_linear, sign
+from signflow.models.layers.binary import binary_conv, binary_linear, sign
 
 CHANNELS, INPUTS = 300, 101
 REACHED = np.arange(-INPUTS, INPUTS + 1, 2)
@@ -148,6 +148,32 @@ def test_a_function_that_cannot_be_helped_is_reported(monkeypatch):
     graph = export(forked, (INPUTS, 1, 1))
     with pytest.raises(UnsupportedError, match=r"Add.*are not integers times one scale"):
         streamline(graph)
+
+
+class Twice(nn.Module):
+    """Side by side with itself."""
+
+    def forward(self, x):
+        return torch.cat([x, x], 1)
+
+
+def test_a_norm_of_positions_is_left_to_the_compiler():
+    """Behind a Flatten that is no channels' own: there its constants are more than the channels of the sums."""
+    norm = nn.BatchNorm1d(18)
+    norm.running_mean.copy_(torch.arange(18.0))
+    layers = [sign(), binary_conv(1, 2, 2), nn.Flatten(), norm, sign(), Twice(), binary_linear(36, 2)]
+    graph = export(nn.Sequential(*layers).eval(), (1, 4, 4))
+    with pytest.raises(UnsupportedError, match="behind a Flatten, its constants differ between positions"):
+        streamline(graph)
+
+
+def test_the_shape_of_a_flatten_is_no_constant_of_positions(monkeypatch):
+    """It is two numbers, where a single channel has one of everything else."""
+    moved, search = [], align._movable
+    monkeypatch.setattr(align, "_movable", lambda *to: moved.append(search(*to)) or moved[-1])
+    layers = [sign(), binary_conv(1, 1, 2), nn.BatchNorm2d(1), nn.Flatten(), sign(), binary_linear(9, 2)]
+    export(nn.Sequential(*layers).eval(), (1, 4, 4))
+    assert len(moved) == 1
 
 
 def test_a_norm_that_no_constant_helps_is_written_in_double_precision(monkeypatch):

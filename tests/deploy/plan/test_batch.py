@@ -96,6 +96,13 @@ def test_every_image_of_a_batch(tmp_path, count, images):
     assert locate(acc.graph(INTEGER), acc.graph(FOLDED), acc.work / ACCELERATOR, pixels[0]) is None
 
 
+def test_the_batch_that_a_folding_is_of(dense):
+    """That of most vectors side by side; one vector where nothing is said."""
+    for pixels, count in (([], 1), ([None, None], 1), ([None, 2, 4], 4), ([1, 2], 2)):
+        values = [{"PE": 1} | ({"Pixels": most} if most else {}) for most in pixels]
+        assert batch.batch_for({f"MVAU_sf_{k}": each for k, each in enumerate(values)}, dense) == count
+
+
 def test_spans_of_a_cluster_keep_the_batch():
     """Images 2 and 3 leave with the second batch: an interval of 6 cycles for 2 images."""
     outputs, first, last = np.zeros((4, 1)), np.array([0, 1, 6, 7]), np.array([10, 11, 16, 17])

@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +27,24 @@ def test_waiting_equals_a_simulated_queue(gaps):
         pushed.append((pushed[-1] if pushed else 0) + 1 + gap)
         popped.append(max(pushed[-1] + wait, popped[-1] + 1 if popped else 0))
     assert buffer.waiting(np.array(pushed), np.array(popped)) == occupancy(pushed, popped)
+
+
+@pytest.mark.parametrize("apart", [9, 11])
+def test_images_are_added_until_one_repeats_the_one_before(monkeypatch, apart):
+    """Every 10 cycles one; here the last of fewer than 16 comes ``apart`` cycles behind the one before it."""
+    asked = []
+
+    def frames(_, count):
+        asked.append(count)
+        starts = 10 * np.arange(count)
+        starts[-2:] += apart - 10 if count < 16 else 0
+        yield [starts[:, None]], starts[:, None] + [3, 4], False
+
+    monkeypatch.setattr(buffer, "_frames", frames)
+    monkeypatch.setattr(buffer, "intervals", lambda _: (10, "input"))
+    for name in ("reads", "writes"):
+        monkeypatch.setattr(buffer, name, lambda _: ["x"])
+    assert buffer.stays([None]) == {} and asked == [4, 8, 16]
 
 
 def test_both_ends_of_every_edge_are_equally_wide_and_every_edge_has_one_fifo(mini):

@@ -13,8 +13,8 @@ from signflow.deploy import flow
 from signflow.deploy.compile import lower
 from signflow.deploy.compile.images import ImageInput
 from signflow.deploy.compile.passes.integer_graph import IntegerGraph
-from signflow.deploy.plan import fit, fold
-from signflow.deploy.plan.choose import AIMS, GAP, UNBOUNDED, Choices
+from signflow.deploy.plan import choose, fit, fold
+from signflow.deploy.plan.choose import AIMS, GAP, UNBOUNDED, Aim, Choices
 from signflow.deploy.plan.graph import operators
 from signflow.deploy.plan.timing import predict
 from signflow.hw.boards import board
@@ -122,6 +122,18 @@ def test_fewest_luts_and_lowest_latency(hardware):
     assert found["luts", "LUT"] < found["balance", "LUT"] < found["latency", "LUT"]
 
 
+def test_dsp_blocks_cost_nothing(monkeypatch):
+    """A product of integers of many bits needs some."""
+    seen, rng = [], np.random.default_rng(0)
+    monkeypatch.setattr(choose, "solve", lambda parts, *_: seen.extend(parts))
+    made = IntegerGraph((16,), "UINT8")
+    integer = made.model(made.product(made.image, rng.integers(-99, 99, (16, 4)), False))
+    ImageInput("uint8", (16,), "flat", False).save_to(integer)
+    assert Choices(lower.lower(integer)).best(10_000, UNBOUNDED, Aim(2, 3, 5, 0)) is None
+    lut, bram18, dsp, uram = np.concatenate([part.need for part in seen]).T
+    assert (np.concatenate([part.price for part in seen]) == 2 * lut + 3 * bram18 + 5 * uram).all() and dsp.any()
+
+
 def test_an_unknown_preference(hardware):
     with pytest.raises(FoldingError, match="prefer = 'speed'; it must be one of balance, luts, latency"):
         fit.fold_to_board(hardware, board("pynq-z2"), prefer="speed")
@@ -199,6 +211,13 @@ def test_weights_go_to_ultraram_where_the_rest_is_short_and_they_can_be_loaded(h
         if op.folding().get("ram_style") == "ultra":
             width, depth = op.macs_per_cycle(), op.memory_bits() // op.macs_per_cycle()
             assert op.uram_estimation() == -(-width // 72) * -(-depth // 4096) and op.bram_estimation() == 0
+
+
+def test_all_ultrarams_may_be_taken():
+    needed = dict.fromkeys(RESOURCES, 0) | {"URAM": 64}
+    fit._check(needed, board("kv260"), fit.ALL, [])
+    with pytest.raises(FoldingError, match=r"65 URAM of 64 \(100%\)"):
+        fit._check(needed | {"URAM": 65}, board("kv260"), fit.ALL, [])
 
 
 def test_weights_that_no_memory_of_the_board_holds_are_the_reason(hardware):

@@ -2,6 +2,7 @@
 
 import ctypes
 import itertools
+import os
 from unittest.mock import patch
 
 import numpy as np
@@ -86,6 +87,20 @@ def test_what_is_left_out_is_never_needed(problem):
     assert chosen is None or worth(parts, joints, chosen, weight)[0] == worth(parts, joints, again, weight)[0]
 
 
+def test_the_strongest_are_looked_at_first():
+    """Of two, the cheapest and that of least need: they replace what is no better, and no other option does."""
+    weak = Part(np.array([0, 3, 1, 2]), np.array([[9, 9], [0, 0], [5, 5], [5, 5]]))
+    strong = Part(np.array([0, 1, 5, 6]), np.array([[5, 5], [5, 5], [0, 0], [0, 0]]))
+    for part, most, left in ((weak, 2, [0, 1, 2, 3]), (weak, None, [0, 1, 2]), (strong, 2, [0, 2])):
+        assert np.flatnonzero(module._best(part, 0, [], 1.0, [np.arange(4)], most)).tolist() == left
+
+
+def test_what_is_left_of_a_budget_may_be_less_than_nothing():
+    part = Part(np.zeros(2), np.array([[2], [1]]))
+    assert solve([part], [], [-1.0], soft=True) == [1]
+    assert solve([part], [], [-1.0]) is None
+
+
 def test_nothing_to_choose_from():
     assert solve([Part(np.zeros(0), np.zeros((0, 1)))], [], [5]) is None
 
@@ -102,6 +117,6 @@ def test_the_solver_says_nothing_on_standard_output(capfd):
     print("before")
     with patch.object(module, "milp", chatty):
         solve(one, [], np.array([9.0, 9.0]), 1.0)
-    print("after")
+    os.write(1, b"after\n")  # whatever Python takes for its standard output
     libc.fflush(None)
     assert capfd.readouterr().out == "before\nafter\n"
