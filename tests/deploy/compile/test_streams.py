@@ -145,7 +145,8 @@ def test_pixels_are_padded(chain, exact, mean, deviation):
 @pytest.mark.parametrize(("steps", "finer"), [(255, 255), (256, 1)])
 def test_how_many_steps_lie_between_two_pixels(steps, finer):
     codes = Codes(np.arange(3)[:, None], 1.0, np.zeros(1), np.zeros(1, dtype=bool), False, 0.0, 1.0)
-    assert codes.with_values([1 / steps], 1).finer == finer
+    found = codes.with_values([1 / steps], 1)
+    assert found.finer == finer and found.table.tolist() == [[0, finer, 2 * finer]]
 
 
 def test_a_mean_that_no_grid_holds_is_refused(chain, exact):

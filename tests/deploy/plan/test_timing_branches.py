@@ -12,7 +12,7 @@ from qonnx.custom_op.registry import getCustomOp
 from qonnx.util.basic import qonnx_make_model
 
 from signflow.deploy.generate.accelerator import generate
-from signflow.deploy.plan import buffer, fit, fold, graph, timing
+from signflow.deploy.plan import buffer, fit, fold, graph, schedule, timing
 from signflow.hw import ops
 from signflow.hw.boards import board
 from signflow.hw.ops.base import RTL_DOMAIN
@@ -295,6 +295,25 @@ def test_equally_wide_words_beside_each_other():
     fold.fold_to_cycles(net.model, 8 * 8 * 4)
     lanes = {op.onnx_node.op_type: op.get_nodeattr("PE") for op in graph.operators(net.model)}
     assert lanes["Duplicate_sf"] == lanes["AccPool_sf"] == lanes["Add_sf"] == lanes["Replicate_sf"]
+
+
+def test_what_a_converter_keeps_leaves_before_its_next_word(monkeypatch):
+    """Words due together are due one after the other, as far apart as it makes them; where that is in time."""
+    g = HardwareGraph()
+    thresholding(g, "x", "a", [64, 128, 192], "UINT8", "UINT2", 16, 1, [1])
+    thresholding(g, "a", "y", [2], "UINT2", "BINARY", 16, 4, [1])
+    model = g.model()
+    buffer.insert_width_converters(model)
+    _, converter, reader = ops = graph.operators(model)
+    early = timing.step(converter, [np.arange(16)])
+    assert early.departures.tolist() == [4, 8, 12, 16]
+    for last, found in ((43, [31, 35, 39, 43]), (16, [4, 8, 12, 16]), (15, [12, 13, 14, 15])):
+        deadline = np.arange(last - 3, last + 1)
+        assert schedule._without_fifo(converter, deadline, early, reader, 0).tolist() == found
+    asked = []
+    monkeypatch.setattr(schedule, "_without_fifo", lambda op, deadline, *_: asked.append(op) or deadline)
+    schedule.schedule(ops, np.arange(16))
+    assert asked == [converter]
 
 
 def test_frame_fifos_count_on_the_board():
