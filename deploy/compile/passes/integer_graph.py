@@ -208,7 +208,7 @@ class IntegerGraph:
         kind = x.datatype if x.datatype == y.datatype else ""
         return self._node(Concat, [x, y], (*x.shape[:-1], x.channels + y.channels), kind, axis=-1)
 
-    def pad_channels(self, x: Tensor, before: int, after: int, value: int = 0) -> Tensor:
+    def pad_channels(self, x: Tensor, before: int, after: int, value: int) -> Tensor:
         """``before`` channels of ``value``, those of ``x``, and ``after`` more."""
         kind = "BINARY" if x.datatype == "BINARY" and value in (0, 1) else ""
         attributes = {"before": int(before), "after": int(after), "value": int(value)}

@@ -134,7 +134,7 @@ class _Walk:
             if name not in self.owner:
                 raise refuse(node, f"its input {name!r} is an output that is not supported", SUPPORTED)
         for name in node.output:
-            shape = self.model.get_tensor_shape(name) if name else [1]
+            shape = self.model.get_tensor_shape(name)
             if node.op_type in (*SCALARS, *SHAPES, *QUANTISERS, *POOLS) and (not shape or shape[0] != 1):
                 raise refuse(node, f"its result has shape {shape and list(shape)}", "a batch of 1 throughout")
         _check_cast(node)

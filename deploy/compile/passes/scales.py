@@ -6,8 +6,7 @@ what they have in common. What the values differ from integer * scale enters the
 """
 
 from fractions import Fraction
-from functools import reduce
-from math import floor, gcd
+from math import floor, gcd, lcm
 
 import numpy as np
 from onnx import NodeProto
@@ -115,5 +114,5 @@ def _stated(model: ModelWrapper, quantiser: NodeProto) -> np.ndarray:
 
 def _gcd(fractions: list[Fraction]) -> Fraction:
     """Greatest common divisor; 0 if all are 0."""
-    denominator = reduce(lambda a, b: a * b // gcd(a, b), (f.denominator for f in fractions))
-    return Fraction(reduce(gcd, (int(f * denominator) for f in fractions)), denominator)
+    denominator = lcm(*(f.denominator for f in fractions))
+    return Fraction(gcd(*(int(f * denominator) for f in fractions)), denominator)

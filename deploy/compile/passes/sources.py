@@ -124,7 +124,7 @@ class Sources:
         (x, a), (y, b) = (self._plain(node, name) for name in node.input)
         one, two = (self.network.shape(name) for name in node.input)
         vectors = [shape for shape in (one, two) if set(shape[2:]) == {1}]  # added to every position of a map
-        if len(one) != len(two) or (one != two and not vectors) or not (_alike(x, y) or (one != two and vectors)):
+        if len(one) != len(two) or (one != two and not vectors) or not (_beside(x, y) or (one != two and vectors)):
             reason = f"it adds tensors of shapes {one} and {two}"
             raise refuse(node, reason, "two maps or vectors of one shape, or a map and [1, channels, 1, 1]")
         if len(a.low) != len(b.low):
@@ -263,11 +263,6 @@ def _with_codes(feed: Feed, codes: np.ndarray, error: float) -> Feed:
 def _beside(x: Tensor, y: Tensor) -> bool:
     """Both have the same positions."""
     return x.shape[:-1] == y.shape[:-1] or x.positions == y.positions == 1
-
-
-def _alike(x: Tensor, y: Tensor) -> bool:
-    """Both have the same channels at the same positions."""
-    return x.channels == y.channels and _beside(x, y)
 
 
 def _size(x: Tensor) -> str:

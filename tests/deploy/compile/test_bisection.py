@@ -6,9 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signflow.deploy.compile import streamline
+from signflow.deploy.compile.errors import UnsupportedError
 from signflow.deploy.compile.export import load
 from signflow.deploy.compile.passes import truth
 from signflow.deploy.compile.passes.bisection import changes, coarse_rows, scattered
+from signflow.deploy.compile.passes.regions import Region
+
+from .onnx_networks import node, quant
 
 
 @given(st.data())
@@ -40,6 +44,15 @@ def test_it_gives_up_behind_too_many():
     coarse = coarse_rows(5000)
     channel, _, _ = changes(lambda rows: np.take_along_axis(table, rows, axis=0), coarse, table[coarse], 600)
     assert len(channel) > 600
+
+
+def test_the_most_changes_of_one_channel():
+    """Of each, not of all; the quantiser on the way is named."""
+    region, nodes = Region("product", node("MatMul", "x w", "a"), "a"), [quant("a", "b"), node("Relu", "b", "c")]
+    changed = np.repeat([0, 1], 4096)
+    truth._limit(nodes, region, changed, 2)
+    with pytest.raises(UnsupportedError, match="Quant: behind 'MatMul_a', channel 1 changes more than 4096 times"):
+        truth._limit(nodes, region, np.append(changed, 1), 2)
 
 
 @pytest.mark.parametrize("channel", [[], [2, 0, 2, 2], [1]])

@@ -75,13 +75,21 @@ def test_every_method_that_builds_a_node_takes_it_from_the_table():
     pooled = graph.sum_pool(graph.pool(graph.border(codes, (0, 0, 1, 1), [0]), (2, 1), (1, 1)), (1, 2), (1, 1))
     bits = graph.window(pooled, np.array([0, 1]), np.array([1, 2]))
     last = graph.product(graph.flatten(bits), np.ones((2, 3), int), True)
-    graph.arg_max(graph.concat(graph.add(last, last), graph.pad_channels(last, 1, 1)))
+    graph.arg_max(graph.concat(graph.add(last, last), graph.pad_channels(last, 1, 1, 0)))
     graph.total(graph.image)
     assert {node.op_type for node in graph.nodes} == set(OPERATORS)
     for node in graph.nodes:
         assert node.domain == OPERATORS[node.op_type].DOMAIN
         if node.domain:
             getCustomOp(node)
+
+
+def test_weights_have_a_sign_where_none_is_negative():
+    """All weights of integers are held alike."""
+    graph = IntegerGraph((2,), "UINT8")
+    graph.product(graph.image, np.array([[2], [3]]), False)
+    ((_, kind),) = graph.constants.values()
+    assert kind == "INT3"
 
 
 @settings(max_examples=200, deadline=None)

@@ -92,9 +92,9 @@ def test_no_number_is_infinitely_far():
 
 def test_few_integers_and_what_turns_back_are_all_tried(monkeypatch):
     monkeypatch.setattr(module, "DENSE", 8)
-    few, many = (Accumulators(np.array([0]), np.array([n - 1]), 1) for n in (8, 9))
-    kinds = [inverse(np.abs, few, True), inverse(np.abs, many, False), inverse(np.abs, many, True)]
-    assert [type(kind) for kind in kinds] == [ByTable, ByTable, ByBisection]
+    fewer, few, many = (Accumulators(np.array([0]), np.array([n - 1]), 1) for n in (7, 8, 9))
+    cases = [(fewer, True), (few, True), (many, False), (many, True)]
+    assert [type(inverse(np.abs, *case)) for case in cases] == [ByTable, ByTable, ByTable, ByBisection]
 
 
 @pytest.mark.parametrize("falls", [False, True])

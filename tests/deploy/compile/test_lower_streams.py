@@ -45,7 +45,7 @@ CASES = {
     "sums of windows": (lambda g: g.sum_pool(g.image, (3, 2), (2, 2)), [GENERATOR, "AccPool"]),
     "sums of windows side by side": (lambda g: g.sum_pool(g.image, (2, 2), (2, 2)), [GENERATOR, "AccPool"]),
     "option A": (
-        lambda g: g.pad_channels(g.pool(g.image, (1, 1), (2, 2)), 3, 3),
+        lambda g: g.pad_channels(g.pool(g.image, (1, 1), (2, 2)), 3, 3, 0),
         [GENERATOR, "PadChannels"],
     ),
 }

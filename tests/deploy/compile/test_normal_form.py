@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signflow.deploy.compile.errors import UnsupportedError
+from signflow.deploy.compile.passes.regions import attribute
 
 from .normal_forms import FEW, INF, model_of, normal, refused, whole
 from .onnx_networks import node
@@ -100,6 +101,17 @@ def test_results_of_another_shape_than_the_windows_give():
     assert "it has [3, 4] windows, but its result is said to have [2, 4]. Supported: results of the shape" in message
 
 
+def test_windows_that_hang_over_the_map_get_pads():
+    pool = node("MaxPool", "x", "y", kernel_shape=[2, 3], strides=[2, 2], ceil_mode=1)
+    found = normal(model_of([pool], [1, 3, 5, 6]), ["MaxPool"])
+    assert attribute(found.graph.node[0], "pads", []) == [0, 0, 1, 1]
+
+
+def test_an_operator_on_a_row_is_one_on_a_map():
+    conv = node("Conv", "x w", "y", strides=[2], dilations=[2])
+    normal(model_of([conv], [1, 2, 9], w=whole(3, 2, 3)), ["Unsqueeze", "Conv", "Squeeze"])
+
+
 def test_pools_of_nothing_but_padding():
     pool = node("MaxPool", "x", "y", kernel_shape=[2, 3], pads=[2, 1, 0, 1])
     message = refused(model_of([pool], [1, 1, 6, 6], 20))
@@ -169,6 +181,15 @@ def test_picked_pixels_and_padded_channels(size, first, second, opset, channels)
     found = normal(model_of(nodes, [1, 3, *size], opset, **constants))
     kinds = [n.op_type for n in found.graph.node if n.op_type != "Identity"]
     assert kinds == ["Slice"] * (set(first + second) != {1}) + ["Pad"] * any(channels)
+
+
+def test_slices_of_slices_are_one():
+    """x[:, :, ::2, ::2][:, :, ::3] is x[:, :, ::6, ::2]."""
+    nodes = [node("Slice", "x s e a first", "r"), node("Slice", "r s e a second", "y")]
+    places = {"s": np.array([0, 0]), "e": np.array([INF, INF]), "a": np.array([2, 3])}
+    model = model_of(nodes, [1, 3, 9, 5], **places, first=np.array([2, 2]), second=np.array([3, 1]))
+    found = normal(model, ["Slice"])
+    assert found.get_initializer(found.graph.node[0].input[4]).tolist() == [1, 1, 6, 2]
 
 
 @given(sizes, st.sampled_from(["ReduceMean", "ReduceSum", "ReduceMax"]), st.sampled_from([[2, 3], [-1, -2], [3], [-2]]),

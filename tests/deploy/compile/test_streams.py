@@ -271,6 +271,12 @@ def test_option_a(chain, exact):
     assert "PadChannels" in kinds(exact(ends(add(c, branch))))
 
 
+def test_channels_beside_an_image_that_falls_with_the_pixel_are_refused(chain, exact):
+    c = chain(SHAPE).scalar("Mul", [0.1, -0.1]).quant(1.0, 4)
+    with pytest.raises(UnsupportedError, match="it adds channels to a map whose channels differ in what a code means"):
+        exact(ends(pad(c, 0, 0, 0, 0, channels=(0, 1)).conv(signs(4, 3, 1, 1))))
+
+
 @pytest.mark.parametrize(("kernel", "stride"), [((2, 2), (2, 2)), ((3, 3), (1, 1)), ((3, 2), (2, 3))])
 def test_average_pools(chain, exact, kernel, stride):
     """On a stream, in front of a binary 1 x 1 convolution, without and with a quantiser; 9 and 6 are no powers of 2."""

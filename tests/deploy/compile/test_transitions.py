@@ -147,11 +147,13 @@ def test_another_function_is_not_the_same(function, data):
     assert not Steps.of(reach, table).same(Steps.of(reach, other))
 
 
-def test_constant_channels_lie_outside_the_range():
-    reach = Accumulators(np.full(2, -4), np.full(2, 4), 2)
-    bits = np.stack([np.ones(5, dtype=bool), np.zeros(5, dtype=bool)], axis=1)
-    rule = sign_rule(Steps.of(reach, bits), np.zeros(2, np.int8), True)
-    assert rule.high.tolist() == [-4, 6]
+@pytest.mark.parametrize("direction", [0, 1, -1])
+def test_constant_channels_lie_outside_the_range(direction):
+    """Also in front of pools, of what falls too: the integers reach further down than up."""
+    reach = Accumulators(np.full(2, -8), np.full(2, 4), 2)
+    bits = np.stack([np.ones(7, dtype=bool), np.zeros(7, dtype=bool)], axis=1)
+    rule = sign_rule(Steps.of(reach, bits), np.full(2, direction, np.int8), True)
+    assert rule.high.tolist() == [-8, 6]
     assert not rule.own.any()
     assert not rule.next.any()
     assert not rule.window
@@ -185,6 +187,16 @@ def test_ranges_of_different_length_share_a_table():
     assert [reach.union.low.tolist(), reach.union.high.tolist()] == [[-5], [5]]
     rule = sign_rule(Steps.of(reach, reach.table >= np.array([2, 0])), np.zeros(2, np.int8), True)
     assert rule.high.tolist() == [2, 0]
+
+
+@pytest.mark.parametrize("most", range(1, 30, 4))
+@pytest.mark.parametrize("high", [[3, 5], [0, -5]], ids=["11 rows", "one row"])
+def test_every_pair_of_rows_is_in_one_block(most, high):
+    reach = Accumulators(np.array([0, -5]), np.array(high), 1)
+    blocks = list(reach.blocks(most))
+    assert all(np.array_equal(rows, reach.table[start : start + len(rows)]) for start, rows in blocks)
+    pairs = [start + row for start, rows in blocks for row in range(len(rows) - 1)]
+    assert blocks and pairs == list(range(reach.count - 1))
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def conv_beside_small_conv(g, x):
 
 def pixels_beside_sums(g, x):
     """Option A: every second pixel and zeros."""
-    return g.add(g.conv(x, 16, 2, 2), g.pad_channels(g.pool(x, (1, 1), (2, 2)), 4, 4))
+    return g.add(g.conv(x, 16, 2, 2), g.pad_channels(g.pool(x, (1, 1), (2, 2)), 4, 4, 0))
 
 
 def joins_behind_joins(g, x):

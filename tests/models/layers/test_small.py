@@ -9,14 +9,23 @@ from torch import nn
 
 from signflow.models.layers.abn import ABN
 from signflow.models.layers.binary import binary_conv, binary_linear
+from signflow.models.layers.ends import feature_bits
 from signflow.models.layers.shortcut import PickAndPad
 from signflow.models.layers.stream import branch, on_grid, step_of, stream
 
 
-@pytest.mark.parametrize("layer", [binary_linear(400, 300), binary_conv(20, 50, 10)], ids=["dense", "conv"])
-def test_latent_weights_start_a_tenth_of_the_clip_range_wide(layer):
-    w, error = layer.weight.detach().double(), 0.1 / math.sqrt(2 * layer.weight.numel())
+@pytest.mark.parametrize(("layer", "sizes"), [(binary_linear, (400, 300)), (binary_conv, (20, 50, 10))])
+def test_latent_weights_start_a_tenth_of_the_clip_range_wide(layer, sizes):
+    w = layer(*sizes).weight.detach().double()
+    error = 0.1 / math.sqrt(2 * w.numel())
     assert abs(w.std().item() - 0.1) < 6 * error and abs(w.mean().item()) < 6 * 2 * error
+
+
+def test_the_most_bits_whose_sums_float32_counts():
+    """Features from -2^(bits - 1) on, times weights of 32 steps: below 2^24 steps."""
+    for features in (2**power for power in range(19)):
+        fit = [bits for bits in range(1, 9) if features * 32 * 2 ** (bits - 1) < 2**24]
+        assert feature_bits(features) == max(fit)
 
 
 def test_even_pixels_between_channels_of_zeros():
