@@ -6,6 +6,7 @@
 //   case C=1 H=5 W=4 KH=2 KW=2 SH=2 SW=2
 //   case C=1 H=3 W=3 KH=2 KW=2 DH=2 DW=2
 //   case C=2 H=2 W=3 KH=2 KW=2 TOP=1 RIGHT=1 GROUP=2
+//   case C=1 H=2 W=3 KH=1 KW=3 LEFT=1 GROUP=1
 //
 //   file border.mem 1
 //   free out_valid of out_ready_i, in_valid_i, in_data_i

@@ -198,7 +198,6 @@ def test_illegal_attributes(bench, attribute, value, message):
         (0, {"KH": 6}, "a window of 6x3 pixels does not fit the 5x5 frame"),
         (0, {"SW": 0}, "stride 1x0"),
         (0, {"TOP": -1}, "a border of -1, 0, 0, 0 pixels must be >= 0"),
-        (0, {"LEFT": 1}, "a border needs either BORDER_FILE or GROUP > 0"),
         (0, {"GROUP": 3}, "GROUP = 3 does not divide SIMD = 4"),
         (0, {"ROWS": 2}, "ROWS = 2, must be >= 3"),
         (1, {"TOP": 3, "GROUP": 2}, "a border of 3, 0, 0, 0 pixels must be >= 0 and smaller than the 3x3 window"),
@@ -210,3 +209,10 @@ def test_illegal_attributes(bench, attribute, value, message):
 def test_elaboration_refuses(bench, parallel, override, message):
     with pytest.raises(RtlError, match=message):
         swg(bench, 5, 5, 4, 4, parallel=parallel).compile(**override)
+
+
+@pytest.mark.parametrize("parallel", [0, 1])
+@pytest.mark.parametrize("side", ["TOP", "LEFT", "BOTTOM", "RIGHT"])
+def test_elaboration_refuses_a_border_of_nothing(bench, parallel, side):
+    with pytest.raises(RtlError, match="a border needs either BORDER_FILE or GROUP > 0"):
+        swg(bench, 5, 5, 4, 4, parallel=parallel).compile(**{side: 1})
