@@ -2,10 +2,13 @@
 without the pass.
 """
 
+from types import SimpleNamespace
+
 import brevitas.nn as qnn
 import numpy as np
 import pytest
 import torch
+from onnx import helper
 from torch import nn
 
 from signflow.deploy.compile.errors import UnsupportedError
@@ -174,6 +177,18 @@ def test_the_shape_of_a_flatten_is_no_constant_of_positions(monkeypatch):
     layers = [sign(), binary_conv(1, 1, 2), nn.BatchNorm2d(1), nn.Flatten(), sign(), binary_linear(9, 2)]
     export(nn.Sequential(*layers).eval(), (1, 4, 4))
     assert len(moved) == 1
+
+
+def test_the_first_channel_that_differs_is_named(monkeypatch):
+    wrong = np.array([[False, False], [False, False], [False, True], [True, True]])
+    monkeypatch.setattr(align, "_difference", lambda *_: wrong)
+    monkeypatch.setattr(align, "is_shared", lambda *_: False)
+    node = helper.make_node("Sigmoid", ["x"], ["y"])
+    region = SimpleNamespace(path=lambda tensor: [node], node=SimpleNamespace(name="layer"))
+    model, undecided = SimpleNamespace(get_initializer=lambda name: None), []
+    align.align(model, region, "y", SimpleNamespace(channels=4), set(), undecided)
+    (refusal,) = map(str, undecided)
+    assert refusal.startswith("node 'layer', operator Sigmoid: ") and "in channel 2. " in refusal
 
 
 def test_a_norm_that_no_constant_helps_is_written_in_double_precision(monkeypatch):

@@ -297,6 +297,13 @@ def test_overlapping_max_pools(chain, exact, kernel, stride, pads, of_signs):
     exact(ends(c.conv(signs(4, 4, 1, 1, seed=3)).scalar("Mul", 0.3)))
 
 
+def test_a_constant_of_every_feature(chain, exact):
+    """27 of a map of 3 x 3: the stream brings them in another order."""
+    rng = np.random.default_rng(8)
+    c = chain((2, 4, 4)).scalar("Sub", 127.5).sign().conv(rng.choice([-1, 1], (3, 2, 2, 2))).flatten()
+    exact(c.scalar("Sub", rng.integers(-4, 5, 27) + 0.5).sign().dense(rng.choice([-1, 1], (5, 27))))
+
+
 def test_a_dilated_convolution(chain, exact):
     c = stream(chain).sign()
     pad(c, 2, 2, 2, 2).conv(signs(4, 4, 3, 3, seed=3), dilations=[2, 2]).scalar("Mul", 0.3)
