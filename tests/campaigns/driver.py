@@ -146,7 +146,6 @@ def _answer(board: Board, driver: Accelerator, faults: Faults, one: Batch, harme
                 raise
         finally:
             longest = max(longest, time.monotonic() - begun)
-    longest = max(longest, time.monotonic() - begun)
     faults.disarm()
     wrong = int((found != board.logits[chosen]).sum()) if found.shape == board.logits[chosen].shape else -1
     return {"wrong": wrong, "errors": errors, "longest": longest, "loads": faults.device.downloads - downloads}
