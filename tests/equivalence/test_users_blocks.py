@@ -38,8 +38,7 @@ def compare(net: nn.Module, graph) -> None:
     assert len(np.unique(found, axis=0)) > COUNT / 2, "the images are told apart"
     assert (found == integers(net, head, images, torch.float64)).all()
     rounded = (found != integers(net, head, images, torch.float32)).any(axis=1)
-    # of a trained network few images come so near, and how many hangs on the processor that trained it
-    assert rounded.sum() <= (COUNT // 20 if notes_of(graph) else 0), "float32 decides otherwise where nothing was noted"
+    assert rounded.sum() <= (1 if notes_of(graph) else 0), "float32 decides otherwise only where that was noted"
 
 
 @pytest.mark.parametrize("name", slow_but(QUICK, BLOCKS))

@@ -53,7 +53,9 @@ def pixels(net: nn.Module, count: int, seed: int | None) -> np.ndarray:
 
 
 def trained(make, seed: int = 0, steps: int = 12) -> nn.Module:
-    """A few steps on random images; gammas of both signs."""
+    """A few steps on random images; gammas of both signs. In double precision, so that how a processor rounds float32
+    does not decide which network it is.
+    """
     torch.manual_seed(seed)
     net = make().train()
     for module in net.modules():
@@ -61,14 +63,14 @@ def trained(make, seed: int = 0, steps: int = 12) -> nn.Module:
             n = module.num_features
             module.weight.data = (torch.rand(n) + 0.5) * torch.where(torch.rand(n) < 0.25, -1.0, 1.0)
             module.bias.data = torch.rand(n) * 1.2 - 0.6
-    optimiser = torch.optim.Adam(net.parameters(), 1e-3)
+    optimiser = torch.optim.Adam(net.double().parameters(), 1e-3)
     for _ in range(steps):
-        x = torch.from_numpy(pixels(net, 32, None)).float() / 255
+        x = torch.from_numpy(pixels(net, 32, None)).double() / 255
         loss = nn.functional.cross_entropy(net(x), torch.randint(0, 10, (len(x),)))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    return net.eval()
+    return net.float().eval()
 
 
 def logits(net: nn.Module, images: np.ndarray, kind: torch.dtype) -> np.ndarray:
