@@ -111,6 +111,17 @@ def test_scales_of_a_channel_keep_their_axis():
     assert [node.op_type for node in model.graph.node] == ["BipolarQuant", "Transpose", "MatMul"]
 
 
+def test_a_transpose_of_quantised_weights_moves_the_axes_that_it_names():
+    weights, scales = np.arange(12, dtype=F).reshape(1, 3, 4) - 5, np.array([1, 2, 4], F).reshape(1, 3, 1)
+    nodes = [("BipolarQuant", ["w", "s"], "q", {}), ("Transpose", ["q"], "t", {"perm": [0, 2, 1]}),
+             ("MatMul", ["x", "t"], "a", {})]  # fmt: skip
+    model = tidy(network(nodes, {"w": weights, "s": scales}, "a"), DataType["UINT8"])
+    quantiser, product = model.graph.node
+    for name, value in zip(quantiser.input, (weights, scales), strict=True):
+        np.testing.assert_array_equal(model.get_initializer(name), value.transpose(0, 2, 1))
+    assert list(product.input) == [model.graph.input[0].name, quantiser.output[0]]
+
+
 def test_shapes_that_contradict_each_other_are_an_error_with_its_node():
     proto = network([("MatMul", ["x", "w"], "a", {})], {"w": np.ones((3, 4), F)}, "a")
     proto.graph.node[0].name = "dense"
