@@ -148,7 +148,6 @@ def test_an_unknown_preference(hardware):
         ),
         ({"MVAU_sf_1": {"SIMD": 70}}, r"SIMD = 70 is illegal.*the nearest is 72"),
         ({"MVAU_sf_1": {"PE": "four"}}, "PE = 'four' is illegal.*choose one"),
-        ({"MVAU_sf_1": {"ram_style": "ultra"}}, "ram_style = 'ultra' is illegal.*UltraRAM: build with --loadable"),
         ({"MVAU_sf_8": {"PE": 4}}, r"MVAU_sf_8: words of 4 do not divide the 10 elements of a vector of .* output"),
         (
             {"MVAU_sf_99": {"PE": 1}},
@@ -161,6 +160,26 @@ def test_an_unknown_preference(hardware):
 def test_illegal_foldings(hardware, change, message):
     with pytest.raises(FoldingError, match=message):
         fold.apply_folding(hardware, change)
+
+
+def test_ultraram_in_a_folding_file_needs_weights_that_are_loaded(hardware):
+    change = json.loads('{"MVAU_sf_1": {"ram_style": "ultra"}}')
+    with pytest.raises(FoldingError, match=r"ram_style = 'ultra' is illegal.*UltraRAM: build with --loadable"):
+        fold.apply_folding(hardware, change)
+
+
+def test_what_is_larger_than_thought_is_chosen_again_eight_times(hardware):
+    """The FIFOs of the choice that is made again and again never fit."""
+    whole, tight, budgets = Choices(hardware), replace(board("pynq-z2"), lut=500), []
+    chosen = whole.best(10_000, UNBOUNDED)
+
+    def choose(budget: dict[str, float]) -> list[int]:
+        budgets.append(budget["LUT"])
+        return chosen
+
+    with pytest.raises(fit.TooLargeError):
+        fit._settle(hardware, whole, tight, fit.ALL, 10_000, choose)
+    assert budgets == [500, *[500 - (fit.buffered_cost(hardware)["LUT"] - whole.need(chosen)["LUT"])] * 7]
 
 
 def test_impossible_targets(hardware):
