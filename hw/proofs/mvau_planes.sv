@@ -16,7 +16,7 @@
 //
 //   mutant raw ^ OFFSET => raw
 //   mutant choice[now_q] => choice[at]
-//   mutant PART_W'(count[b][n]) << b => PART_W'(count[0][n]) << b
+//   mutant PLANES'(hold_q[i] >> 32'(now_q)*PLANES) => PLANES'(hold_q[i])
 //   mutant high_q <= sum[SUM_W-1:PLANES] => high_q <= sum[HIGH_W-1:0]
 //   mutant first ? '0 : high_q => high_q
 //   mutant first || reached_q} > {digit => 1'b1} > {digit

@@ -16,8 +16,8 @@
 // WEIGHTS and LIMITS are constants, neuron 0 lowest: MW bits, and THRESHOLDS limits of LIMIT_W bits, L1 lowest. Nothing
 // stalls between the input and the FIFO at the output (as in sf_mvau.sv). STAGES is that of sf_dot_planes.sv.
 //
-// TREE = 0 replaces sf_dot_planes by sf_dot_count for every plane, which gives the same after the same number of
-// cycles. Synthesis builds the tree; Verilator counts unless told otherwise. The tests compare both.
+// TREE = 0 replaces sf_dot_planes by sf_dot_numbers, which gives the same after the same number of cycles. Synthesis
+// builds the tree; Verilator adds numbers unless told otherwise. The tests compare both.
 `default_nettype none
 
 module sf_mvau_planes #(
@@ -91,29 +91,23 @@ module sf_mvau_planes #(
   end
 
   // ---- counts of PLANES planes, the low ones worth less
-  wire [MH-1:0][PART_W-1:0] part;
+  wire [MH-1:0][PART_W-1:0] part  /*verilator split_var*/;
   if (TREE) begin : gen_tree
     sf_dot_planes #(.MW(MW), .MH(MH), .PLANES(PLANES), .STAGES(STAGES), .WEIGHTS(WEIGHTS)) i_dot (
       .clk_i, .act_i(plane), .sums_o(part));
-  end else begin : gen_count
-    wire [PLANES-1:0][MH-1:0][HIGH_W-1:0] count;
-    for (genvar b = 0; b < PLANES; b++) begin : gen_plane
-      sf_dot_count #(.SIMD(MW), .PE(MH), .STAGES(STAGES)) i_count (
-        .clk_i, .act_i(plane[b]), .weights_i(WEIGHTS), .enable_i(valid_q[STAGES-1]), .count_o(count[b]));
+  end else begin : gen_numbers
+    wire unused_planes = &{1'b0, plane};
+    wire [MW-1:0][PLANES-1:0] number;
+    for (genvar i = 0; i < MW; i++) begin : gen_number
+      assign number[i] = PLANES'(hold_q[i] >> 32'(now_q)*PLANES);
     end
-    for (genvar n = 0; n < MH; n++) begin : gen_neuron
-      logic [PART_W-1:0] sum;
-      always_comb begin
-        sum = '0;
-        for (int b = 0; b < PLANES; b++) sum += PART_W'(count[b][n]) << b;
-      end
-      assign part[n] = sum;
-    end
+    sf_dot_numbers #(.MW(MW), .MH(MH), .PLANES(PLANES), .STAGES(STAGES), .WEIGHTS(WEIGHTS)) i_dot (
+      .clk_i, .number_i(number), .sums_o(part));
   end
 
   // ---- sums from the low planes on, compared as their bits leave
   logic [SW-1:0] at_q;  // the step whose counts come
-  wire           first = at_q == '0;
+  wire           first = STEPS == 1 || at_q == '0;
   logic          result_q;
   always_ff @(posedge clk_i)
     if (!rst_ni) begin
@@ -133,7 +127,7 @@ module sf_mvau_planes #(
     for (genvar k = 0; k < THRESHOLDS; k++) begin : gen_limit
       localparam logic [LIMIT_W-1:0] LIMIT = LIMITS[n][k];
       logic reached_q;  // by the bits that have left
-      wire [PLANES-1:0] digit = PLANES'(LIMIT >> 32'(at_q)*PLANES);
+      wire [PLANES-1:0] digit = PLANES'(LIMIT >> (STEPS == 1 ? 0 : 32'(at_q)*PLANES));
       always_ff @(posedge clk_i)
         if (valid_q[STAGES]) reached_q <= {sum[PLANES-1:0], first || reached_q} > {digit, 1'b0};
       assign reached[k] = {high_q, reached_q} > {LIMIT[LIMIT_W-1 -: HIGH_W], 1'b0};

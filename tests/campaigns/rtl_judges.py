@@ -49,6 +49,7 @@ TESTS = {
     "sf_dot_binary": "popcount mvau",
     "sf_dot_count": "mvau",
     "sf_dot_integer": "mvau",
+    "sf_dot_numbers": "mvau",
     "sf_dot_planes": "mvau",
     "sf_dot_product": "mvau",
     "sf_dot_steps": "popcount mvau",
