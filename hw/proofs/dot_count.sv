@@ -10,7 +10,7 @@
 //   mutant if (enable_i) count_q => count_q
 //   mutant act[u*LANES*UNIT/SIMD +: UNIT] ~^ => act[u*LANES*UNIT/SIMD +: UNIT] ^
 //   mutant WIDTH'(GROUP / 2) => WIDTH'(GROUP)
-//   mutant delay_q[STAGES-2] => delay_q[0]
+//   mutant at_q - AW'(DELAY) => at_q - 1'b1
 `default_nettype none
 
 module prove_dot_count #(

@@ -69,18 +69,16 @@ module sf_accumulate #(
 
   // ---- accumulate
   localparam int LANES = PIXELS * PE;
-  logic [LANES-1:0][ACC_WIDTH-1:0] sum, acc_q;
+  logic [LANES-1:0][ACC_WIDTH-1:0] sum  /*verilator split_var*/, acc_q  /*verilator split_var*/;
   logic result_q;  // acc_q is a whole sum
   for (genvar p = 0; p < LANES; p++) begin : gen_pe
     assign sum[p] = parts_i[p*ACC_WIDTH +: ACC_WIDTH] + (first_i ? start[p%PE*ACC_WIDTH +: ACC_WIDTH] : acc_q[p]);
+    always_ff @(posedge clk_i) if (valid_i) acc_q[p] <= sum[p];
   end
-  always_ff @(posedge clk_i) begin
-    if (valid_i) acc_q <= sum;
-    result_q <= rst_ni && result;
-  end
+  always_ff @(posedge clk_i) result_q <= rst_ni && result;
 
   // ---- compare
-  logic [LANES-1:0][OUT_WIDTH-1:0] results_q;
+  logic [LANES-1:0][OUT_WIDTH-1:0] results_q  /*verilator split_var*/;
   assign results_o = results_q;
   if (THRESHOLDS < 2) begin : gen_sign
     for (genvar p = 0; p < LANES; p++) begin : gen_pe

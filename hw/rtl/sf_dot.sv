@@ -41,7 +41,7 @@ module sf_dot #(
     for (int k = 0; k < STEPS; k++) row |= ROW'(SIMD'(WEIGHTS >> (k*PE + p)*SIMD)) << k*SIMD;
   endfunction
 
-  logic [PE-1:0][PART_W-1:0] parts;
+  logic [PE-1:0][PART_W-1:0] parts  /*verilator split_var*/;
   wire unused_inputs = &{1'b0, weights_i, step_i, enable_i};
   if (WEIGHT_WIDTH > 1) begin : gen_product
     sf_dot_product #(.SIMD(SIMD), .PE(PE), .ACT_WIDTH(ACT_WIDTH), .ACT_SIGNED(ACT_SIGNED),

