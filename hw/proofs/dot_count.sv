@@ -8,7 +8,9 @@
 //   case SIMD=4 PE=1 GROUP=2 STAGES=3
 //
 //   mutant if (enable_i) count_q => count_q
-//   mutant act[u*LANES*UNIT/SIMD +: UNIT] ~^ => act[u*LANES*UNIT/SIMD +: UNIT] ^
+//   mutant UNIT] ^ weights_i => UNIT] ~^ weights_i
+//   mutant away_q <= ~act_i => away_q <= act_i
+//   mutant !away_q[u*(GROUP+1) + GROUP] => away_q[u*(GROUP+1) + GROUP]
 //   mutant WIDTH'(GROUP / 2) => WIDTH'(GROUP)
 //   mutant at_q - AW'(DELAY) => at_q - 1'b1
 `default_nettype none

@@ -26,16 +26,21 @@ module sf_dot_count #(
   if (GROUP < 0 || GROUP % 2 != 0 || SIMD % UNIT != 0)
     $error("sf_dot_count: GROUP = %0d, must be even and divide SIMD = %0d", GROUP, SIMD);
 
-  // the act_i of earlier cycles, in a ring, where only one word a cycle moves
-  localparam int DELAY = STAGES - 1;
-  localparam int AW    = DELAY > 1 ? $clog2(DELAY) : 1;
-  logic [LANES-1:0] ring_q [2**AW];
-  logic [AW-1:0]    at_q;  // may start anywhere
-  always_ff @(posedge clk_i) begin
-    at_q         <= at_q + 1'b1;
-    ring_q[at_q] <= act_i;
+  // act_i inverted, so that places that agree differ: in a ring, where one word a cycle moves, then in a register
+  localparam int DELAY = STAGES - 2;
+  logic [LANES-1:0] away_q;
+  if (DELAY > 0) begin : gen_ring
+    localparam int AW = DELAY > 1 ? $clog2(DELAY) : 1;
+    logic [LANES-1:0] ring_q [2**AW];
+    logic [AW-1:0]    at_q;  // may start anywhere
+    always_ff @(posedge clk_i) begin
+      at_q         <= at_q + 1'b1;
+      ring_q[at_q] <= ~act_i;
+      away_q       <= ring_q[at_q - AW'(DELAY)];
+    end
+  end else begin : gen_straight
+    always_ff @(posedge clk_i) away_q <= ~act_i;
   end
-  wire [LANES-1:0] act = ring_q[at_q - AW'(DELAY)];
 
   logic [PE-1:0][WIDTH-1:0] count_q  /*verilator split_var*/;
   for (genvar p = 0; p < PE; p++) begin : gen_pe
@@ -43,8 +48,8 @@ module sf_dot_count #(
     always_comb begin
       count = '0;
       for (int u = 0; u < SIMD / UNIT; u++)
-        if (GROUP > 0 && act[u*(GROUP+1) + GROUP]) count += WIDTH'(GROUP / 2);
-        else count += WIDTH'($countones(act[u*LANES*UNIT/SIMD +: UNIT] ~^ weights_i[p*SIMD + u*UNIT +: UNIT]));
+        if (GROUP > 0 && !away_q[u*(GROUP+1) + GROUP]) count += WIDTH'(GROUP / 2);
+        else count += WIDTH'($countones(away_q[u*LANES*UNIT/SIMD +: UNIT] ^ weights_i[p*SIMD + u*UNIT +: UNIT]));
     end
     always_ff @(posedge clk_i) if (enable_i) count_q[p] <= count;
   end
