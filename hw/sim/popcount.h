@@ -7,14 +7,15 @@
 #include <cstring>
 
 static inline IData popcount_w(int words, WDataInP const data) {
-    IData ones = 0;
+    uint64_t ones = 0;
     int i = 0;
     for (; i + 1 < words; i += 2) {
         uint64_t pair;
         memcpy(&pair, data + i, sizeof pair);
         ones += __builtin_popcountll(pair);
     }
-    return i < words ? ones + __builtin_popcount(data[i]) : ones;
+    if (i < words) ones += __builtin_popcount(data[i]);
+    return (IData)ones;
 }
 
 #undef VL_COUNTONES_E
