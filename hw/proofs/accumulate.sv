@@ -13,6 +13,7 @@
 //
 //   mutant first_i ? start => last_i ? start
 //   mutant fold_q == NFW'(NF - 1) => fold_q == NFW'(NF)
+//   mutant if (ending_i) => if (result)
 //   mutant acc_q[p] >= gap[p%PE] => acc_q[p] > gap[p%PE]
 //   mutant start[p%PE*ACC_WIDTH => start[p/PIXELS*ACC_WIDTH
 //   mutant !sum[p][ACC_WIDTH-1] => sum[p][ACC_WIDTH-1]
@@ -32,8 +33,8 @@ module prove_accumulate #(
 ) (
   input wire                       clk_i,
   input wire [LANES*ACC_WIDTH-1:0] parts_i,
-  input wire                       valid_i,
-  input wire                       last_i
+  input wire                       next_valid_i,  // a cycle earlier
+  input wire                       next_last_i
 );
   wire rst_n, valid;
   wire [LANES-1:0][OUT-1:0] results;
@@ -42,22 +43,23 @@ module prove_accumulate #(
   // folds of any number of steps
   logic [15:0] fold_q;  // of the parts that come
   logic        begun_q;
-  wire last = last_i;
-  always_ff @(posedge clk_i)
-    if (!rst_n) {begun_q, fold_q} <= '0;
-    else if (valid_i) begin
-      begun_q <= !last;
-      if (last) fold_q <= fold_q == 16'(NF - 1) ? '0 : fold_q + 1'b1;
-    end
+  logic        valid_q, last_q, read_q;  // a step, the last one; the start value is read
+  wire  [15:0] fold = !(valid_q && last_q) ? fold_q : fold_q == 16'(NF - 1) ? '0 : fold_q + 1'b1;
+  always_ff @(posedge clk_i) begin
+    {valid_q, last_q, read_q} <= {rst_n && next_valid_i, next_last_i, rst_n};
+    fold_q <= rst_n ? fold : '0;
+    if (!rst_n) begun_q <= 1'b0;
+    else if (valid_q) begun_q <= !last_q;
+  end
 
   sf_accumulate #(.NF(NF), .PE(PE), .PIXELS(PIXELS), .ACC_WIDTH(ACC_WIDTH), .THRESHOLDS(THRESHOLDS), .WINDOW(WINDOW), .LOAD(LOAD),
                   .START_FILE("any"), .GAP_FILE("any")) i_dut (
-    .clk_i, .rst_ni(rst_n), .parts_i, .valid_i, .first_i(!begun_q), .last_i(last), .results_o(results),
-    .valid_o(valid), .load_i('0), .load_o());
+    .clk_i, .rst_ni(rst_n), .parts_i, .valid_i(valid_q), .first_i(!begun_q), .last_i(last_q),
+    .ending_i(next_valid_i && next_last_i), .results_o(results), .valid_o(valid), .load_i('0), .load_o());
 
   // what was to be expected 1 cycle ago, and 2
   logic [1:0] due_q;
-  always_ff @(posedge clk_i) due_q <= rst_n ? {due_q[0], valid_i && last} : '0;
+  always_ff @(posedge clk_i) due_q <= rst_n ? {due_q[0], valid_q && last_q} : '0;
   wire due = due_q[THRESHOLDS == 2];
 
   for (genvar p = 0; p < LANES; p++) begin : gen_lane
@@ -65,7 +67,7 @@ module prove_accumulate #(
     wire    [ACC_WIDTH-1:0] start  = starts[p%PE*ACC_WIDTH +: ACC_WIDTH];
     logic [ACC_WIDTH-1:0] before_q;  // the start and the fold's earlier steps
     wire signed [ACC_WIDTH-1:0] sum = (begun_q ? before_q : start) + parts_i[p*ACC_WIDTH +: ACC_WIDTH];
-    always_ff @(posedge clk_i) if (valid_i) before_q <= sum;
+    always_ff @(posedge clk_i) if (valid_q) before_q <= sum;
     always_comb if (rst_n) help_sum: assert (!begun_q || i_dut.acc_q[p] == before_q);
 
     wire [OUT-1:0] want;
@@ -88,7 +90,8 @@ module prove_accumulate #(
   always_comb
     if (rst_n) begin
       comes: assert (valid == due);
-      help_fold: assert (16'(i_dut.gen_start.fold_q) == fold_q && 32'(fold_q) < NF);
+      help_fold: assert (16'(i_dut.gen_start.fold_q) == fold && 32'(fold_q) < NF);
+      help_start: assert (read_q ? i_dut.start == i_dut.gen_start.i_start.any_q[fold_q[$clog2(NF+1)-1:0]] : !valid_q);
       reach_a_result: assert (!valid || results == '0);
     end
 endmodule

@@ -7,7 +7,8 @@
 //   THRESHOLDS = 2  result = number of T1 <= T2 that acc has reached: 0, 1, 2    (2 bits)
 //       WINDOW = 1  result = that number is not 1: acc < T1 or acc >= T2         (1 bit)
 //
-//   throughput  one step a cycle, whatever the number of steps in a fold; step control comes with the parts
+//   throughput  one step a cycle, whatever the number of steps in a fold; step control comes with the parts, and a
+//               cycle earlier with ending_i = 1 that a fold ends: the next one's start value is read meanwhile
 //   latency     1 cycle from the last part of a fold to its results, with THRESHOLDS = 2 one more
 //
 // The second threshold is a memory of gaps T2 - T1 and one comparison without sign: a sum below 0 is, read so, above
@@ -37,6 +38,7 @@ module sf_accumulate #(
   input  wire                           valid_i,
   input  wire                           first_i,
   input  wire                           last_i,
+  input  wire                           ending_i,  // valid_i && last_i of the next cycle
   // results of a fold; they cannot be held back
   output wire [PIXELS*PE*OUT_WIDTH-1:0] results_o,
   output wire                           valid_o,
@@ -52,17 +54,18 @@ module sf_accumulate #(
   localparam int NFW = NF > 1 ? $clog2(NF) : 1;
   wire result = valid_i && last_i;
 
-  // ---- start values: of the fold that is summed
+  // ---- start values: of the fold that is summed, in a register
   wire [PE*ACC_WIDTH-1:0] start;
   wire [32:0]             load;  // behind the start values
   if (START_FILE != "") begin : gen_start
-    logic [NFW-1:0] fold_q;
+    logic [NFW-1:0] fold_q;  // of the sum in the next cycle
     always_ff @(posedge clk_i)
       if (!rst_ni) fold_q <= '0;
-      else if (result) fold_q <= fold_q == NFW'(NF - 1) ? '0 : fold_q + 1'b1;
-    sf_memory #(.WIDTH(PE*ACC_WIDTH), .DEPTH(NF), .LOAD(LOAD), .FILE(START_FILE)) i_start (
+      else if (ending_i) fold_q <= fold_q == NFW'(NF - 1) ? '0 : fold_q + 1'b1;
+    sf_memory #(.WIDTH(PE*ACC_WIDTH), .DEPTH(NF), .REGISTERED(1'b1), .LOAD(LOAD), .FILE(START_FILE)) i_start (
       .clk_i, .rst_ni, .read_i(1'b1), .addr_i(fold_q), .word_o(start), .load_i, .load_o(load));
   end else begin : gen_zero
+    wire unused_ending = &{1'b0, ending_i};
     assign start = '0;
     assign load  = load_i;
   end
@@ -88,10 +91,10 @@ module sf_accumulate #(
     assign valid_o = result_q;
     assign load_o  = load;
   end else begin : gen_interval
-    logic [NFW-1:0] fold_q;  // of acc_q
+    logic [NFW-1:0] fold_q;  // of the sum
     logic valid_q;
     wire [PE-1:0][ACC_WIDTH-1:0] gap;
-    sf_memory #(.WIDTH(PE*ACC_WIDTH), .DEPTH(NF), .LOAD(LOAD), .FILE(GAP_FILE)) i_gap (
+    sf_memory #(.WIDTH(PE*ACC_WIDTH), .DEPTH(NF), .REGISTERED(1'b1), .LOAD(LOAD), .FILE(GAP_FILE)) i_gap (
       .clk_i, .rst_ni, .read_i(1'b1), .addr_i(fold_q), .word_o(gap), .load_i(load), .load_o);
     always_ff @(posedge clk_i) begin
       fold_q  <= gen_start.fold_q;

@@ -187,7 +187,7 @@ module sf_mvau #(
   sf_accumulate #(.NF(NF), .PE(PE), .PIXELS(PIXELS), .ACC_WIDTH(ACC_WIDTH), .THRESHOLDS(THRESHOLDS), .WINDOW(WINDOW),
                   .LOAD(LOAD), .START_FILE(START_FILE), .GAP_FILE(GAP_FILE)) i_accumulate (
     .clk_i, .rst_ni, .parts_i(terms), .valid_i(valid_q[SUM]), .first_i(SF == 1 || first_q[SUM]),
-    .last_i(last_q[SUM]), .results_o(results), .valid_o(result),
+    .last_i(last_q[SUM]), .ending_i(valid_q[SUM-1] && last_q[SUM-1]), .results_o(results), .valid_o(result),
     .load_i(load), .load_o);
 
   wire unused_ready;  // there is always room
