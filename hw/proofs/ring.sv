@@ -1,4 +1,5 @@
 // A word of sf_ring that is read is the one written last at its place, or the border; it stays until the next read.
+// What is read while it is written is not known.
 //
 // The place chosen never changes and stands for all.
 //
@@ -43,7 +44,7 @@ module prove_ring #(
     place_q <= place_q;
     if (write_i && write_addr_i == place_q) {written_q, there_q} <= {1'b1, word_i};
     if (read_i) begin
-      due_q  <= masked_i || (written_q && read_addr_i == place_q);
+      due_q  <= masked_i || (written_q && read_addr_i == place_q && !(write_i && write_addr_i == place_q));
       want_q <= masked_i ? border_i : there_q;
     end
     if (!rst_n) {written_q, due_q} <= '0;

@@ -4,7 +4,9 @@
 //   throughput  one word in and one word out a cycle
 //   latency     1 cycle; a word can be read in the cycle after it was written
 //
-// BLOCK = 1 puts the words into block RAM, else they lie in LUT RAM. Nothing keeps them from being overwritten.
+// BLOCK = 1 puts the words into block RAM, else they lie in LUT RAM. Nothing keeps them from being overwritten. A word
+// that is read in the cycle in which it is written is not known (`no_rw_check`): to see to that costs the block RAMs of
+// an ECP5 a register and a multiplexer behind them.
 `default_nettype none
 
 module sf_ring #(
@@ -26,7 +28,7 @@ module sf_ring #(
   if (WIDTH < 1 || DEPTH < 1) $error("sf_ring: WIDTH = %0d, DEPTH = %0d, must be >= 1", WIDTH, DEPTH);
 
   if (BLOCK) begin : gen_block
-    (* ram_style = "block" *) logic [WIDTH-1:0] ring_q [DEPTH];
+    (* ram_style = "block", no_rw_check *) logic [WIDTH-1:0] ring_q [DEPTH];
     logic [WIDTH-1:0] pixel_q, border_q;
     logic             masked_q;
     always_ff @(posedge clk_i) if (write_i) ring_q[write_addr_i] <= word_i;

@@ -16,6 +16,9 @@
 // Rows are freed when the row of windows that starts with them is complete. Fill and place are counted from the first
 // row of the current windows, which may lie in the border: rows above a frame count as written. Both may be negative.
 // BLOCK = 1 puts the ring into block RAM, else it is LUT RAM.
+//
+// The places of words are known one word ahead (sf_swg_places.sv), so what a word needs to be read lies in registers:
+// whether it is there, its address, how far the next one is.
 `default_nettype none
 
 module sf_swg #(
@@ -75,100 +78,86 @@ module sf_swg #(
   localparam int FW    = 1 + $clog2((LEAST > MOST ? LEAST : MOST) + 1);
   localparam int AW    = RING > 1 ? $clog2(RING) : 1;
   localparam int CF_W  = CF > 1 ? $clog2(CF) : 1;
-  localparam int KW_W  = KW > 1 ? $clog2(KW) : 1;
-  localparam int KH_W  = KH > 1 ? $clog2(KH) : 1;
-  localparam int OW_W  = OW > 1 ? $clog2(OW) : 1;
-  localparam int OH_W  = OH > 1 ? $clog2(OH) : 1;
-  localparam int X_W   = $clog2(WP + 1) + 1;
-  localparam int Y_W   = $clog2(HP + 1) + 1;
 
-  // steps of the read position, in words: to the next pixel of a line, line of a window, window; FIRST and FINAL are
-  // the first and the last word of a row of windows
+  // steps of the read position, in words: to the next pixel of a line, line of a window, window, row of windows, frame;
+  // FIRST and FINAL are the first and the last word of a row of windows
   localparam int PIXEL  = (DW - 1) * CF + 1;
   localparam int LINE   = DH * ROW - EW * CF + 1;
   localparam int WINDOW = SW * CF - (EH - 1) * ROW - EW * CF + 1;
   localparam int FIRST  = -LEFT * CF;
   localparam int FINAL  = FIRST + (EH - 1) * ROW + ((OW - 1) * SW + EW) * CF - 1;
+  localparam int BELOW  = FIRST - FINAL + SH * ROW;
+  localparam int FRAME  = FIRST - FINAL + NEXT * ROW;
+  localparam int NW     = 1 + $clog2((FINAL + LEAST > MOST - FIRST ? FINAL + LEAST : MOST - FIRST) + 1);
 
   function automatic logic [AW-1:0] modulo(input int step);  // a step around the ring, forward
     return AW'((step % RING + RING) % RING);
   endfunction
 
-  logic        [AW-1:0] write_q, read_q;  // ring addresses
-  logic signed [FW-1:0] fill_q;           // words written
-  logic signed [FW-1:0] place_q;          // place of the word to read
-  logic signed [X_W-1:0] x_q;             // its column and row
-  logic signed [Y_W-1:0] y_q;
-  logic [CF_W-1:0] cf_q;
-  logic [KW_W-1:0] kw_q;
-  logic [KH_W-1:0] kh_q;
-  logic [OW_W-1:0] ow_q;
-  logic [OH_W-1:0] oh_q;
-  logic            begun_q;               // the first word of this frame has come
-  logic            full_q, out_valid_q;
-
-  logic [4:0] ends_q;                     // which of the counters are at their ends: oh, ow, kh, kw, cf
-
-  wire last_word  = ends_q[0];
-  wire last_pixel = &ends_q[1:0];
-  wire last_line  = &ends_q[2:0];
-  wire end_row    = &ends_q[3:0];
-  wire end_frame  = &ends_q;
-  wire [4:0] moves = {end_row, last_line, last_pixel, last_word, 1'b1};  // the counters that move, to their ends
-  wire [4:0] ends  = {OH == 1 || 32'(oh_q) == OH - 2, OW == 1 || 32'(ow_q) == OW - 2, KH == 1 || 32'(kh_q) == KH - 2,
-                      KW == 1 || 32'(kw_q) == KW - 2, CF == 1 || 32'(cf_q) == CF - 2};
-
-  wire outside = (LEFT > 0 && x_q < 0) || (RIGHT > 0 && x_q >= X_W'(W))
-              || (TOP > 0 && y_q < 0) || (BOTTOM > 0 && y_q >= Y_W'(H));
-  wire move = !out_valid_q || out_ready_i;
-  wire step = move && (outside ? begun_q || fill_q > FW'(TOP * ROW) : fill_q > place_q);
-  assign in_ready_o = !full_q;
-  wire push  = in_valid_i && in_ready_o;
-  // whether the ring is full after a cycle in which ``less`` words are freed, and one ``more`` comes
-  function automatic logic filled(input logic signed [FW-1:0] fill, input logic more, input int less);
-    return 32'(fill) >= (more ? FULL + less - 1 : FULL + less);
+  typedef struct packed {
+    logic signed [NW-1:0] on;     // words from one to the next, less 1
+    logic        [AW-1:0] ahead;  // around the ring
+    logic          [AW:0] wrap;   // less the ring
+  } way_t;
+  function automatic way_t way(input int words);
+    return {NW'(words - 1), modulo(words), {1'b0, modulo(words)} - (AW + 1)'(RING)};
+  endfunction
+  function automatic way_t behind(input logic [4:0] lasts);
+    return lasts[4] ? way(FRAME) : lasts[3] ? way(BELOW) : lasts[2] ? way(WINDOW) : lasts[1] ? way(LINE)
+         : lasts[0] ? way(PIXEL) : way(1);
   endfunction
 
-  wire [AW-1:0] ahead = end_frame ? modulo(NEXT * ROW + FIRST - FINAL) : end_row ? modulo(SH * ROW + FIRST - FINAL)
-                      : last_line ? modulo(WINDOW) : last_pixel ? modulo(LINE) : last_word ? modulo(PIXEL) : modulo(1);
-  wire [AW:0] next_read = {1'b0, read_q} + {1'b0, ahead};
-  wire [AW:0] wrapped   = {1'b0, read_q} + ({1'b0, ahead} - (AW + 1)'(RING));  // negative, or around the ring
+  // ---- the word to read and the one behind it: their places
+  logic there_q, out_valid_q;             // it is there; the one before is offered
+  wire move = !out_valid_q || out_ready_i;
+  wire step = move && there_q;
+  wire [CF_W-1:0] cf;
+  wire            end_row, end_frame, outside, next_outside;
+  wire      [4:0] next_lasts;
+  sf_swg_places #(.CF(CF), .H(H), .W(W), .KH(KH), .KW(KW), .OH(OH), .OW(OW), .SH(SH), .SW(SW), .DH(DH), .DW(DW),
+                  .TOP(TOP), .LEFT(LEFT), .BOTTOM(BOTTOM), .RIGHT(RIGHT)) i_places (
+    .clk_i, .rst_ni, .step_i(step), .cf_o(cf), .end_row_o(end_row), .end_frame_o(end_frame), .outside_o(outside),
+    .next_lasts_o(next_lasts), .next_outside_o(next_outside));
+
+  // ---- what was written, and what is missing
+  logic        [AW-1:0] write_q, read_q;  // ring addresses
+  logic signed [FW-1:0] fill_q;           // words written
+  logic                 full_q;
+  logic signed [NW-1:0] need_q;           // place of the word to read behind them: negative where it was written
+  way_t                 way_q;            // from it to the one behind it
+
+  wire free = step && end_row;
+  wire push = in_valid_i && !full_q;
+  assign in_ready_o = !full_q;
+
+  // a word that comes counts as half a word more, or as the carry of a sum
+  wire signed [FW:0] written = {fill_q, push};
+  wire        [NW:0] need    = {need_q, 1'b1} + {way_q.on | {NW{!step}}, !push};
+  wire        [NW:0] beyond  = {need_q, 1'b1} + {way_q.on, !push};
+  wire unused = &{1'b0, cf, need[0], beyond[NW-1:0]};
+  // the border is there with the frame's first word
+  wire comes = push && (outside ? fill_q == FW'(TOP * ROW) : need_q == '0);
+  wire goes  = next_outside ? !end_frame || int'(written) > 2 * (TOP + NEXT) * ROW : beyond[NW];
+
+  wire [AW:0] next_read = {1'b0, read_q} + {1'b0, way_q.ahead};
+  wire [AW:0] wrapped   = {1'b0, read_q} + way_q.wrap;  // negative, or around the ring
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      {write_q, cf_q, kw_q, kh_q, ow_q, oh_q} <= '0;
-      ends_q  <= {OH == 1, OW == 1, KH == 1, KW == 1, CF == 1};
-      read_q  <= modulo(FIRST - TOP * ROW);
-      place_q <= FW'(FIRST);
-      x_q     <= X_W'(-LEFT);
-      y_q     <= Y_W'(-TOP);
-      fill_q  <= FW'(TOP * ROW);
-      begun_q <= 1'b0;
-      full_q  <= TOP * ROW >= FULL;
+      {write_q, there_q} <= '0;
+      read_q <= modulo(FIRST - TOP * ROW);
+      need_q <= NW'(FIRST - TOP * ROW);
+      way_q  <= behind(i_places.LASTS);
+      fill_q <= FW'(TOP * ROW);
+      full_q <= TOP * ROW >= FULL;
     end else begin
-      full_q <= !(step && end_row) ? filled(fill_q, push, 0)
-              : end_frame ? filled(fill_q, push, NEXT * ROW) : filled(fill_q, push, SH * ROW);
+      full_q <= !free ? full_q || (push && fill_q == FW'(FULL - 1))
+              : NEXT <= 0 && int'(written) > 2 * (FULL - 1 + (end_frame ? NEXT : SH) * ROW);
+      fill_q  <= fill_q + FW'(push) - (!free ? '0 : end_frame ? FW'(NEXT * ROW) : FW'(SH * ROW));
+      need_q  <= need[NW:1];
+      there_q <= there_q ? !move || goes : comes;
       if (push) write_q <= write_q == AW'(RING - 1) ? '0 : write_q + 1'b1;
-      fill_q <= fill_q + FW'(push) - (!(step && end_row) ? '0 : end_frame ? FW'(NEXT * ROW) : FW'(SH * ROW));
-      if (step) begin
-        begun_q <= !end_frame;
-        read_q  <= AW'(wrapped[AW] ? next_read : wrapped);
-        place_q <= end_row ? FW'(FIRST)
-                 : place_q + (last_line ? FW'(WINDOW) : last_pixel ? FW'(LINE) : last_word ? FW'(PIXEL) : FW'(1));
-        cf_q <= last_word ? '0 : cf_q + 1'b1;
-        ends_q <= (moves & ends) | (~moves & ends_q);
-        if (last_word) begin
-          kw_q <= last_pixel ? '0 : kw_q + 1'b1;
-          x_q  <= end_row ? X_W'(-LEFT) : x_q + (last_line ? X_W'(SW - EW + 1) : last_pixel ? X_W'(1 - EW) : X_W'(DW));
-        end
-        if (last_pixel) begin
-          kh_q <= last_line ? '0 : kh_q + 1'b1;
-          y_q  <= end_frame ? Y_W'(-TOP)
-                : y_q + (end_row ? Y_W'(SH - EH + 1) : last_line ? Y_W'(1 - EH) : Y_W'(DH));
-        end
-        if (last_line) ow_q <= end_row ? '0 : ow_q + 1'b1;
-        if (end_row) oh_q <= end_frame ? '0 : oh_q + 1'b1;
-      end
+      if (step) {read_q, way_q} <= {AW'(wrapped[AW] ? next_read : wrapped), behind(next_lasts)};
     end
   end
 
@@ -176,7 +165,7 @@ module sf_swg #(
   wire [WIDTH-1:0] border, word;
   if (BORDER_FILE != "") begin : gen_border
     sf_memory #(.WIDTH(WIDTH), .DEPTH(CF), .LOAD(LOAD), .FILE(BORDER_FILE)) i_border (
-      .clk_i, .rst_ni, .read_i(1'b1), .addr_i(cf_q), .word_o(border), .load_i, .load_o);
+      .clk_i, .rst_ni, .read_i(1'b1), .addr_i(cf), .word_o(border), .load_i, .load_o);
   end else begin : gen_flags
     assign border = '0, load_o = load_i;
   end
@@ -184,10 +173,10 @@ module sf_swg #(
     .clk_i, .write_i(push), .write_addr_i(write_q), .word_i(in_data_i), .read_i(step), .read_addr_i(read_q),
     .masked_i(GROUP == 0 && outside), .border_i(border), .word_o(word));
   if (GROUP > 0) begin : gen_flagged
-    logic outside_q;
-    always_ff @(posedge clk_i) if (step) outside_q <= outside;
+    logic flag_q;
+    always_ff @(posedge clk_i) if (step) flag_q <= outside;
     for (genvar g = 0; g < WIDTH / GROUP; g++) begin : gen_group
-      assign out_data_o[g*(GROUP+1) +: GROUP+1] = {outside_q, word[g*GROUP +: GROUP]};
+      assign out_data_o[g*(GROUP+1) +: GROUP+1] = {flag_q, word[g*GROUP +: GROUP]};
     end
   end else begin : gen_plain
     assign out_data_o = word;

@@ -79,6 +79,7 @@ TESTS = {
     "sf_steps": "mvau",
     "sf_swg": "convolutioninputgenerator border_convolution",
     "sf_swg_parallel": "convolutioninputgenerator border_convolution",
+    "sf_swg_places": "convolutioninputgenerator border_convolution",
     "sf_thresholds": "thresholding load",
     "sf_uart_rx": "uart",
     "sf_uart_tx": "uart",
