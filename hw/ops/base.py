@@ -106,9 +106,27 @@ def to_bits(values: np.ndarray, width: int) -> np.ndarray:
     return planes.reshape(len(values), -1)
 
 
+def grid(width: int, depth: int, shapes: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """(side by side, in banks): the fewest memories, each of one of ``shapes`` (bits, words), that hold ``width`` bits
+    by ``depth`` words; of as many, the fewest banks.
+    """
+    grids = ((math.ceil(width / w), math.ceil(depth / d)) for w, d in shapes)
+    return min(grids, key=lambda grid: (math.prod(grid), grid[1]))
+
+
 def brams(width: int, depth: int) -> int:
     """18 kbit block RAMs of a memory with one write and one read port, ``width`` bits by ``depth`` words."""
-    return min(math.ceil(width / w) * math.ceil(depth / d) for w, d in BRAM18_SHAPES)
+    return math.prod(grid(width, depth, BRAM18_SHAPES))
+
+
+def bank_luts(width: int, banks: int) -> int:
+    """LUTs that choose one of ``banks`` words of ``width`` bits: four a LUT."""
+    return width * math.ceil((banks - 1) / 3)
+
+
+def bram_luts(width: int, depth: int) -> int:
+    """LUTs of such a memory: of its banks."""
+    return bank_luts(width, grid(width, depth, BRAM18_SHAPES)[1])
 
 
 def urams(width: int, depth: int) -> int:
@@ -116,14 +134,14 @@ def urams(width: int, depth: int) -> int:
     return math.ceil(width / 72) * math.ceil(depth / 4096)
 
 
-def lut_rams(width: int, depth: int) -> int:
-    """LUTs of a memory with one write and one read port: 6 bits by 32 words or 3 bits by 64 words in four, and
-    multiplexers of up to four, one a bit, beyond that.
+def lut_rams(width: int, depth: int, ports: int = 2) -> int:
+    """LUTs of a memory with one write and one read port: the fewest fours of 6 bits by 32 words or 3 bits by 64 words,
+    and a choice of banks, of a word to read and of one to write. With one port, whose word is read and written at the
+    same address, 8 or 4 bits.
     """
-    if depth <= 32:
-        return math.ceil(width / 6) * 4
-    banks = math.ceil(depth / 64)
-    return math.ceil(width / 3) * 4 * banks + width * math.ceil((banks - 1) / 3)
+    shapes = ((8, 32), (4, 64)) if ports == 1 else ((6, 32), (3, 64))
+    across, banks = grid(width, depth, shapes)
+    return 4 * across * banks + bank_luts(width, banks) + banks * (banks > 1)
 
 
 def bit_luts(width: int, own: int, shared: int) -> int:
@@ -133,6 +151,14 @@ def bit_luts(width: int, own: int, shared: int) -> int:
     if own + shared > 6:
         return 1 + bit_luts(width, own, 1)
     return -(-width // 2) if 2 * own + shared <= 5 else width
+
+
+def clip_luts(width: int, out: int) -> float:
+    """LUT sites that clip an integer of ``width`` bits to ``out`` bits: a choice for each of these, and comparisons
+    with two constants, of six bits a LUT; more than two such LUTs are joined by a carry chain.
+    """
+    parts = math.ceil(width / 6)
+    return out + (2 * (parts + 1) if parts > 2 else width / 6)
 
 
 def rom_luts(width: int, depth: int) -> int:
@@ -471,7 +497,9 @@ __all__ = [
     "RtlInstance",
     "StreamOp",
     "bit_luts",
+    "bram_luts",
     "brams",
+    "clip_luts",
     "counter_luts",
     "decoded_bits",
     "earliest",

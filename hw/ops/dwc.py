@@ -3,14 +3,17 @@
 import numpy as np
 from finn.custom_op.fpgadataflow.streamingdatawidthconverter import StreamingDataWidthConverter
 
-from signflow.hw.ops.base import PassesOn, RTLBackend, RtlInstance, StreamOp, counter_luts, earliest
+from signflow.hw.ops.base import PassesOn, RTLBackend, RtlInstance, StreamOp, earliest
 
 LATENCY = 1
 
 
 def luts(wide: int, narrow: int) -> int:
     """Estimated LUTs of a converter from words of ``wide`` bits to ``narrow`` ones, which may be wider."""
-    return counter_luts(-(-max(wide, narrow) // min(wide, narrow))) + max(0, wide - narrow)
+    words = -(-max(wide, narrow) // min(wide, narrow))
+    bits = (words - 1).bit_length()
+    wraps = words & (words - 1) > 0
+    return 2 * min(bits, 2) + (bits - 2) * wraps + max(0, wide - narrow)
 
 
 class StreamingDataWidthConverter_sf(PassesOn, StreamOp, StreamingDataWidthConverter, RTLBackend):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from finn.custom_op.fpgadataflow.streamingfifo import StreamingFIFO
 
-from signflow.hw.ops.base import PassesOn, RTLBackend, RtlInstance, StreamOp, brams, in_block, lut_rams
+from signflow.hw.ops.base import PassesOn, RTLBackend, RtlInstance, StreamOp, bram_luts, brams, in_block, lut_rams
 from signflow.hw.ops.flags import flagged
 
 
@@ -21,10 +21,8 @@ eight).
 
 
 def _luts(width: int, words: int) -> int:
-    """Memory, pointers, counter; a choice of banks."""
-    banks = math.ceil(words / 64)
-    control = SIZES.get(words, math.ceil(math.log2(words)) + 13)
-    return lut_rams(width, words) + control + banks * (banks > 1)
+    """Memory, pointers, counter."""
+    return lut_rams(width, words) + SIZES.get(words, math.ceil(math.log2(words)) + 13)
 
 
 class StreamingFIFO_sf(PassesOn, StreamOp, StreamingFIFO, RTLBackend):
@@ -91,7 +89,8 @@ class StreamingFIFO_sf(PassesOn, StreamOp, StreamingFIFO, RTLBackend):
     def lut_estimation(self, fpgapart: str = "") -> int:
         """LUT RAM, pointers and counter; without the former, the words of the memory and those behind it."""
         words = self.capacity()
-        return 2 * math.ceil(math.log2(words)) + 7 if self.block() else _luts(self.get_instream_width(), words)
+        width = self.get_instream_width()
+        return bram_luts(width, words) + 2 * math.ceil(math.log2(words)) + 7 if self.block() else _luts(width, words)
 
     def bram_estimation(self, fpgapart: str = "") -> int:
         """Deep FIFOs only."""

@@ -339,7 +339,7 @@ class MVAU_sf(Vectors, Weights, Planes, StreamOp, MVAU, RTLBackend):
         if self.planes():
             return int(self.plane_luts())
         pe, sf = self.get_nodeattr("PE"), self._folds()[1]
-        weights = (0 if self.block() or self.ultra() else self._weight_luts()) + self.chain_luts(self._memory())
+        weights = self._weight_luts() + self.chain_luts(self._memory())
         replay = lut_rams(self.get_instream_width(), sf) if self._replays() else 0
         out = lut_rams(self.get_outstream_width(), 32) + 20
         return int(

@@ -6,14 +6,14 @@ import math
 import numpy as np
 from qonnx.core.datatype import DataType
 
-from signflow.hw.ops.base import LUT_PER_BRAM18, RtlInstance, brams, hex_words, rom_luts, to_bits
+from signflow.hw.ops.base import LUT_PER_BRAM18, RtlInstance, brams, clip_luts, hex_words, rom_luts, to_bits
 from signflow.hw.ops.channels import FunctionOp
 
 LATENCY = 4
 MAX_SUM = 48
 """Bits of a sum: what a DSP block adds to."""
-SPLIT_LUTS = 30
-"""Of the adders for each further DSP block of a product (fitted to yosys)."""
+SPLIT = 17
+"""Bits of a product that its first DSP block finishes; with more of them, the others are added to B in LUTs."""
 
 
 class Requantise_sf(FunctionOp):
@@ -124,9 +124,10 @@ class Requantise_sf(FunctionOp):
     def lut_estimation(self, fpgapart: str = "") -> int:
         """Constants in logic; for each lane the clipping, and a product in LUTs or the sums of several DSP blocks."""
         factors, blocks = self._factors(), self._blocks()
-        product = SPLIT_LUTS * (blocks - 1) if blocks else math.prod(factors) + sum(factors) / 2
-        rounded = max(0, sum(factors) + 1 - self.get_nodeattr("shift"))
-        lane = product + self.get_output_datatype().bitwidth() + rounded / 6
+        narrow = math.prod(factors) + sum(factors) / 2
+        product = (sum(factors) - SPLIT) * (blocks - 1) if blocks else narrow
+        out = self.get_output_datatype().bitwidth()
+        lane = product + clip_luts(max(sum(factors) - self.get_nodeattr("shift"), out + 1), out)
         constants = (0 if self.block() else self._constant_luts()) + self.chain_luts(self._memory())
         return int(5 + 3 * self.block() + constants + self.get_nodeattr("PE") * lane)
 
@@ -137,7 +138,7 @@ class Requantise_sf(FunctionOp):
     def _blocks(self) -> int:
         """DSP blocks of a product; 0 for a narrow one, which lies in LUTs."""
         narrow, wide = self._factors()
-        parts = [1 + max(0, math.ceil((n - most) / 17)) for n, most in ((narrow, 18), (wide, 25))]
+        parts = [1 + max(0, math.ceil((n - most) / SPLIT)) for n, most in ((narrow, 18), (wide, 25))]
         return math.prod(parts) if narrow + wide >= 9 else 0
 
     def dsp_estimation(self, fpgapart: str = "") -> int:

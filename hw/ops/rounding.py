@@ -9,6 +9,8 @@ That is what a quantiser with a step of 2**shift makes of integers, in PyTorch a
 
 import numpy as np
 
+from signflow.hw.ops.base import clip_luts
+
 LATENCY = 2
 
 
@@ -27,5 +29,5 @@ def shift_of(rows: np.ndarray, low: int) -> int:
 
 
 def luts(bits: int, shift: int, out: int) -> int:
-    """Estimated LUTs of a lane: the sum, its clipping."""
-    return bits + 2 + out + max(0, bits - shift - out) // 2
+    """Estimated LUTs of a lane: of the sum, which adds ones to the bits that are left out, and of its clipping."""
+    return shift - 1 + int(clip_luts(max(bits, shift) + 2 - shift, out))

@@ -7,10 +7,12 @@ import math
 import numpy as np
 from finn.custom_op.fpgadataflow.convolutioninputgenerator import ConvolutionInputGenerator
 
+from signflow.hw.ops import window_control
 from signflow.hw.ops.base import (
     RTLBackend,
     RtlInstance,
     StreamOp,
+    bram_luts,
     brams,
     earliest,
     hex_words,
@@ -273,30 +275,19 @@ class ConvolutionInputGenerator_sf(StreamOp, ConvolutionInputGenerator, RTLBacke
     # ---- space
 
     def lut_estimation(self, fpgapart: str = "") -> int:
-        """Ring or line buffers in LUT RAM, address arithmetic, the border."""
+        """Ring or line buffers, address arithmetic, the border."""
         (y, x), bits, loaded = self.axes(), self.get_instream_width(), 0
         if self.get_nodeattr("parallel_window"):
             rows = lut_rams((y.extent - 1) * bits, x.size) if y.extent > 1 else 0
-            return rows + 22 + 9 * self.padded()
+            return rows + 22 + self.padded() + 8 * bool(self.out_group())
         if self.padded() and not self.out_group():
             memory = bits, self._words()
             loaded = int(self.constant_luts(0, *memory)) + self.chain_luts(memory)
-        control = int(loaded + self._control_luts())
+        control = int(loaded + window_control.luts(y, x, self._words(), self.ring_words()))
         if self.block():
-            return control + (bits // 2 if self.padded() and not self.out_group() else 0)
+            masked = bits // 2 if self.padded() and not self.out_group() else 0
+            return control + bram_luts(bits, self.ring_words()) + masked
         return control + lut_rams(bits, self.ring_words())
-
-    def _control_luts(self) -> float:
-        """Of the counters: words there and wanted, addresses of the ring, places of windows, rows and columns of the
-        border (fitted to yosys).
-        """
-        y, x = self.axes()
-        fill, ring = y.size * x.size * self._words(), self.ring_words() - 1
-        places = (y.places - 1).bit_length() + (x.places - 1).bit_length()
-        ends = (y.size + y.before + y.after).bit_length() + (x.size + x.before + x.after).bit_length()
-        luts = 3.5 * (fill.bit_length() + 1) + 3 * ring.bit_length() + 2.5 * places
-        luts += (self._words() - 1).bit_length() / 2 + (1.5 * ends + 3) * self.padded()
-        return luts - 14 * (y.kernel == x.kernel == 1) - 8 * (y.places == x.places == 1)
 
     def bram_estimation(self, fpgapart: str = "") -> int:
         """The ring, where it lies in block RAM."""

@@ -195,6 +195,10 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         functions = min(width, 2.0 ** min(depth, 64) / alike)
         return self.constant_luts(functions * max(0.5, depth / 47) if depth > 2 else 0, width, depth)
 
+    def _constant(self, words: int) -> bool:
+        """Whether a lane compares with a number that never changes."""
+        return words == 1 and not self.get_nodeattr("loadable")
+
     def _in_block(self, width: int, depth: int) -> bool:
         """Whether a lane's memory lies in block RAM, by what is scarcer on a board."""
         return self._stage_luts(width, depth) > LUT_PER_BRAM18 * brams(width, depth)
@@ -203,7 +207,8 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
         """A comparison and a memory for each stage."""
         memory = self._memories()
         roms = sum(self._stage_luts(*shape) for shape in memory if not self._in_block(*shape))
-        compared = sum(-(-bits // 2) + 1 for bits, _ in memory) + self.get_input_datatype().signed()
+        compared = sum(-(-bits // (3 if self._constant(words) else 2)) + 1 for bits, words in memory)
+        compared += self.get_input_datatype().signed()
         return self.get_nodeattr("PE") * (roms + compared)
 
     def rtl_instance(self, model) -> RtlInstance:
@@ -282,7 +287,7 @@ class Thresholding_sf(StreamOp, Thresholding, RTLBackend):
             return product.lut_estimation()
         pe, folds = self.get_nodeattr("PE"), self._folds()
         if self.rounds():
-            return self._round_luts() + 4
+            return self._round_luts() + 2
         control = counter_luts(folds) if folds > 1 else 2
         if self.is_table():
             table = pe * self.get_output_datatype().bitwidth(), folds << self.get_input_datatype().bitwidth()

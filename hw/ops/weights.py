@@ -2,7 +2,7 @@
 
 import math
 
-from signflow.hw.ops.base import brams, rom_luts, urams
+from signflow.hw.ops.base import bram_luts, brams, rom_luts, urams
 from signflow.hw.ops.folding import FoldingError
 
 STEPS, MOST_CONSTANTS = 4, 1 << 16
@@ -50,9 +50,11 @@ class Weights:
         return urams(*self._memory()) if self.ultra() else 0
 
     def _weight_luts(self) -> float:
-        """LUTs of the weights in logic."""
-        if self.adders():
+        """LUTs of the weights: in logic, or of the banks of block RAM."""
+        if self.adders() or self.ultra():
             return 0
+        if self.block():
+            return bram_luts(*self._memory())
         return self.constant_luts(rom_luts(*self._memory()), *self._memory())
 
     def check_folding(self) -> None:

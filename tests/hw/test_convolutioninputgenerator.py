@@ -5,6 +5,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from signflow.hw.ops import window_control
 from signflow.hw.ops.base import OpError
 from signflow.hw.sim import RtlError
 
@@ -146,6 +147,18 @@ def test_the_model_reaches_the_interval(bench, shape):
     words = shape["h"] * shape["w"] * shape["channels"] // shape["simd"]
     last = op.timing(np.zeros(8 * words, np.int64)).reshape(8, -1)[:, -1]
     assert np.diff(last)[-2:].tolist() == [op.get_exp_cycles()] * 2
+
+
+@settings(FEW, max_examples=100)
+@given(shapes(beyond=True))
+def test_the_steps_that_are_counted_occur(bench, shape):
+    """Between the words of two frames, and no others."""
+    op = swg(bench, **shape, Border=[0]).op
+    (y, x), words = op.axes(), shape["channels"] // shape["simd"]
+    rows = np.concatenate([y.taps, y.size + y.taps])
+    pixels = rows[:, None, :, None] * x.size + x.taps[None, :, None, :]
+    places = pixels[..., None] * words + np.arange(words)
+    assert set(np.diff(places.ravel())) == set(window_control.steps(y, x, words))
 
 
 @pytest.mark.slow

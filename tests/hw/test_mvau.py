@@ -153,6 +153,12 @@ def test_estimates_with_flags(bench, group):
 
 
 @pytest.mark.slow
+def test_estimate_of_weights_in_banks_of_block_ram(bench):
+    """1,536 words lie in three banks, whose words are chosen in LUTs."""
+    mvau(bench, np.random.default_rng(0), 1728, 64, 72, 1, vectors=(1,), ram_style="block").check_estimate()
+
+
+@pytest.mark.slow
 def test_estimates_of_vectors_that_share_their_weights(bench):
     node = mvau(bench, np.random.default_rng(0), 288, 16, 48, 4, vectors=(8,), Pixels=2, ram_style="block")
     node.check_estimate()

@@ -63,11 +63,12 @@ def test_every_input_of_every_channel_by_definition(bench):
         pytest.param(("UINT12", "INT16", "INT28", "INT5"), 80, 2, 2, marks=pytest.mark.slow),
         pytest.param(("INT12", "INT16", "INT28", "INT5"), 512, 1, 1, marks=pytest.mark.slow),
         pytest.param(("INT14", "INT26", "INT38", "INT9"), 16, 1, 2, marks=pytest.mark.slow),
+        pytest.param(("INT18", "INT19", "INT27", "INT5"), 16, 16, 16, marks=pytest.mark.slow),
         (("INT4", "INT4", "INT8", "INT3"), 8, 2, 0),
     ],
 )
 def test_estimate(bench, kinds, channels, pe, dsp):
-    """In logic and in block RAM; products in one DSP block, in two, and in LUTs."""
+    """In logic and in block RAM; products in one DSP block, in two, and in LUTs; sums of many bits to be clipped."""
     rng = np.random.default_rng(0)
     factor, offset = (draw(rng, kind, channels) for kind in kinds[1:3])
     ends = [int(end) for end in (DataType[kinds[3]].min(), DataType[kinds[3]].max())]

@@ -55,6 +55,11 @@ def test_an_adder_rounds_halves_to_even_and_clips(bench, kind, pe, seed):
     np.testing.assert_array_equal(made.stream(x)[0], np.clip(np.rint(x / 2**shift), low, low + count))
 
 
+@pytest.mark.slow
+def test_estimate(bench):
+    node(bench, "INT15", "INT8", 7, -113, 217, pe=6).check_estimate()
+
+
 def test_a_search_where_weights_can_be_loaded_or_are_few(bench):
     assert node(bench, "INT15", "INT8", 7, -113, 217, loadable=1).compile().rtl.module == "sf_thresholds"
     few = node(bench, "INT15", "INT3", 7, -2, 3, channels=2, pe=1).op
