@@ -1,6 +1,6 @@
 """Project folder -> bitstream of an ECP5 board: yosys, nextpnr and ecppack from PyPI, no vendor tool.
 
-    build/netlist.json   yosys `synth_ecp5` (`signflow.deploy.tools.netlist`)
+    build/netlist.json   yosys `synth_ecp5`, flip-flops moved into block RAMs (`signflow.deploy.tools.netlist`)
     build/ecp5.log       what nextpnr said
     build/<name>.bit     the bitstream, written only if the timing is met
 
@@ -38,7 +38,7 @@ STAGES = {"Creating initial": "placement", "Routing globals": "routing"}
 """What a line of nextpnr's log starts with when it begins something new."""
 FIRST_RUN = "Preparing to run "
 """What the WebAssembly runtime says at the first run of a tool in a new home folder: no line of the tool's."""
-WORDS = ["--textcfg", "design.config", "--report", "report.json", "--no-print-critical-path-source"]
+WORDS = ["--report", "report.json", "--no-print-critical-path-source"]
 WORDS += ["--timing-allow-fail"]  # the report is wanted of a slow design, too
 WORDS += ["--router", "router2"]  # on a device that is 60 % full, router1 was far from its end after ten minutes
 
@@ -76,7 +76,7 @@ def build(
         raise Ecp5Error(f"nextpnr for ECP5 is not installed for this Python: run `pip install {TOOLS}`")
     facts, timer = json.loads((project / "accel.json").read_text()), _Timer(tick)
     words = [*_device(facts["part"]), "--lpf", f"../../{_pins(project)}", "--json", f"../{netlist.JSON}"]
-    words += ["--freq", f"{facts['clock_mhz']:g}", "--seed", str(seed), *WORDS]
+    words += ["--freq", f"{facts['clock_mhz']:g}", "--seed", str(seed), "--textcfg", "design.config"]
     bitstream = project / "build" / f"{facts['name']}.bit"
     bitstream.unlink(missing_ok=True)
     timer.begin("synthesis")
@@ -93,6 +93,21 @@ def build(
         data = (work / "design.bit").read_bytes()
         os.replace(work / "design.bit", bitstream)
     return result | {"bitstream": bitstream.name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def route(words: Sequence[str], work: Path, line: Callable[[str], None] = lambda text: None) -> dict:
+    """Run nextpnr in the folder ``work``; returns its report, ``line`` gets what it says. Raises Ecp5Error."""
+    _tool("nextpnr_ecp5", [*words, *WORDS], work, line)
+    return json.loads((work / "report.json").read_text())
+
+
+def slowest(report: Mapping) -> tuple[str, dict]:
+    """Of a report the clock with the least slack, and its longest path. Raises Ecp5Error where there is no clock."""
+    if not (clocks := report["fmax"]):
+        raise Ecp5Error("nextpnr found no clock in the design: no register is left in it")
+    worst = min(sorted(clocks), key=lambda clock: _slack(clocks[clock]))
+    paths = [path for path in report["critical_paths"] if path["from"].split()[-1] == path["to"].split()[-1] == worst]
+    return worst, _path(paths[0]["path"])
 
 
 def files(facts: Mapping) -> dict[str, str]:
@@ -173,9 +188,9 @@ def _routed(words: Sequence[str], work: Path, log_file: Path, timer: _Timer, log
                 timer.begin(stage)
 
         timer.begin("packing")
-        _tool("nextpnr_ecp5", words, work, line)
+        report = route(words, work, line)
         timer.end()
-    return json.loads((work / "report.json").read_text())
+    return report
 
 
 def _tool(name: str, words: Sequence[str], work: Path, line: Callable[[str], None]) -> None:
@@ -211,8 +226,7 @@ def _explain(name: str, status: int, lines: Sequence[str]) -> str:
 
 def _result(facts: Mapping, report: Mapping, estimate: Mapping[str, int] | None) -> dict:
     """nextpnr's report (`--report`) in the units of this project."""
-    if not report["fmax"]:
-        raise Ecp5Error("nextpnr found no clock in the design: no register is left in it")
+    worst, path = slowest(report)
     used = report["utilization"]
     cells = {kind: used[kind] for kind in CELLS if kind in used}
     cells |= {kind: row for kind, row in used.items() if row["used"] and kind not in CELLS}
@@ -220,12 +234,10 @@ def _result(facts: Mapping, report: Mapping, estimate: Mapping[str, int] | None)
         clock: {"mhz": round(row["achieved"], 2), "asked_mhz": round(row["constraint"], 2), "slack_ns": _slack(row)}
         for clock, row in sorted(report["fmax"].items())
     }
-    worst = min(clocks, key=lambda clock: clocks[clock]["slack_ns"])
-    paths = [path for path in report["critical_paths"] if path["from"].split()[-1] == path["to"].split()[-1] == worst]
     result = {"name": facts["name"], "board": facts["board"], "part": facts["part"], "utilisation": cells}
     result |= {"fmax_mhz": clocks[worst]["mhz"], "asked_mhz": clocks[worst]["asked_mhz"]}
     result |= {"slack_ns": clocks[worst]["slack_ns"], "clock": worst, "clocks": clocks}
-    result |= {"critical_path": _path(paths[0]["path"])}
+    result |= {"critical_path": path}
     if estimate:
         factor = round(cells["TRELLIS_COMB"]["used"] / max(1, estimate["LUT"]), 3)
         result |= {"estimate": dict(estimate) | {"lut4_per_lut": factor}}

@@ -6,8 +6,9 @@
 
 The gates are look-up tables, carry chains, flip-flops and memories of the device, with the contents of all block
 RAMs; ports and cycles are those of the RTL. Their behaviour comes from Yosys' own cell library and, for what it leaves
-empty, from the models in `hw/sim/cells`. Both products come from one run of Yosys: what is simulated is what is placed.
-Devices xc7 and xcup alike are synthesised for the 7 series: the cells of UltraScale+ have no models.
+empty, from the models in `hw/sim/cells`. In an ECP5 flip-flops move into the block RAMs before them
+(`signflow.deploy.tools.outreg`). Both products are of the netlist that this leads to: what is simulated is what is
+placed. Devices xc7 and xcup alike are synthesised for the 7 series: the cells of UltraScale+ have no models.
 """
 
 import json
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import signflow.hw.sim
-from signflow.deploy.tools import yosys
+from signflow.deploy.tools import outreg, yosys
 from signflow.deploy.tools.yosys import YOSYS, SynthesisError
 from signflow.hw.boards import Board
 from signflow.hw.scratch import Scratch
@@ -25,6 +26,8 @@ from signflow.models.files import replacing
 
 CELLS = Path(signflow.hw.sim.__file__).with_name("cells")
 VERILOG, JSON = "netlist.v", "netlist.json"
+WRITE = ("splitnets", f"write_verilog -noattr {VERILOG}")
+"""Single wires: in vectors Verilator sees loops that are none."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ XC7 = Target(
 ECP5 = Target(
     (),
     ("EHXPLLL",),
-    ("synth_ecp5", "setattr -unset src =*", "setattr -mod -unset src =*", f"write_json {JSON}"),
+    ("synth_ecp5", "setattr -unset src =*", "setattr -mod -unset src =*"),
     "ecp5",
     ("dp16kd.v", "ehxplll.v", "mult18x18d.v"),
     (VERILOG, JSON),
@@ -126,7 +129,8 @@ def synthesize(project: Path, device: str = "") -> Netlist:
     script = _script(facts, target)
     files = [*facts["sources"], *(f"mem/{p.name}" for p in sorted((project / facts["mem_dir"]).iterdir()))]
     content = [part for name in files for part in (name, (project / name).read_bytes())]
-    key = digest(YOSYS, (share / target.library / "cells_sim.v").read_bytes(), *script, *content)
+    code = Path(outreg.__file__).read_bytes() if JSON in target.products else b""
+    key = digest(YOSYS, (share / target.library / "cells_sim.v").read_bytes(), code, *script, *content)
     entry = cached("netlists", key, lambda folder: _run_yosys(project, facts["top"], script, target, folder))
     output = project / "build"
     output.mkdir(exist_ok=True)
@@ -140,17 +144,21 @@ def _script(facts: dict, target: Target) -> list[str]:
     """Commands of Yosys; paths are relative to a folder with "project" and "cells"."""
     sources = " ".join(f"project/{source}" for source in facts["sources"])
     read = f'read_slang {sources} {target.words()} --top {facts["top"]} -G MEM_DIR="project/{facts["mem_dir"]}/"'
-    write = f"write_verilog -noattr {VERILOG}"  # single wires: in vectors Verilator sees loops that are none
-    return [read, *target.synthesis, "splitnets", write]
+    return [read, *target.synthesis, *([f"write_json {JSON}"] if JSON in target.products else WRITE)]
 
 
 def _run_yosys(project: Path, top: str, script: list[str], target: Target, folder: Path) -> None:
-    """Fill ``folder`` with the products of one run."""
+    """Fill ``folder`` with the products."""
     with Scratch("signflow-netlist-") as name:
         work = Path(name)
         (work / "project").symlink_to(project.resolve())
         (work / "cells").symlink_to(CELLS)
         yosys.run((), [(top, script)], work, 1)
+        if JSON in target.products:
+            made = json.loads((work / JSON).read_text())
+            outreg.take_in(made)
+            (work / JSON).write_text(json.dumps(made))
+            yosys.run((), [(top, [f"read_json {JSON}", "opt_clean", f"write_json {JSON}", *WRITE])], work, 1)
         for product in target.products:
             shutil.copyfile(work / product, folder / product)
 

@@ -5,6 +5,7 @@ netlist with the same random addresses, data and enables, and compares every out
 """
 
 import functools
+import itertools
 import json
 import random
 import re
@@ -18,6 +19,8 @@ ROMS = [(1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512), (72,
 RAMS = [(1, 16384), (4, 4096), (9, 2048), (18, 1024), (36, 512), (72, 512), (30, 700)]
 FEW = {"rom 72x512", "rom 20x1000", "ram 36x512 .srst_i,", "ram 4x4096 .srst_i(1'b0),", "bytes 4", "single new"}
 FEW |= {"single keep", "shallow", "times"}
+LATER = ["plain", "enable", "own", "start", "reset", "twice", "both", "seen"]
+"""What stands behind a ROM: one register; with an enable; or one that the block RAM's own cannot stand for."""
 """What every run of the tests looks at; the slow ones look at all."""
 SINGLE = ["old", "new", "keep"]
 """What a single port shows while it writes."""
@@ -53,6 +56,21 @@ module single #(parameter string MODE = "old") (input wire clk_i, input wire [13
     if (MODE == "new" && wen_i) q_o <= wdata_i[17:0];
     else if (MODE != "keep" || !wen_i) q_o <= mem[addr_i[9:0]];
   end
+endmodule
+module later #(parameter string KIND = "plain", parameter int W = 36, D = 512, parameter string FILE = "") (
+  input wire clk_i, input wire [13:0] raddr_i, input wire ren_i, wen_i, srst_i, output logic [71:0] q_o);
+  (* rom_style = "block" *) logic [W-1:0] mem [D];
+  initial $readmemh(FILE, mem);
+  logic [W-1:0] now, later = KIND == "start" ? '1 : '0, other = '0;
+  always_ff @(posedge clk_i) begin
+    if (ren_i) now <= mem[raddr_i % D];
+    for (int k = 0; k < W; k++)
+      if (KIND == "enable" ? wen_i : KIND == "own" ? (k % 2 == 0 ? wen_i : srst_i) : 1'b1) later[k] <= now[k];
+    if (KIND == "reset" && srst_i) later <= '0;
+    if (KIND == "twice" && wen_i) other <= now;
+    if (KIND == "both" && wen_i) other[0] <= now[0] ^ now[1];
+  end
+  assign q_o = {36'(KIND == "seen" ? now : other), 36'(later)};
 endmodule
 module shallow (input wire clk_i, input wire [13:0] raddr_i, waddr_i, input wire wen_i, input wire [71:0] wdata_i,
   output wire [29:0] q_o);
@@ -92,6 +110,11 @@ def instances(few: bool) -> list[tuple[str, int, str]]:
     for reset in (".srst_i(1'b0),", ".srst_i,"):
         shapes += [(f"ram {w}x{d} {reset}", w, f"ram #({w}, {d}) i ({read}{write}.wen_i, {reset}") for w, d in RAMS]
     shapes += [(f"bytes {n}", 9 * n, f"bytes #({n}) i ({read}{write}.be_i,") for n in (2, 4, 8)]
+    ports = f"{read}.wen_i, .srst_i,"
+    shapes += [
+        (f"later {kind} {w}x{d}", 72, f'later #("{kind}", {w}, {d}, {{MEM_DIR, "rom{w}.mem"}}) i ({ports}')
+        for kind, (w, d) in itertools.product(LATER, [(36, 512), (9, 2048)])
+    ]
     parts = ".clk_i, .addr_i(raddr_i), .ren_i, .wen_i, .wdata_i,"
     shapes += [(f"single {mode}", 18, f'single #("{mode}") i ({parts}') for mode in SINGLE]
     shapes += [
@@ -169,6 +192,17 @@ def test_gates_compute_what_the_rtl_does(project, few, device):
     folder, made, text = synthesized(project, few, device)
     assert not [cell for cell in EXPECTED[device] if not re.search(rf"^  {cell} ", text, re.MULTILINE)]
     assert not differing(folder, few, made, text, 30_000)
+
+
+@pytest.mark.slow
+def test_block_rams_of_an_ecp5_take_in_the_registers_behind_them(project):
+    """Those that are one register with one enable; the run above compares all of them with the RTL."""
+    path = synthesized(project, False, "ecp5")[1].folder / netlist.JSON
+    cells = json.loads(path.read_text())["modules"]["shapes"]["cells"]
+    for k, (name, _, _) in enumerate(instances(False)):
+        rams = [c["parameters"] for at, c in cells.items() if at.startswith(f"gen_{k}.") and c["type"] == "DP16KD"]
+        taken = {"OUTREG" in (words["REGMODE_A"], words["REGMODE_B"]) for words in rams}
+        assert taken <= {name.startswith(("later plain", "later enable"))}, name
 
 
 @pytest.mark.slow

@@ -2,12 +2,13 @@
 //
 //   two ports of 1, 2, 4, 9 or 18 bits, or 36 bits written on A and read on B; modes NORMAL (data stays while writing),
 //   WRITETHROUGH, READBEFOREWRITE; byte enables in the lowest address bits at 18 and 36 bits; INITVAL_xx
-//   latency     1 cycle from the address to the data
+//   latency     1 cycle from the address to the data, with output registers (REGMODE OUTREG) 2
 //   throughput  one access per cycle on each port
 //
 // What the data sheet leaves undefined is wrong here on purpose: bits that one port reads while the other writes them come
-// inverted. Two writes to one row in one cycle stop the simulation. An asynchronous reset must last to a clock edge. Output
-// registers and inverted clocks are not modelled: asking for them is an error.
+// inverted. Two writes to one row in one cycle stop the simulation. An asynchronous reset must last to a clock edge. A reset
+// of an output register, and inverted clocks, are not modelled: asking for them is an error. The register of 36 bits read
+// on B lies on both sides, each with the clock and the enable of its own.
 `default_nettype none
 /* verilator lint_off DECLFILENAME */
 /* verilator lint_off UNUSEDSIGNAL */
@@ -57,7 +58,8 @@ module DP16KD #(
     INITVAL_07, INITVAL_06, INITVAL_05, INITVAL_04, INITVAL_03, INITVAL_02, INITVAL_01, INITVAL_00
   };  // rows of 18 bits in 20
   localparam bit WIDE_WRITE = DATA_WIDTH_A == 36, WIDE_READ = DATA_WIDTH_B == 36;
-  if (REGMODE_A != "NOREG" || REGMODE_B != "NOREG") $error("DP16KD: output registers are not modelled");
+  localparam bit LATER_A = REGMODE_A == "OUTREG", LATER_B = REGMODE_B == "OUTREG";
+  if (WIDE_READ && LATER_A != LATER_B) $error("DP16KD: one half of 36 bits has an output register");
   localparam bit ASYNC = RESETMODE == "ASYNC";
   if (CLKAMUX != "CLKA" || CLKBMUX != "CLKB") $error("DP16KD: inverted clocks are not modelled");
 
@@ -113,8 +115,18 @@ module DP16KD #(
     else if (enb && !(WEB && WRITEMODE_B == "NORMAL")) qb_q <= (seen_b >> place_b) & ones(DATA_WIDTH_B);
   end
   wire [35:0] shown_a = ASYNC && RSTA ? '0 : qa_q, shown_b = ASYNC && RSTB ? '0 : qb_q;
-  assign {DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2, DOA1, DOA0} = WIDE_READ ? shown_b[17:0] : shown_a[17:0];
-  assign {DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2, DOB1, DOB0} = WIDE_READ ? shown_b[35:18] : shown_b[17:0];
+  wire [17:0] now_a = WIDE_READ ? shown_b[17:0] : shown_a[17:0], now_b = WIDE_READ ? shown_b[35:18] : shown_b[17:0];
+  reg [17:0] later_a_q = '0, later_b_q = '0;
+  always @(posedge CLKA) begin
+    if (LATER_A && OCEA) later_a_q <= now_a;
+    if (LATER_A && RSTA) $fatal(1, "reset of a block RAM with an output register");
+  end
+  always @(posedge CLKB) begin
+    if (LATER_B && OCEB) later_b_q <= now_b;
+    if (LATER_B && RSTB) $fatal(1, "reset of a block RAM with an output register");
+  end
+  assign {DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2, DOA1, DOA0} = LATER_A ? later_a_q : now_a;
+  assign {DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2, DOB1, DOB0} = LATER_B ? later_b_q : now_b;
 endmodule
 
 /* verilator lint_on MULTITOP */

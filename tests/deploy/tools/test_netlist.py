@@ -95,7 +95,7 @@ def test_ecp5_gives_one_netlist_for_nextpnr_and_for_simulation(tmp_path):
     assert pll["attributes"]["FREQUENCY_PIN_CLKI"] == "25" and pll["parameters"]["FEEDBK_PATH"] == "CLKOP"
     count = len(re.findall(r"^  LUT4 #", made.verilog.read_text(), re.MULTILINE))
     assert count == sum(cell["type"] == "LUT4" for cell in cells.values()) > 100
-    assert str(tmp_path) not in text and str(netlist.CELLS) not in text and str(netlist.yosys_share()) not in text
+    assert str(tmp_path) not in text and str(netlist.CELLS) not in text and str(netlist.yosys.share()) not in text
 
 
 def test_errors(project, tmp_path, monkeypatch):
