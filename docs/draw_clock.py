@@ -55,9 +55,6 @@ OPERATORS = {
     "the same, 16 channels a word": swg(30, 16, 5),
     "the same, 64 channels a word, border of 1": swg(30, 64, 3, border=1),
     "the same with the border and stride 2": swg(30, 64, 5, border=1, stride=2),
-    "`sf_swg_parallel`, 64 channels, 30x30": RtlInstance(
-        "sf_swg_parallel", {"C": 64, "H": 30, "W": 30, "KH": 3, "KW": 3}
-    ),
     "`sf_fifo` 64 x 32": RtlInstance("sf_fifo", {"WIDTH": 64, "DEPTH": 32}),
     "`sf_maxpool`, 64 channels, 28x28": RtlInstance(
         "sf_maxpool", {"C": 64, "PE": 64, "H": 28, "W": 28, "KH": 2, "KW": 2}
