@@ -6,6 +6,7 @@
 //   case SIMD=5 PE=2 STAGES=2
 //   case SIMD=4 PE=1 STAGES=4
 //   case SIMD=4 PE=1 GROUP=2 STAGES=3
+//   case SIMD=1 PE=1 STAGES=5
 //
 //   mutant if (enable_i) count_q => count_q
 //   mutant UNIT] ^ weights_i => UNIT] ~^ weights_i

@@ -9,6 +9,7 @@
 //   case C=1 SIMD=1 H=3 W=3 KH=2 KW=2 DH=2 DW=2 ROWS=3
 //   case C=1 SIMD=1 H=2 W=3 KH=2 KW=2 SH=2 SW=1 TOP=1 RIGHT=2 BOTTOM=3 ROWS=4
 //   case C=2 SIMD=2 H=2 W=2 KH=2 KW=2 TOP=1 LEFT=1 GROUP=2 ROWS=3
+//   case C=1 SIMD=1 H=1 W=2 KH=1 KW=1 TOP=1 LEFT=1 ROWS=2
 //
 //   assumes sf_memory
 //   free out_valid of out_ready_i, in_valid_i, in_data_i
