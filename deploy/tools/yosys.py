@@ -55,8 +55,8 @@ def run(
     how = {"cwd": work, "text": True, "errors": "replace", "start_new_session": True}
     with (
         Scratch("signflow-yosys-") as temporary,  # ABC's files, which stay when it is killed
-        subprocess.Popen(
-            [sys.executable, str(FORKS)], env=os.environ | {"TMPDIR": temporary}, **how, **pipes
+        subprocess.Popen(  # -u: libyosys overflows its stack where Python's standard output is a pipe with a buffer
+            [sys.executable, "-u", str(FORKS)], env=os.environ | {"TMPDIR": temporary}, **how, **pipes
         ) as process,
     ):
         try:
