@@ -55,7 +55,7 @@ def run(
     how = {"cwd": work, "text": True, "errors": "replace", "start_new_session": True}
     with (
         Scratch("signflow-yosys-") as temporary,  # ABC's files, which stay when it is killed
-        subprocess.Popen(  # -u: libyosys overflows its stack where Python's standard output is a pipe with a buffer
+        subprocess.Popen(  # -u: without it libyosys overflows its stack in an empty environment
             [sys.executable, "-u", str(FORKS)], env=os.environ | {"TMPDIR": temporary}, **how, **pipes
         ) as process,
     ):

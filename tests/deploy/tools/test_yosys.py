@@ -36,11 +36,6 @@ def test_the_same_gates_alone_and_in_any_company(tmp_path):
     assert "$auto$" in alone["one"]  # numbers that grow with all that Yosys did before
 
 
-def test_standard_output_may_be_buffered(tmp_path, monkeypatch):
-    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
-    assert gates(tmp_path / "one", ["one"])
-
-
 def test_a_refused_design_is_named_with_the_first_error(tmp_path):
     designs = [("the good one", ["log all is well"]), ("the bad one", ["log so far", "no_such_command"])]
     with pytest.raises(yosys.SynthesisError, match=r"(?s)Yosys refuses the bad one:\n  ERROR: No such command"):
