@@ -5,7 +5,6 @@
 A proxy: it shows which paths are long, on a device whose timing is public; not what another device, or a full one, has.
 """
 
-import json
 from pathlib import Path
 
 from signflow.deploy.tools import ecp5, outreg, yosys
@@ -28,9 +27,7 @@ def alone(instance: RtlInstance, work: Path, seed: int = 1, ask: int = 200) -> t
     values = " ".join(f"-G {name}={verilog(value)}" for name, value in instance.params.items())
     read = f"read_slang {sources} --top {instance.module} {values}"
     yosys.run((), [(instance.module, [read, "synth_ecp5", f"write_json {NETLIST}"])], work, 1)
-    netlist = json.loads((work / NETLIST).read_text())
-    outreg.take_in(netlist)
-    (work / NETLIST).write_text(json.dumps(netlist))
+    outreg.rewrite(work / NETLIST)
     report = ecp5.route([*DEVICE, "--json", NETLIST, "--freq", str(ask), "--seed", str(seed)], work)
     clock, path = ecp5.slowest(report)
     return report["fmax"][clock]["achieved"], path

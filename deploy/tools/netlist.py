@@ -155,9 +155,7 @@ def _run_yosys(project: Path, top: str, script: list[str], target: Target, folde
         (work / "cells").symlink_to(CELLS)
         yosys.run((), [(top, script)], work, 1)
         if JSON in target.products:
-            made = json.loads((work / JSON).read_text())
-            outreg.take_in(made)
-            (work / JSON).write_text(json.dumps(made))
+            outreg.rewrite(work / JSON)
             yosys.run((), [(top, [f"read_json {JSON}", "opt_clean", f"write_json {JSON}", *WRITE])], work, 1)
         for product in target.products:
             shutil.copyfile(work / product, folder / product)

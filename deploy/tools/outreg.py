@@ -1,6 +1,6 @@
 """The output registers of an ECP5's block RAMs, which Yosys does not use: flip-flops behind a DP16KD move into it.
 
-    moved = take_in(json.loads(path.read_text()))     # Yosys' JSON after synth_ecp5, changed in place
+    moved = rewrite(path)     # Yosys' JSON after synth_ecp5, changed in place
 
 A block RAM takes 5.8 ns (speed grade 6) to its outputs, and 1.0 ns to those of its own register. The outputs of a port
 have one register with one clock and one enable (FPGA-TN-02204). So the flip-flops move where every output that is used
@@ -8,16 +8,26 @@ goes to one of them and to nothing else, and all of them have the clock of the p
 start at 0, as the register does.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 RAM, FLIP_FLOP = "DP16KD", "TRELLIS_FF"
 HALF = 18
 """Outputs of a port, DOA0 to DOA17; a port B of 36 bits has those of port A, too."""
 
 
+def rewrite(path: Path) -> int:
+    """`take_in` of a netlist in a file, which is written anew."""
+    netlist = json.loads(path.read_text())
+    moved = take_in(netlist)
+    path.write_text(json.dumps(netlist))
+    return moved
+
+
 def take_in(netlist: Mapping) -> int:
-    """Move flip-flops into the block RAMs of the top module; returns how many."""
+    """Move flip-flops into the block RAMs of the top module, in place; returns how many."""
     module = next(m for m in netlist["modules"].values() if "top" in m.get("attributes", {}))
     cells, readers = module["cells"], _readers(module)
     before = len(cells)
@@ -92,4 +102,4 @@ def _connect(ram: Mapping, sides: str, flip_flop: Mapping) -> None:
         ram["connections"][f"OCE{side}"] = flip_flop["connections"].get("CE", ["1"])
 
 
-__all__ = ["take_in"]
+__all__ = ["rewrite", "take_in"]
