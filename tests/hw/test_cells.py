@@ -19,9 +19,9 @@ ROMS = [(1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512), (72,
 RAMS = [(1, 16384), (4, 4096), (9, 2048), (18, 1024), (36, 512), (72, 512), (30, 700)]
 FEW = {"rom 72x512", "rom 20x1000", "ram 36x512 .srst_i,", "ram 4x4096 .srst_i(1'b0),", "bytes 4", "single new"}
 FEW |= {"single keep", "shallow", "times"}
+"""What every run of the tests looks at; the slow ones look at all."""
 LATER = ["plain", "enable", "own", "start", "reset", "twice", "both", "seen"]
 """What stands behind a ROM: one register; with an enable; or one that the block RAM's own cannot stand for."""
-"""What every run of the tests looks at; the slow ones look at all."""
 SINGLE = ["old", "new", "keep"]
 """What a single port shows while it writes."""
 
