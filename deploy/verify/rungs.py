@@ -34,8 +34,13 @@ if TYPE_CHECKING:
 QONNX_IMAGES, HARDWARE_IMAGES = 16, 4
 """Images for the two rungs that run node by node in Python (about 50 ms and 1 s for a CNV image)."""
 ROUNDING = 0.01
-"""Distance, in steps of an integer, that the logits of QONNX and of a user's own module may have from the head's own:
-another order of float sums. The integers that they stand for are compared without tolerance.
+"""Distance, in steps of an integer, that the logits of QONNX and of a user's own module may have from the head's own
+besides what float32 rounds of the last sums in another order (`Head.error`): the head's nodes, fused otherwise. The
+integers that they stand for are compared without tolerance.
+"""
+UNCLEAR = 0.25
+"""Distance, in steps, from which on a logit is not taken for an integer, whatever float32 may have rounded: at 0.5 it
+would stand for two.
 """
 WORKERS = 2
 
@@ -120,12 +125,17 @@ class Rungs:
         """The accelerator's RTL, compiled."""
         return RtlSimulator(self.work / ACCELERATOR)
 
+    @property
+    def rounding(self) -> float:
+        """Distance, in steps, that float32 explains, up to where a logit is unclear."""
+        return min(ROUNDING + self.head.error / self.head.accumulators.step, UNCLEAR)
+
     def _integers(self, who: str, logits: np.ndarray, tolerance: float) -> np.ndarray:
         integers, distance = self.head.invert(logits)
         if distance > tolerance:
             raise LadderError(
-                f"{who}'s logits lie {distance:.3g} steps off the integers' own logits: "
-                "the recorded head is not the network's"
+                f"{who}'s logits lie {distance:.3g} steps off the integers' own logits, where {tolerance:.3g} is "
+                f"the most: the recorded head is not the network's"
             )
         return integers
 
@@ -146,7 +156,7 @@ class Rungs:
 
     def torch_integers(self, logits: np.ndarray) -> np.ndarray:
         """The integers that PyTorch's ``logits`` stand for."""
-        return self._integers("PyTorch", logits, 0 if self._net is None else ROUNDING)
+        return self._integers("PyTorch", logits, 0 if self._net is None else self.rounding)
 
     def qonnx_logits(self, images: np.ndarray) -> np.ndarray:
         """What the QONNX graph gives for integer ``images``, float32 (N, classes)."""
@@ -156,7 +166,7 @@ class Rungs:
         """The QONNX graph node by node: a few images, more where it is the top of the ladder."""
 
         def run(images: np.ndarray) -> np.ndarray:
-            return self._integers("QONNX", self.qonnx_logits(images), ROUNDING)
+            return self._integers("QONNX", self.qonnx_logits(images), self.rounding)
 
         return Rung("QONNX", run, RANDOM_IMAGES if self.net is None else QONNX_IMAGES)
 

@@ -48,6 +48,8 @@ class Head:
     """What every class can reach."""
     index: bool
     """The accelerator outputs the index of the class itself; there is nothing left to compute."""
+    error: float
+    """How far float32 may round the reference's logits away from the head's own, counted in integers (`rounding`)."""
 
     @staticmethod
     def of(model: ModelWrapper) -> "Head":
@@ -57,13 +59,16 @@ class Head:
             raise ModelFileError("the model has no recorded head: make it with signflow.deploy.compile.streamline")
         fields = json.loads(model.get_metadata_prop(RANGE_KEY))
         reach = Accumulators(np.array(fields["low"]), np.array(fields["high"]), fields["step"])
-        return Head(ModelWrapper(onnx.load_from_string(base64.b64decode(text))), reach, fields["index"])
+        return Head(
+            ModelWrapper(onnx.load_from_string(base64.b64decode(text))), reach, fields["index"], fields["error"]
+        )
 
     def save_to(self, model: ModelWrapper) -> None:
         """Store in the model's metadata."""
         data = self.model.model.SerializeToString(deterministic=True)
         reach = self.accumulators
-        fields = {"low": reach.low.tolist(), "high": reach.high.tolist(), "step": reach.step, "index": self.index}
+        fields = {"low": reach.low.tolist(), "high": reach.high.tolist(), "step": reach.step}
+        fields |= {"index": self.index, "error": self.error}
         model.set_metadata_prop(HEAD_KEY, base64.b64encode(data).decode())
         model.set_metadata_prop(RANGE_KEY, json.dumps(fields))
 
@@ -112,6 +117,7 @@ class Head:
         self.model.set_initializer("popcount_offset", np.array([offset], dtype=np.float32))
         graph.node.insert(0, helper.make_node("Mul", [old, "popcount_multiplier"], [product], name="PopcountMul"))
         graph.node.insert(1, helper.make_node("Add", [product, "popcount_offset"], [total], name="PopcountAdd"))
+        self.error /= abs(multiplier)
         self._read(accumulators)
 
     def shift(self, added: np.ndarray, accumulators: Accumulators) -> None:
@@ -205,7 +211,8 @@ def make_head(model: ModelWrapper, region: Region, numbers: Numbers, popcount: i
     pools = [node for node in region.nodes if node.op_type in POOLS]
     if pools:
         raise refuse(pools[0], "it pools logits", "MaxPool in front of a sign")
-    head = Head(_head_model(model, region, numbers), numbers.reach, False)
+    own = _head_model(model, region, numbers)
+    head = Head(own, numbers.reach, False, numbers.integers_off(len(own.graph.node)))
     reach = numbers.reach
     head(reach.at(np.array([[0], [reach.count - 1]])))  # refuses what cannot be evaluated
     if region.selector is not None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from signflow.deploy.compile.passes.rounding import ROUNDING
 from signflow.deploy.compile.passes.transitions import Accumulators
 
 
@@ -27,6 +28,14 @@ class Numbers:
     def uniform(self) -> bool:
         """The same number stands for the same integer in every channel."""
         return bool((self.scale == self.scale[0]).all() and (self.offset == self.offset[0]).all())
+
+    def integers_off(self, operations: int) -> float:
+        """The largest ``error`` of a channel counted in integers, with what ``operations`` that round their results to
+        float32 may add; 0 where all integers are one number.
+        """
+        largest = np.maximum(np.abs(self.at(self.reach.low)), np.abs(self.at(self.reach.high)))
+        error, apart = self.error + operations * ROUNDING * largest, np.abs(self.scale)
+        return float(np.divide(error, apart, out=np.zeros_like(error), where=apart > 0).max())
 
     @property
     def union(self) -> "Numbers":

@@ -30,7 +30,7 @@ def test_another_network_is_compared_with_its_integer_graph(mini, tmp_path, inde
     flow.write_json({**vars(settings)}, tmp_path / "settings.json")
     model = ModelWrapper(str(mini[1] / flow.INTEGER))
     head = Head.of(model)
-    Head(head.model, head.accumulators, index).save_to(model)
+    Head(head.model, head.accumulators, index, head.error).save_to(model)
     model.save(str(tmp_path / flow.INTEGER))
     known = vectors(mini[1])
     if index:

@@ -112,7 +112,7 @@ def test_a_thousand_classes_of_a_million_integers(falls):
     model.set_initializer("bias", rng.normal(0, 1, (1, classes)).astype(np.float32))
     high = rng.integers(400_000, 480_293, classes)
     reach = Accumulators(-high, high, 1)
-    head, integers = Head(model, reach, False), rng.integers(-high, high + 1, (4, classes))
+    head, integers = Head(model, reach, False, 0.0), rng.integers(-high, high + 1, (4, classes))
     tracemalloc.start()
     logits = head(integers)
     found, distance = head.invert(logits)

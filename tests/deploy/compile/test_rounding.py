@@ -9,9 +9,10 @@ import pytest
 from signflow.deploy import flow
 from signflow.deploy.compile import export, streamline
 from signflow.deploy.compile.passes import enumerate_thresholds, truth
+from signflow.deploy.compile.passes.head import Head
 from signflow.deploy.compile.passes.notes import notes_of
 from signflow.deploy.compile.passes.numbers import Numbers
-from signflow.deploy.compile.passes.rounding import grain, sum_error
+from signflow.deploy.compile.passes.rounding import ROUNDING, grain, sum_error
 from signflow.deploy.compile.passes.transitions import Accumulators
 from signflow.deploy.golden.intgraph import IntGraph
 
@@ -72,6 +73,37 @@ def test_every_order_of_addition_decides_alike(chain, tmp_path, undecided, seed,
     assert undecided, "some switches lie exactly at a sum"
     assert not noted.all()
     assert len(notes_of(graph)) == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_order_of_addition_leaves_the_recorded_error_of_the_logits(chain, tmp_path, seed):
+    """Eight-bit weights times odd scales, which float32 holds as a little more or less, and odd biases."""
+    rng = np.random.default_rng(seed)
+    integers, scale = rng.integers(-127, 128, (OUTPUTS, INPUTS)), rng.uniform(0.1, 0.3, OUTPUTS)
+    integers[:, 0] = 127
+    weights = (integers * scale[:, None].astype(np.float32)).astype(np.float32)
+    bias = (100 * rng.normal(size=OUTPUTS)).astype(np.float32)
+    c = chain((INPUTS,)).dense(weights, 1.0, bias, stored=True)
+    graph = streamline.streamline(export.load(c.save(tmp_path / "net.onnx"), "bipolar"))
+    head = Head.of(graph)
+
+    logits = every_order(IMAGES[:, None] * weights[None], bias)
+    off = np.abs(logits - head(IntGraph(graph)(IMAGES)).astype(np.float64)) / scale
+    assert 0 < off.max() <= head.error < 1e-3
+
+
+def test_the_error_of_popcounts_is_counted_in_popcounts(chain, tmp_path):
+    """A popcount of eight signs is worth two of their sum, which float32 rounds four times at most: the products, the
+    bias, and the three nodes of the head.
+    """
+    scale, bias = 0.3, np.full(2, 0.1)
+    c = chain((8,)).dense(np.ones((2, 8)), scale, bias)
+    head = Head.of(streamline.streamline(export.load(c.save(tmp_path / "net.onnx"), "bipolar")))
+    assert head.accumulators.step == 1 and head.accumulators.high.tolist() == [8, 8]
+    one = float(np.float32(scale))
+    terms = np.array([[one] * 8 + [0.1]])
+    products = sum_error(terms, 0.0)[0]
+    assert products / (2 * one) <= head.error <= products / (2 * one) + 3 * 8 * ROUNDING
 
 
 @pytest.mark.parametrize("bits", [1, 3])
