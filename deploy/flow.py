@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from qonnx.core.modelwrapper import ModelWrapper
@@ -26,6 +27,7 @@ from signflow.deploy.compile.names import name_tensors, sort_nodes
 from signflow.deploy.compile.passes.notes import notes_of
 from signflow.deploy.generate import exchange
 from signflow.deploy.generate.accelerator import WEIGHTS, generate, hashes, load_of
+from signflow.deploy.golden import intgraph
 from signflow.deploy.plan import batch, buffer, fit, fold, graph, timing
 from signflow.deploy.products import (
     SETTINGS,
@@ -55,7 +57,7 @@ from signflow.deploy.verify.check import mark, prove
 from signflow.hw.ops.folding import FoldingError
 from signflow.hw.scratch import Scratch
 from signflow.hw.sim import verilator
-from signflow.hw.sim.toolchain import cached
+from signflow.hw.sim.toolchain import SimError, cached
 from signflow.models.files import replacing
 
 if TYPE_CHECKING:
@@ -235,7 +237,15 @@ def build(
     with locked(work):
         clear(work, start)
         write_json(asdict(settings), work / SETTINGS)
+        Thread(target=_compile_shared).start()
         return _timed(since(start), own, settings, work, tick)
+
+
+def _compile_shared() -> None:
+    """What "compile" and "check" need in C++ for any network, made once on a machine, beside the steps before them."""
+    with suppress(SimError, OSError):  # those steps will say so
+        intgraph.library()
+        verilator.prepare()
 
 
 def _timed(steps: Iterable[str], own: dict[str, Callable], settings: Settings, work: Path, tick) -> dict[str, float]:

@@ -54,6 +54,17 @@ def fresh_tools():
         function.cache_clear()
 
 
+def test_what_is_prepared_is_what_a_fast_library_is_made_of(cache, source, monkeypatch):
+    asked, real = [], verilator.cached
+    monkeypatch.setattr(verilator, "cached", lambda kind, key, make: asked.append((kind, key)) or real(kind, key, make))
+    verilator.prepare()
+    prepared = set(asked)
+    asked.clear()
+    verilator.compile("passing", [source])
+    assert {kind for kind, _ in prepared} == {"headers", "runtime"}
+    assert prepared == {(kind, key) for kind, key in asked if kind != "models"}
+
+
 def test_compile_is_cached_by_content(cache, source):
     first = verilator.compile("passing", [source], variant="check")
     assert (first.in_bits, first.out_bits, first.out_last, first.wave) == (8, 8, False, "")
