@@ -92,6 +92,18 @@ def test_no_order_of_addition_leaves_the_recorded_error_of_the_logits(chain, tmp
     assert 0 < off.max() <= head.error < 1e-3
 
 
+def test_errors_are_counted_in_integers():
+    """Numbers of -2.5 to 2.5 in steps of 1 / 2 that may be 1 / 4 off, of 0 to -18 that are exact, and one alone."""
+    reach = Accumulators(np.array([-7, 0, 5]), np.array([3, 9, 6]), 1)
+    scale, offset, error = np.array([0.5, -2.0, 0.0]), np.array([1.0, 0.0, 8.0]), np.array([0.25, 0.0, 1.0])
+    numbers = Numbers(reach, scale, offset, error)
+    assert numbers.integers_off(0) == 0.5
+    assert numbers.integers_off(4) == 0.5 + 4 * ROUNDING * 2.5 / 0.5
+    exact = Numbers(reach, scale, offset, np.zeros(3))
+    assert exact.integers_off(0) == 0
+    assert exact.integers_off(4) == 4 * ROUNDING * 18 / 2
+
+
 def test_the_error_of_popcounts_is_counted_in_popcounts(chain, tmp_path):
     """A popcount of eight signs is worth two of their sum, which float32 rounds four times at most: the products, the
     bias, and the three nodes of the head.
