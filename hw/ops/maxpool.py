@@ -120,9 +120,9 @@ class MaxPool_sf(StreamOp, RTLBackend):
         return taken[:, kh - 1 : h // kh * kh : kh, kw - 1 : w // kw * kw : kw].ravel() + LATENCY
 
     def lut_estimation(self, fpgapart: str = "") -> int:
-        """A row of outputs in LUT RAM, an OR or a comparison for each lane, counters of pixels and windows."""
+        """A row of outputs in LUT RAM, an OR or a comparison for each lane, counters of words, pixels and windows."""
         h, w, kh, kw, c, pe = self._dims()
         bits, depth = self.get_input_datatype().bitwidth(), w // kw * (c // pe)
         larger = 1 if bits == 1 else 2 * bits - 1.5
         row = lut_rams(pe * bits, depth, ports=1) if kh * kw > 1 else 0
-        return int(pe * larger + row + 10 + sum(n.bit_length() for n in (h, w, h // kh, w // kw)))
+        return int(pe * larger + row + 10 + sum(n.bit_length() for n in (h, w, h // kh, depth, c // pe - 1)))

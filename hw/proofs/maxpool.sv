@@ -12,11 +12,11 @@
 //
 //   mutant (a ^ BIAS) > (b ^ BIAS) => a > b
 //   mutant in_data_i | (first ? '0 : kept) => in_data_i | kept
-//   mutant 32'(ox_q) < OW && => 1'b1 &&
+//   mutant 32'(place_q) < DEPTH && => 1'b1 &&
 //   mutant kx_q == KXW'(KW - 1) => kx_q == KXW'(KW)
 //   mutant last_x || last_kx ? '0 : kx_q => last_kx ? '0 : kx_q
 //   mutant last_y || last_ky ? '0 : ky_q => last_ky ? '0 : ky_q
-//   mutant 32'(ox_q) * CF + 32'(c_q) => 32'(ox_q) + 32'(c_q)
+//   mutant last_c && !last_kx ? PW'(1 - CF) => last_c && !last_kx ? PW'(0)
 //   mutant 32'(y_q) == H - 1 => 32'(y_q) == H
 `default_nettype none
 

@@ -37,16 +37,16 @@ module sf_maxpool #(
   localparam int CW = CF > 1 ? $clog2(CF) : 1;
   localparam int KXW = KW > 1 ? $clog2(KW) : 1;
   localparam int KYW = KH > 1 ? $clog2(KH) : 1;
-  localparam int XW = $clog2(OW + 1);
   localparam int YW = $clog2(OH + 1);
   localparam int DEPTH = OW * CF;
   localparam int AW = DEPTH > 1 ? $clog2(DEPTH) : 1;
+  localparam int PW = $clog2(DEPTH + CF);
 
   logic [CW-1:0] c_q;       // word in a pixel
   logic [KXW-1:0] kx_q;     // pixel in a window
   logic [KYW-1:0] ky_q;
-  logic [XW-1:0] ox_q;      // window; OW (OH) while the frame has pixels left that fill none
-  logic [YW-1:0] oy_q;
+  logic [PW-1:0] place_q;   // word in the row of outputs; behind it while the row has pixels left that fill no window
+  logic [YW-1:0] oy_q;      // window; OH while the frame has pixels left that fill none
   logic [$clog2(W+1)-1:0] x_q;
   logic [$clog2(H+1)-1:0] y_q;
   logic out_valid_q;
@@ -58,12 +58,14 @@ module sf_maxpool #(
   wire last_c = c_q == CW'(CF - 1);
   wire last_x = 32'(x_q) == W - 1;
   wire last_y = 32'(y_q) == H - 1;
-  wire covered = 32'(ox_q) < OW && 32'(oy_q) < OH;
+  wire covered = 32'(place_q) < DEPTH && 32'(oy_q) < OH;
   wire last_kx = kx_q == KXW'(KW - 1);
   wire last_ky = ky_q == KYW'(KH - 1);
   wire first  = kx_q == '0 && ky_q == '0;
   wire last   = last_kx && last_ky;
-  wire [AW-1:0] addr = AW'(32'(ox_q) * CF + 32'(c_q));
+  wire [AW-1:0] addr = AW'(place_q);
+
+  initial place_q = '0;  // without a value Yosys doubles it for the read port, and the RAM has two addresses
 
   // ---- the larger of the input and what the window holds so far
   wire [PE*WIDTH-1:0] kept = row_q[addr];
@@ -83,16 +85,16 @@ module sf_maxpool #(
     if (take && covered) row_q[addr] <= value;
     if (in_ready_o) out_q <= value;
     if (!rst_ni) begin
-      {c_q, kx_q, ky_q, ox_q, oy_q, x_q, y_q} <= '0;
+      {c_q, kx_q, ky_q, place_q, oy_q, x_q, y_q} <= '0;
       out_valid_q <= 1'b0;
     end else begin
       if (in_ready_o) out_valid_q <= take && covered && last;
       if (take) begin
-        c_q <= last_c ? '0 : c_q + 1'b1;
+        c_q     <= last_c ? '0 : c_q + 1'b1;
+        place_q <= last_c && last_x ? '0 : place_q + (last_c && !last_kx ? PW'(1 - CF) : PW'(1));
         if (last_c) begin
           x_q  <= last_x ? '0 : x_q + 1'b1;
           kx_q <= last_x || last_kx ? '0 : kx_q + 1'b1;
-          ox_q <= last_x ? '0 : ox_q + XW'(last_kx);
         end
         if (last_c && last_x) begin
           y_q  <= last_y ? '0 : y_q + 1'b1;
