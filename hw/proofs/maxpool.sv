@@ -2,7 +2,7 @@
 //
 //   case C=1 PE=1 H=2 W=2 KH=2 KW=2 WIDTH=1
 //   case C=1 PE=1 H=2 W=4 KH=2 KW=2 WIDTH=2 SIGNED=1
-//   case C=2 PE=1 H=2 W=3 KH=1 KW=2 WIDTH=1
+//   case C=2 PE=1 H=2 W=3 KH=2 KW=2 WIDTH=1
 //   case C=1 PE=1 H=5 W=3 KH=2 KW=2 WIDTH=1
 //   case C=2 PE=2 H=3 W=2 KH=3 KW=1 WIDTH=2
 //   case C=2 PE=1 H=2 W=2 KH=2 KW=1 WIDTH=1
