@@ -1,4 +1,5 @@
-// Every word that leaves sf_maxpool is the maximum of its window of its frame, element by element.
+// Every word that leaves sf_maxpool is the maximum of its window of its frame, element by element. A word
+// comes in whenever none is offered (fills): it does not wait for the output to be ready.
 //
 //   case C=1 PE=1 H=2 W=2 KH=2 KW=2 WIDTH=1
 //   case C=1 PE=1 H=2 W=4 KH=2 KW=2 WIDTH=2 SIGNED=1
@@ -18,6 +19,7 @@
 //   mutant last_y || last_ky ? '0 : ky_q => last_ky ? '0 : ky_q
 //   mutant last_c && !last_kx ? PW'(1 - CF) => last_c && !last_kx ? PW'(0)
 //   mutant 32'(y_q) == H - 1 => 32'(y_q) == H
+//   mutant !out_valid_q || out_ready_i => out_ready_i
 `default_nettype none
 
 module prove_maxpool #(
@@ -74,6 +76,7 @@ module prove_maxpool #(
   always_ff @(posedge clk_i)
     if (!rst_n) {begun_q, known_q} <= '0;
     else if (mine) {begun_q, known_q} <= {1'b1, last};
+  always_comb if (rst_n) fills: assert (out_valid || in_ready);
 endmodule
 
 `default_nettype wire
