@@ -135,7 +135,7 @@ class Rungs:
         if distance > tolerance:
             raise LadderError(
                 f"{who}'s logits lie {distance:.3g} steps off the integers' own logits, where {tolerance:.3g} is "
-                f"the most: the recorded head is not the network's"
+                "the most: the recorded head is not the network's"
             )
         return integers
 

@@ -54,14 +54,13 @@ class Head:
     @staticmethod
     def of(model: ModelWrapper) -> "Head":
         """Read from a model that `streamline` made."""
-        text = model.get_metadata_prop(HEAD_KEY)
-        if text is None:
-            raise ModelFileError("the model has no recorded head: make it with signflow.deploy.compile.streamline")
-        fields = json.loads(model.get_metadata_prop(RANGE_KEY))
+        text, fields = model.get_metadata_prop(HEAD_KEY), json.loads(model.get_metadata_prop(RANGE_KEY) or "{}")
+        if text is None or "error" not in fields:
+            what = "no recorded head" if text is None else "a head recorded by an older version of signflow"
+            raise ModelFileError(f"the model has {what}: make it with signflow.deploy.compile.streamline")
         reach = Accumulators(np.array(fields["low"]), np.array(fields["high"]), fields["step"])
-        return Head(
-            ModelWrapper(onnx.load_from_string(base64.b64decode(text))), reach, fields["index"], fields["error"]
-        )
+        model = ModelWrapper(onnx.load_from_string(base64.b64decode(text)))
+        return Head(model, reach, fields["index"], fields["error"])
 
     def save_to(self, model: ModelWrapper) -> None:
         """Store in the model's metadata."""

@@ -99,3 +99,12 @@ def test_model_that_was_not_streamlined(own_network):
     net, shape = own_network("tfc")
     with pytest.raises(ModelFileError, match="no recorded head"):
         Head.of(export.export(net, shape))
+
+
+def test_head_of_an_older_version(chain, tmp_path):
+    model = streamline.streamline(
+        export.load(chain((6,)).dense(np.ones((3, 6))).save(tmp_path / "net.onnx"), "bipolar")
+    )
+    model.set_metadata_prop("signflow.head_range", '{"low": [0], "high": [6], "step": 1, "index": false}')
+    with pytest.raises(ModelFileError, match="recorded by an older version of signflow: make it"):
+        Head.of(model)
