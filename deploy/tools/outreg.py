@@ -74,10 +74,11 @@ def _alike(flip_flops: list[Mapping], ram: Mapping, sides: str) -> bool:
     """One register, of the clock of the last side, does the same as all these flip-flops."""
     wires, words = ram["connections"], ram["parameters"]
     clock = wires[f"CLK{sides[-1]}"]
+    if not all(_plain(cell) and cell["connections"]["CLK"] == clock for cell in flip_flops):
+        return False
     enables = {(cell["parameters"]["CEMUX"].strip(), *cell["connections"].get("CE", ())) for cell in flip_flops}
     return (
-        all(_plain(cell) and cell["connections"]["CLK"] == clock for cell in flip_flops)
-        and len(enables) == 1
+        len(enables) == 1
         and next(iter(enables))[0] in ("1", "CE")
         and all(words[f"CLK{side}MUX"] == f"CLK{side}" and wires[f"RST{side}"] == ["0"] for side in sides)
         and all(wires[f"CLK{side}"] == clock or wires[f"CLK{side}"] == wires[f"CE{side}"] == ["0"] for side in sides)

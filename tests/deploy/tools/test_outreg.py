@@ -72,7 +72,7 @@ CHANGES = {
     "a reset that is low": ("ff3", "parameters", {"LSRMUX": "INV"}),
     "a start at 1": ("ff3", "parameters", {"REGSET": "SET"}),
     "an enable for one of them": ("ff3", "parameters", {"CEMUX": "CE"}),
-    "a cell that is no flip-flop": ("ff3", None, {"type": "LUT4"}),
+    "a LUT RAM behind it": ("ff3", None, {"type": "TRELLIS_DPR16X4", "parameters": {"WCKMUX": "WCK"}}),
     "a reset of the block RAM": ("rom", "connections", {"RSTB": [RESET]}),
     "a reset of its other side": ("rom", "connections", {"RSTA": [RESET]}),
     "its clock inverted": ("rom", "parameters", {"CLKBMUX": "INV"}),
