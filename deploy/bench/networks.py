@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import nn
+
 from signflow.deploy import flow, products
 from signflow.deploy.bench.operators import Row
 from signflow.deploy.pictures.explore import Point, explore
@@ -15,6 +17,7 @@ from signflow.deploy.tools.report import report
 from signflow.deploy.verify.images import images_of
 from signflow.deploy.verify.simulate import simulate
 from signflow.hw.boards import board
+from signflow.models.weights import trained
 
 FAMILY = ("cnv", "cnv-abn", "cnv-bnfree", "cnv-sd")
 """One network in four normalisations."""
@@ -30,24 +33,54 @@ BOARD = "pynq-z2"
 
 @dataclass(frozen=True)
 class Case:
-    """A build: ``rate`` images a second, 0: the fastest that fits the board."""
+    """A build: ``rate`` images a second, 0: the fastest that fits the board; words of ``stream_bits`` at the input, 0:
+    what the board's link carries; ``signs``: of an `mlp` behind the signs of its pixels, which are its images then.
+    """
 
     source: str
     rate: int = 0
+    stream_bits: int = 0
+    signs: bool = False
 
     @property
     def name(self) -> str:
         """Of its folder."""
-        return f"{self.source}-{self.rate or 'fastest'}"
+        return "-".join(filter(None, (self._images, str(self.rate or "fastest"), str(self.stream_bits or ""))))
+
+    @property
+    def title(self) -> str:
+        """In tables."""
+        asked = f"{self.rate:,} asked for" if self.rate else ""
+        return ", ".join(filter(None, (self._images, asked, f"{self.stream_bits:,} bits" if self.stream_bits else "")))
+
+    @property
+    def _images(self) -> str:
+        return self.source + "-signs" * self.signs
 
     @property
     def settings(self) -> flow.Settings:
         """Of its build."""
-        seed = RANDOM if self.source == CIFAR else None
-        return flow.Settings(self.source, board=BOARD, fps=float(self.rate), random_weights=seed)
+        return flow.Settings(
+            self._images,
+            board=BOARD,
+            input="bipolar" if self.signs else "",
+            fps=float(self.rate),
+            stream_bits=self.stream_bits,
+            random_weights=RANDOM if self.source == CIFAR else None,
+        )
+
+    @property
+    def module(self) -> tuple[nn.Module, tuple[int, ...]] | None:
+        """The network and the shape of its images, where it is not `source` itself."""
+        if not self.signs:
+            return None
+        flat, _, _, *layers = trained(self.source)
+        return nn.Sequential(flat, *layers), (1, 28, 28)
 
 
 CASES = (*map(Case, (CIFAR, "cnv", "tfc", "sfc")), *(Case(name, RATE) for name in FAMILY))
+CORES = (Case("tfc", 6_250_000, 512), Case("tfc", 12_500_000, 1024), Case("sfc", signs=True))
+"""What the link does not hold back: TFC in 16 and 8 cycles an image, SFC of one-bit images as in FINN's first paper."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +108,7 @@ class Build:
 
 def build(case: Case, work: Path) -> Build:
     """Build, check, simulate and synthesise ``case`` in ``work``; raises what these raise."""
-    flow.build(case.settings, work)
+    flow.build(case.settings, work, module=case.module)
     cost = report(work)
     cycles = simulate(work, images_of(work, count=IMAGES)).cycles
     ops = graph.operators(products.read(work, flow.FOLDED))
@@ -89,7 +122,7 @@ def build(case: Case, work: Path) -> Build:
 
 
 def builds(
-    work: Path, cases: Sequence[Case] = CASES, tick: Callable[[int, int, str], None] = lambda done, total, name: None
+    work: Path, cases: Sequence[Case], tick: Callable[[int, int, str], None] = lambda done, total, name: None
 ) -> list[Build]:
     """All ``cases`` in folders below ``work``. ``tick`` gets how many are done, of how many, and the next one."""
     found = []

@@ -45,6 +45,10 @@ normalisations at {rate:,} images/s. ~: of dot products that are alike one was s
 weights; it is the network of FINN's examples, 59.5 million multiply-accumulates an image.
 
 {networks}
+The core alone, where the link of the {board} carries less: `tfc` with wider words of its input, and `sfc` of one-bit
+images, the network behind the signs of its pixels.
+
+{cores}
 ## LUTs for a multiply-accumulate
 
 ![LUTs for one multiply-accumulate a cycle of the operators of {whole}](performance/lut-per-mac.png)
@@ -89,10 +93,9 @@ def networks(builds: Sequence[Build]) -> str:
     for build in builds:
         estimated = sum(row.lut[0] for row in build.operators)
         mark = "" if build.exact else "~"
-        what = build.case.source + (f", {build.case.rate:,} asked for" if build.case.rate else "")
         cycles = [f"{n:,}" for n in reversed(build.simulated)]
         rows.append([
-            what, f"{build.fps:,.0f}", *cycles, "yes" if build.predicted == build.simulated else "NO",
+            build.case.title, f"{build.fps:,.0f}", *cycles, "yes" if build.predicted == build.simulated else "NO",
             f"{mark}{build.lut:,}", f"{estimated:,} ({estimated / build.lut - 1:+.1%})", f"{mark}{build.cells:,}",
             f"{build.bram36:g}", f"{build.dsp}", f"{mark}{build.lut_per_mac:.2f}",
         ])  # fmt: skip
@@ -154,23 +157,28 @@ def configurations(measured: Sequence[Measured]) -> str:
 
 
 def write(
-    docs: Path, measured: Sequence[Measured], builds: Sequence[Build], fronts: Mapping[str, Sequence[Point]]
+    docs: Path,
+    measured: Sequence[Measured],
+    builds: Sequence[Build],
+    cores: Sequence[Build],
+    fronts: Mapping[str, Sequence[Point]],
 ) -> Path:
     """Write performance.md and performance/*.png into ``docs``; returns the page."""
-    known = {build.case.name: build for build in builds}
+    known = {build.case.name: build for build in (*builds, *cores)}
     folder = docs / "performance"
     folder.mkdir(parents=True, exist_ok=True)
     rows, others = distinct(measured, builds)
     save_picture(plots.model(rows, others), folder / "model.png")
     save_picture(plots.pareto(fronts, builds), folder / "pareto.png")
     save_picture(plots.by_operator(known[WHOLE]), folder / "lut-per-mac.png")
-    simulations = [*measured, *builds]
+    simulations = [*measured, *builds, *cores]
     text = PAGE.format(
         targets=targets(known),
         family=", ".join(FAMILY),
         board=BOARD,
         rate=RATE,
         networks=networks(builds),
+        cores=networks(cores),
         whole=WHOLE,
         exact=sum(one.predicted == one.simulated for one in simulations),
         simulations=len(simulations),

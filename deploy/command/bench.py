@@ -17,10 +17,12 @@ def run(console: Console, errors: Console, work: Path, docs: Path) -> None:
         measured = operators.campaign(work / "operators", tick=lambda done, total, name: step(done, name, total))
     click.echo(page.configurations(measured))
     with show.bar(errors, "networks") as step:
-        builds = networks.builds(work / "networks", tick=lambda done, total, name: step(done, name, total))
-    click.echo(page.networks(builds))
+        cases = (*networks.CASES, *networks.CORES)
+        found = networks.builds(work / "networks", cases, lambda done, total, name: step(done, name, total))
+    builds, cores = found[: len(networks.CASES)], found[len(networks.CASES) :]
+    click.echo(page.networks(found))
     click.echo(page.agreement(measured, builds))
-    click.echo(page.targets({build.case.name: build for build in builds}))
+    click.echo(page.targets({build.case.name: build for build in found}))
     fronts = networks.fronts(work / "networks")
-    path = page.write(docs, measured, builds, fronts)
+    path = page.write(docs, measured, builds, cores, fronts)
     console.print(f"{path} in {(time.perf_counter() - start) / 60:.1f} minutes", highlight=False)

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from signflow.deploy.bench import operators, page, plots, targets
 from signflow.deploy.bench.configurations import CONFIGURATIONS
 from signflow.deploy.bench.graphs import chain, dwc
-from signflow.deploy.bench.networks import Build, Case
+from signflow.deploy.bench.networks import CORES, Build, Case
 from signflow.deploy.bench.operators import Measured, Row
 from signflow.deploy.pictures.explore import Point
 from signflow.hw import ops
+from signflow.models.weights import trained
 
 CONVERTERS = {"Interleave_sf"}
 """Which the folding puts around a unit of two pixels."""
@@ -69,6 +71,7 @@ def known():
         *map(Case, ("tfc", "sfc", "cnv", "cnv-sd")),
         Case("cnv", 13_888),
         Case("cnv-sd", 13_888),
+        *CORES,
     ]
     return {case.name: build(case, lut=1500 if "sd" in case.name else 1000) for case in cases}
 
@@ -86,15 +89,26 @@ def test_ratios_by_hand():
 def test_the_page_and_its_pictures(tmp_path):
     late = replace(build(Case("tfc")), simulated=(501, 100))
     builds = [*known().values(), late]
+    cores = [builds.pop(k) for k in reversed(range(len(builds))) if builds[k].case in CORES]
     measured = [Measured((row(100, 100), row(20, 30, "FIFO")), (5, 4), (5, 4))]
     points = [Point(1.0, rate, 1, {"LUT": lut, "BRAM18": 1, "DSP": 0}, True, {}) for rate, lut in ((10, 20), (30, 50))]
-    path = page.write(tmp_path, measured, builds, {"cnv": points, "cnv-sd": points})
-    text = path.read_text()
-    assert f"Latency and interval of {len(builds)} of {len(builds) + 1} simulations are as predicted" in text
+    path = page.write(tmp_path, measured, builds, cores, {"cnv": points, "cnv-sd": points})
+    text, simulated = path.read_text(), len(builds) + len(cores)
+    assert f"Latency and interval of {simulated} of {simulated + 1} simulations are as predicted" in text
+    assert "| tfc, 6,250,000 asked for, 512 bits | 10,000 |" in text and "| sfc-signs | 10,000 |" in text
     assert text.count("| NO |") == 1 and "| cnv, 13,888 asked for | 10,000 | 100 | 500 | yes | ~1,000 |" in text
     assert "| one | FIFO | 30 | 20 | -33.3% | 39 |" in text
     for name in ("model", "pareto", "lut-per-mac"):
         assert (tmp_path / "performance" / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_signs_are_the_network_behind_them():
+    """The logits of the signs of pixels are those of the pixels themselves."""
+    (case,) = (case for case in CORES if case.signs)
+    net, shape = case.module
+    pixels = torch.randint(0, 256, (50, *shape), generator=torch.Generator().manual_seed(0)).float()
+    with torch.no_grad():
+        assert torch.equal(net(torch.where(pixels > 127, 1.0, -1.0)), trained(case.source)(pixels))
 
 
 def test_groups_of_operators():
