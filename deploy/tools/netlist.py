@@ -28,6 +28,8 @@ CELLS = Path(signflow.hw.sim.__file__).with_name("cells")
 VERILOG, JSON = "netlist.v", "netlist.json"
 WRITE = ("splitnets", f"write_verilog -noattr {VERILOG}")
 """Single wires: in vectors Verilator sees loops that are none."""
+LINE = 10_000
+"""Characters: Verilator takes no line of more than 40,000 words, and Yosys writes a concatenation as one."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def synthesize(project: Path, device: str = "") -> Netlist:
     script = _script(facts, target)
     files = [*facts["sources"], *(f"mem/{p.name}" for p in sorted((project / facts["mem_dir"]).iterdir()))]
     content = [part for name in files for part in (name, (project / name).read_bytes())]
-    code = Path(outreg.__file__).read_bytes() if JSON in target.products else b""
+    code = b"".join(Path(path).read_bytes() for path in (__file__, outreg.__file__))
     key = digest(YOSYS, (share / target.library / "cells_sim.v").read_bytes(), code, *script, *content)
     entry = cached("netlists", key, lambda folder: _run_yosys(project, facts["top"], script, target, folder))
     output = project / "build"
@@ -157,8 +159,16 @@ def _run_yosys(project: Path, top: str, script: list[str], target: Target, folde
         if JSON in target.products:
             outreg.rewrite(work / JSON)
             yosys.run((), [(top, [f"read_json {JSON}", "opt_clean", f"write_json {JSON}", *WRITE])], work, 1)
+        break_lines(work / VERILOG)
         for product in target.products:
             shutil.copyfile(work / product, folder / product)
+
+
+def break_lines(verilog: Path) -> None:
+    """Break what Yosys wrote behind its commas where a line has more than `LINE` characters."""
+    with verilog.open() as lines, replacing(verilog) as partial, partial.open("w") as broken:
+        for line in lines:
+            broken.write(line if len(line) <= LINE else line.replace(", ", ",\n"))
 
 
 __all__ = ["TARGETS", "Netlist", "Target", "synthesize"]

@@ -15,7 +15,7 @@ from signflow.deploy.tools import netlist
 from signflow.deploy.tools.estimate import SynthesisError
 from signflow.hw.boards import board
 from signflow.hw.ops.base import RTL_DIR
-from signflow.hw.sim import pack, unpack
+from signflow.hw.sim import pack, unpack, verilator
 from signflow.hw.sim.soc import SocModel
 
 from ...hw import toy  # noqa: TID252 - the tests are no package that could be named
@@ -96,6 +96,21 @@ def test_ecp5_gives_one_netlist_for_nextpnr_and_for_simulation(tmp_path):
     count = len(re.findall(r"^  LUT4 #", made.verilog.read_text(), re.MULTILINE))
     assert count == sum(cell["type"] == "LUT4" for cell in cells.values()) > 100
     assert str(tmp_path) not in text and str(netlist.CELLS) not in text and str(netlist.yosys.share()) not in text
+
+
+def test_lines_that_verilator_takes(tmp_path):
+    """A concatenation of 20,000 wires on one line, as Yosys writes behind a wide memory: refused, and then taken."""
+    names = [f"\\a.w[{k}] " for k in range(20_000)]
+    wires, both = "".join(f"  wire {name};\n" for name in names), "{ " + ", ".join(names) + " }"
+    head = "module top(input wire [19999:0] x, output wire [19999:0] y);\n"
+    text = f"{head}{wires}  assign {both} = x;\n  assign y = {both};\nendmodule\n"
+    path = tmp_path / "top.v"
+    path.write_text(text)
+    with pytest.raises(verilator.RtlError, match="tokens"):
+        verilator.lint("top", [path])
+    netlist.break_lines(path)
+    assert path.read_text().replace(",\n", ", ") == text
+    verilator.lint("top", [path])
 
 
 def test_errors(project, tmp_path, monkeypatch):
