@@ -243,7 +243,7 @@ def build(
 
 def _compile_shared() -> None:
     """What "compile" and "check" need in C++ for any network, made once on a machine, beside the steps before them."""
-    with suppress(SimError, OSError):  # those steps will say so
+    with suppress(SimError, OSError, RuntimeError):  # those steps will say so; no thread begins when Python ends
         intgraph.library()
         verilator.prepare()
 

@@ -147,3 +147,16 @@ def test_a_rate_is_a_number(rate, tmp_path):
     (tmp_path / "settings.json").write_text(json.dumps({"source": "tfc", "fps": float(rate)}))
     code, text = signflow("verify", "tfc", "--out", tmp_path)
     assert code == 1 and f"a target of {rate} images a second" in text
+
+
+def test_a_refusal_in_a_new_home_says_one_thing(tmp_path):
+    """What is compiled beside the first steps notices that Python ends, and says nothing of its own."""
+    (tmp_path / "bad.onnx").write_text("x")
+    command = [sys.executable, "-c", "from signflow.deploy.command.start import main; main()"]
+    command += ["build", str(tmp_path / "bad.onnx"), "--input", "uint8", "--out", str(tmp_path / "out")]
+    home = {"HOME": str(tmp_path / "home")}
+    env = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")} | home
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    (last,) = done.stderr.rstrip().splitlines()[-1:]
+    assert last.startswith("error: ") and "not a readable ONNX file" in last
