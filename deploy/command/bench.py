@@ -17,12 +17,13 @@ def run(console: Console, errors: Console, work: Path, docs: Path) -> None:
         measured = operators.campaign(work / "operators", tick=lambda done, total, name: step(done, name, total))
     click.echo(page.configurations(measured))
     with show.bar(errors, "networks") as step:
-        cases = (*networks.CASES, *networks.CORES)
-        found = networks.builds(work / "networks", cases, lambda done, total, name: step(done, name, total))
-    builds, cores = found[: len(networks.CASES)], found[len(networks.CASES) :]
-    click.echo(page.networks(found))
+        builds, cores = (
+            networks.builds(work / "networks", cases, lambda done, total, name: step(done, name, total))
+            for cases in (networks.CASES, networks.CORES)
+        )
+    click.echo(page.networks([*builds, *cores]))
     click.echo(page.agreement(measured, builds))
-    click.echo(page.targets({build.case.name: build for build in found}))
+    click.echo(page.targets({build.case.name: build for build in (*builds, *cores)}))
     fronts = networks.fronts(work / "networks")
     path = page.write(docs, measured, builds, cores, fronts)
     console.print(f"{path} in {(time.perf_counter() - start) / 60:.1f} minutes", highlight=False)

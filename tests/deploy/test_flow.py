@@ -158,5 +158,5 @@ def test_a_refusal_in_a_new_home_says_one_thing(tmp_path):
     env = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")} | home
     done = subprocess.run(command, env=env, capture_output=True, text=True)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    (last,) = done.stderr.rstrip().splitlines()[-1:]
+    last = done.stderr.splitlines()[-1]
     assert last.startswith("error: ") and "not a readable ONNX file" in last

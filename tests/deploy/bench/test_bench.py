@@ -88,8 +88,8 @@ def test_ratios_by_hand():
 
 def test_the_page_and_its_pictures(tmp_path):
     late = replace(build(Case("tfc")), simulated=(501, 100))
-    builds = [*known().values(), late]
-    cores = [builds.pop(k) for k in reversed(range(len(builds))) if builds[k].case in CORES]
+    builds = [*(one for one in known().values() if one.case not in CORES), late]
+    cores = [*map(build, CORES)]
     measured = [Measured((row(100, 100), row(20, 30, "FIFO")), (5, 4), (5, 4))]
     points = [Point(1.0, rate, 1, {"LUT": lut, "BRAM18": 1, "DSP": 0}, True, {}) for rate, lut in ((10, 20), (30, 50))]
     path = page.write(tmp_path, measured, builds, cores, {"cnv": points, "cnv-sd": points})
